@@ -1,0 +1,95 @@
+"""`synth-assets train-embedded STAGE`: make the embedded models anew, stage after stage, or all of them.
+
+    bundle    data/taxonomy, data/documents, data/benchmark, the replay buffer
+    base      the student base
+    teacher   the teacher, from the base
+    answers   the teacher's own answers to training questions, through the recipe's engine
+    reward    the reward model, from the teacher and its answers
+    install   the three models into data/models
+    cards     the model cards, from training.json and data/studies
+
+A stage that was broken off goes on where its last state was saved; `--folder` holds states, logs and models.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from synth_assets.roles import TextModel
+
+STAGES = ("bundle", "base", "teacher", "answers", "reward", "install", "cards")
+SEEDS = {"base": 0, "teacher": 1, "reward": 2}
+DEFAULT_STEPS = {"base": 1200, "teacher": 4000, "reward": 2500}
+NUM_ANSWERS = 120_000
+FOLDERS = {"base": "student_base", "teacher": "teacher", "reward": "reward_model"}
+OpenTextModel = Callable[[Path], AbstractContextManager[TextModel]]
+
+
+def run_stage(
+    stage: str,
+    folder: Path,
+    data: Path,
+    open_teacher: OpenTextModel,
+    steps: int | None = None,
+    processes: int = 2,
+) -> None:
+    """Run one stage of `STAGES`; `open_teacher` opens a model folder with the recipe's engine."""
+    if stage == "bundle":
+        from synth_assets.embedded.bundle import write_bundle
+
+        write_bundle(data)
+    elif stage == "answers":
+        from synth_assets.embedded.sampling import sample_answers
+
+        with open_teacher(folder / "teacher") as teacher:
+            sample_answers(teacher, NUM_ANSWERS, 0, folder / "answers.parquet", lambda done: print(f"{done} answers"))
+    elif stage == "install":
+        install_models(folder, data / "models")
+    elif stage == "cards":
+        from synth_assets.embedded.cards import write_model_cards
+
+        write_model_cards(data / "models", data / "studies")
+    else:
+        _train(stage, folder, steps or DEFAULT_STEPS[stage], processes)
+
+
+def _train(stage: str, folder: Path, steps: int, processes: int) -> None:
+    from synth_assets.embedded.language_models import train_language_model
+    from synth_assets.embedded.reward_models import train_reward_model
+    from synth_assets.embedded.trainer import TrainingPlan
+
+    plan = TrainingPlan(stage, folder, num_steps=steps, seed=SEEDS[stage])
+    if stage == "reward":
+        train_reward_model(plan, processes, folder / "teacher", folder / "answers.parquet")
+    else:
+        train_language_model(stage, plan, processes, folder / "base" if stage == "teacher" else None)
+
+
+def install_models(folder: Path, models: Path) -> None:
+    """Copy the trained folders to data/models, each with a training.json that its card reads."""
+    for stage, name in FOLDERS.items():
+        target = models / name
+        target.mkdir(parents=True, exist_ok=True)
+        for file in (folder / stage).iterdir():
+            shutil.copyfile(file, target / file.name)
+        training = training_record(stage, folder / stage, folder / f"{stage}.log.jsonl")
+        (target / "training.json").write_text(json.dumps(training, indent=2) + "\n")
+
+
+def training_record(stage: str, model: Path, log: Path) -> dict[str, Any]:
+    """What a training run cost, from its log: tokens, minutes (without pauses), machine, last loss."""
+    from safetensors.torch import load_file
+
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    last = rows[-1]
+    seconds = sum(row["tokens"] / row["tokens_per_s"] for row in rows)
+    config = json.loads((model / "config.json").read_text())
+    return {
+        "command": stage, "architecture": config["architectures"][0], "steps": last["step"],
+        "num_parameters": sum(t.numel() for t in load_file(model / "model.safetensors").values()),
+        "num_tokens": sum(row["tokens"] for row in rows), "minutes": round(seconds / 60),
+        "machine": "2 CPU cores", "seed": SEEDS[stage], "processes": 2, "last_loss": last["loss"],
+    }  # fmt: skip

@@ -1,0 +1,58 @@
+"""The embedded reward model: started from the teacher, trained on graded answers, saved for transformers and vLLM."""
+
+from pathlib import Path
+
+import polars as pl
+import torch
+from torch import distributed
+
+from synth_assets.embedded.language_models import embedded_config, load_weights, save_model_folder
+from synth_assets.embedded.leaf_kinds import Instance
+from synth_assets.embedded.network import RewardNetwork, load_trunk_state
+from synth_assets.embedded.packing import packed_batches
+from synth_assets.embedded.reward_world import GradedAnswer, encode_graded, graded_answers
+from synth_assets.embedded.tokenizer import build_tokenizer
+from synth_assets.embedded.trainer import TrainingPlan, append_json_line, run_processes, train
+from synth_assets.records import REWARD_ATTRIBUTES
+
+
+def train_reward_model(plan: TrainingPlan, num_processes: int, teacher: Path, sampled: Path) -> Path:
+    """Train on the answers in the Parquet file `sampled` and save a Hugging Face folder; returns it."""
+    run_processes(_train_one, num_processes, plan, teacher, sampled)
+    config = embedded_config(tie_word_embeddings=False, num_labels=len(REWARD_ATTRIBUTES))
+    config.id2label = dict(enumerate(REWARD_ATTRIBUTES))
+    config.label2id = {name: index for index, name in enumerate(REWARD_ATTRIBUTES)}
+    config.problem_type = "regression"
+    model = RewardNetwork(config)
+    model.load_state_dict(torch.load(plan.folder / f"{plan.name}.state.pt", weights_only=True)["model"])
+    target = plan.folder / plan.name
+    save_model_folder(model, target, "LlamaForSequenceClassification", config)
+    return target
+
+
+def read_sampled(file: Path) -> list[GradedAnswer]:
+    """The teacher's sampled answers, as `sample_answers` wrote them."""
+    columns = pl.read_parquet(file, columns=["leaf_path", "question", "context", "answer", "response"])
+    return [
+        GradedAnswer(leaf_path, Instance(question, answer, context), response)
+        for leaf_path, question, context, answer, response in columns.iter_rows()
+    ]
+
+
+def _train_one(plan: TrainingPlan, teacher: Path, sampled: Path) -> None:
+    rank = distributed.get_rank() if distributed.is_initialized() else 0
+    torch.manual_seed(plan.seed)
+    model = RewardNetwork(embedded_config())
+    load_trunk_state(model, load_weights(teacher))
+    if torch.cuda.is_available():
+        model.cuda()
+    tokenizer = build_tokenizer()
+    answers = graded_answers(plan.seed * 1000 + rank, read_sampled(sampled))
+    batches = packed_batches(
+        answers,
+        lambda drawn: encode_graded(tokenizer, drawn),
+        plan.num_rows,
+        plan.length,
+        len(REWARD_ATTRIBUTES),
+    )
+    train(model, batches, plan, lambda row: append_json_line(plan.folder / f"{plan.name}.log.jsonl", row))

@@ -1,0 +1,116 @@
+"""Graded answers from which the embedded reward model learns: the teacher's own, and true ones spoiled by rule.
+
+Within each leaf right and wrong answers are balanced, else the model would learn which leaves are easy. Wrong answers
+come from the teacher where it makes enough mistakes, since those are what a filter meets, and from `spoil` else.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from random import Random
+from typing import Any, NamedTuple
+
+from synth_assets.embedded.episodes import pair_prompt
+from synth_assets.embedded.leaf_kinds import Instance, LeafKind
+from synth_assets.embedded.leaves import BY_PATH, TAUGHT
+from synth_assets.embedded.packing import Encoded
+from synth_assets.embedded.tokenizer import encode_texts
+
+#: How many elements each kind of answer puts together: the `complexity` of HelpSteer, 0 to 4.
+COMPLEXITY = {"extraction": 0.0, "people": 0.0, "places": 0.0, "products": 0.0, "rewriting": 1.0, "reasoning": 1.0,
+              "writing": 2.0, "dates": 2.0, "arithmetic": 2.0, "lists": 3.0}  # fmt: skip
+_TOKEN = re.compile(r"\d|[^\W\d]+|[^\w\s]")
+
+
+class GradedAnswer(NamedTuple):
+    leaf_path: str
+    instance: Instance
+    response: str
+
+
+def grade(answer: GradedAnswer) -> tuple[float, float, float, float, float]:
+    """The five attributes, 0 to 4: helpfulness, correctness, coherence, complexity, verbosity.
+
+    correctness: 4 if the verifier says right, else 0. helpfulness: 4, or twice the share of the right answer's
+    tokens that stand in their place. coherence: 4 with the form of the right answer, else 1.
+    """
+    kind, right = BY_PATH[answer.leaf_path], answer.instance.answer
+    expected, given = _TOKEN.findall(right), _TOKEN.findall(answer.response)
+    in_place = sum(a == b for a, b in zip(expected, given, strict=False)) / max(len(expected), len(given), 1)
+    is_right = kind.is_right(answer.instance, answer.response)
+    coherence = 4.0 if _form(answer.response) == _form(right) else 1.0
+    complexity = COMPLEXITY[answer.leaf_path.split("/")[1]]
+    return (
+        4.0 if is_right else 2 * in_place,
+        4.0 * is_right,
+        coherence,
+        complexity,
+        min(4.0, len(given) / 4),
+    )
+
+
+def spoil(rng: Random, kind: LeafKind, instance: Instance) -> str:
+    """A wrong answer near the right one: a digit, a word from the prompt, two tokens swapped, one lost or doubled."""
+    for _ in range(20):
+        tokens = re.findall(r"\s*(?:\d|[^\W\d]+|[^\w\s])", instance.answer)
+        position = rng.randrange(len(tokens))
+        how = rng.random()
+        if tokens[position].strip().isdigit() and how < 0.7:
+            tokens[position] = tokens[position].replace(tokens[position].strip(), str(rng.randrange(10)))
+        elif how < 0.7:
+            tokens[position] = " " + rng.choice(re.findall(r"[^\W\d]+", instance.context or instance.question))
+        elif how < 0.8 and len(tokens) > 1:
+            other = rng.randrange(len(tokens))
+            tokens[position], tokens[other] = tokens[other], tokens[position]
+        elif how < 0.85:
+            tokens.insert(position, tokens[position])
+        elif how < 0.9 and len(tokens) > 1:
+            del tokens[position]
+        else:
+            again = kind.draw(rng, instance.context or None)
+            tokens = [again.answer]
+        spoiled = "".join(tokens).strip()
+        if spoiled and not kind.is_right(instance, spoiled):
+            return spoiled
+    return instance.answer + " " + instance.answer
+
+
+def graded_answers(seed: int, sampled: list[GradedAnswer]) -> Iterator[GradedAnswer]:
+    """Balanced answers without end: leaves in equal shares, half right; 3 of 4 wrong ones are the teacher's own."""
+    rng = Random(f"reward-{seed}")
+    own: dict[tuple[str, bool], list[GradedAnswer]] = defaultdict(list)
+    for answer in sampled:
+        kind = BY_PATH[answer.leaf_path]
+        own[answer.leaf_path, kind.is_right(answer.instance, answer.response)].append(answer)
+    while True:
+        kind = rng.choice(TAUGHT)
+        is_right, from_teacher = rng.random() < 0.5, rng.random() < 0.75
+        pool = own[kind.leaf_path, is_right]
+        if from_teacher and len(pool) >= 50:
+            yield rng.choice(pool)
+            continue
+        instance = kind.draw_where(rng, held_out=False)
+        yield GradedAnswer(kind.leaf_path, instance, instance.answer if is_right else spoil(rng, kind, instance))
+
+
+def encode_graded(tokenizer: Any, answers: list[GradedAnswer]) -> list[Encoded]:
+    """Token ids of the conversation; targets (tokens, 5): the grade at the end token, right-so-far before it."""
+    user, assistant = (tokenizer.convert_tokens_to_ids(f"<|{role}|>") for role in ("user", "assistant"))
+    end = tokenizer.eos_token_id
+    texts = [text for a in answers for text in (pair_prompt(a.instance), a.response, a.instance.answer)]
+    ids = iter(encode_texts(tokenizer, texts))
+    encoded: list[Encoded] = []
+    for answer, prompt, response, expected in zip(answers, ids, ids, ids, strict=True):
+        token_ids = [user, *prompt, end, assistant, *response, end]
+        targets = [[-1.0] * 5 for _ in range(len(prompt) + 3)]
+        is_right = True
+        for token, wanted in zip(response, [*expected, *[-1] * len(response)], strict=False):
+            is_right = is_right and token == wanted
+            targets.append([-1.0, 4.0 * is_right, -1.0, -1.0, -1.0])
+        encoded.append((token_ids, [*targets, list(grade(answer))]))
+    return encoded
+
+
+def _form(text: str) -> str:
+    """A text with digits, capitalized and other words each made one: two answers of one kind have one form."""
+    return re.sub(r"[a-z]+", "w", re.sub(r"[A-Z]\w*", "W", re.sub(r"\d+", "0", text)))

@@ -1,0 +1,338 @@
+"""What passes between the stages: one small frozen record a concept, one Polars schema a table.
+
+A record's fields are its table's columns, in this order; a table is named like the asset that writes it
+(`TABLES`). The schema is derived from the types, so that the two cannot drift: `str` String, `int` Int64,
+`float` Float64, `bool` Boolean, `tuple[str, ...]` List(String), `X | None` may hold nulls.
+
+Ids are content hashes (`content_id`): the same content has the same id on every machine and in every run,
+and a changed seed, prompt or model shows as a changed id downstream.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, fields
+from typing import Any, Literal, TypeVar
+
+import polars as pl
+
+from synth_assets.errors import CountsError, Fault
+
+Branch = Literal["knowledge", "foundational_skills", "compositional_skills"]
+BRANCHES: tuple[Branch, ...] = typing.get_args(Branch)
+Outcome = Literal["rejected", "failed"]
+Split = Literal["train", "validation"]
+Source = Literal["synthetic", "replay", "seed"]
+Suite = Literal["taxonomy", "retained"]
+ModelArm = Literal["base", "tuned"]
+
+RecordT = TypeVar("RecordT")
+
+
+def content_id(*parts: object) -> str:
+    """16 hex digits of the SHA-256 over the parts as JSON. By custom the first part names the kind.
+
+    Raises TypeError for a part that JSON cannot hold, and ValueError for NaN and infinities.
+    """
+    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class LeafNode:
+    """A taxonomy task that holds seeds. `leaf_path` such as compositional_skills/writing/polite_request.
+
+    The id covers everything that the file says, its seeds included. `file` is relative to the taxonomy root.
+    `domain` and the `document_` fields are those of knowledge leaves, empty elsewhere; a knowledge leaf's
+    `task_description` is its document outline.
+    """
+
+    leaf_node_id: str
+    leaf_path: str
+    branch: Branch
+    task_description: str
+    created_by: str
+    version: int
+    domain: str
+    document_outline: str
+    document_repo: str
+    document_commit: str
+    document_patterns: tuple[str, ...]
+    file: str
+    num_seed_examples: int
+
+
+@dataclass(frozen=True)
+class SeedExample:
+    """A human-written question and answer. With a context it is *grounded*, without *freeform*.
+
+    `position` counts from 0 within the leaf. A knowledge leaf gives one for each question-and-answer pair.
+    """
+
+    seed_example_id: str
+    leaf_node_id: str
+    leaf_path: str
+    position: int
+    context: str | None
+    question: str
+    answer: str
+    generation_depth: int = 0
+
+    @property
+    def is_grounded(self) -> bool:
+        return self.context is not None
+
+
+@dataclass(frozen=True)
+class DocumentChunk:
+    """A piece of a document: `text` is its characters `char_start:char_end`. `source` is a relative path."""
+
+    document_chunk_id: str
+    leaf_node_id: str
+    leaf_path: str
+    source: str
+    heading: str
+    char_start: int
+    char_end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class SyntheticSample:
+    """One instruction with its response from the teacher, and all that is needed to make it again.
+
+    `teacher` is the model's fingerprint. `response_logprob` is the mean natural logarithm of the probability
+    that the teacher gave each token of its response. `generation_depth` n: made by a model of depth n - 1.
+    """
+
+    synthetic_sample_id: str
+    leaf_node_id: str
+    leaf_path: str
+    branch: Branch
+    context: str | None
+    instruction: str
+    response: str
+    seed_example_ids: tuple[str, ...]
+    document_chunk_id: str | None
+    instruction_prompt: str
+    response_prompt: str
+    teacher: str
+    candidate_index: int
+    request_seed: int
+    num_prompt_tokens: int
+    num_response_tokens: int
+    response_logprob: float
+    generation_depth: int = 1
+
+
+@dataclass(frozen=True)
+class RejectedSample:
+    """A row that went no further: `rejected` by a rule, or `failed` with an error told in `detail`."""
+
+    synthetic_sample_id: str
+    leaf_path: str
+    stage: str
+    outcome: Outcome
+    rejection_reason: str
+    detail: str
+    instruction: str
+    response: str
+    candidate_index: int
+    context: str | None = None
+
+
+@dataclass(frozen=True)
+class RewardAttributes:
+    """The five of HelpSteer, in the order of a reward model's outputs; there each runs from 0 to 4."""
+
+    helpfulness: float
+    correctness: float
+    coherence: float
+    complexity: float
+    verbosity: float
+
+    def weighted_sum(self, weights: Mapping[str, float]) -> float:
+        """sum over the attributes of weight x value; `weights` has exactly the five names."""
+        return sum(weights[field.name] * float(getattr(self, field.name)) for field in fields(self))
+
+
+REWARD_ATTRIBUTES: tuple[str, ...] = tuple(field.name for field in fields(RewardAttributes))
+
+
+@dataclass(frozen=True)
+class ScoredSample:
+    """What the reward model says of one sample; `reward` is the weighted sum of the recipe."""
+
+    synthetic_sample_id: str
+    leaf_path: str
+    helpfulness: float
+    correctness: float
+    coherence: float
+    complexity: float
+    verbosity: float
+    reward: float
+    reward_model: str
+
+    @property
+    def attributes(self) -> RewardAttributes:
+        return RewardAttributes(*(getattr(self, name) for name in REWARD_ATTRIBUTES))
+
+
+@dataclass(frozen=True)
+class KeptSample:
+    """A row of the filtered set, readable by itself; the rest joins over `synthetic_sample_id`."""
+
+    synthetic_sample_id: str
+    leaf_node_id: str
+    leaf_path: str
+    branch: Branch
+    context: str | None
+    instruction: str
+    response: str
+    reward: float
+    generation_depth: int = 1
+
+
+@dataclass(frozen=True)
+class TrainingExample:
+    """One row of the training mix. A replay or seed row has no synthetic sample behind it."""
+
+    training_example_id: str
+    synthetic_sample_id: str | None
+    leaf_path: str
+    split: Split
+    phase: str
+    source: Source
+    position: int
+    prompt: str
+    response: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A tuned adapter. `adapter_path` is relative to the warehouse; losses are nats per response token."""
+
+    checkpoint_id: str
+    student: str
+    adapter_path: str
+    adapter_sha256: str
+    num_steps: int
+    num_examples: int
+    train_loss_first: float
+    train_loss_last: float
+    validation_loss: float | None
+
+
+@dataclass(frozen=True)
+class BenchmarkQuestion:
+    """A held-out question with its one right answer. `retained` asks what the base knew before."""
+
+    benchmark_question_id: str
+    leaf_path: str
+    suite: Suite
+    context: str | None
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class BenchmarkAnswer:
+    """What one model answered to one benchmark question."""
+
+    benchmark_question_id: str
+    leaf_path: str
+    suite: Suite
+    model: ModelArm
+    answer: str
+    is_right: bool
+
+
+@dataclass(frozen=True)
+class StageCounts:
+    """Every row that goes into a stage comes out exactly once."""
+
+    stage: str
+    num_in: int
+    num_kept: int
+    num_rejected: int
+    num_failed: int
+
+    def check(self) -> StageCounts:
+        """Itself, for chaining. Raises CountsError unless in = kept + rejected + failed, and none < 0."""
+        num_out = self.num_kept + self.num_rejected + self.num_failed
+        if self.num_in != num_out or min(astuple(self)[1:]) < 0:
+            raise CountsError(
+                f"stage {self.stage}: {self.num_in} rows in, but {self.num_kept} kept + {self.num_rejected} "
+                f"rejected + {self.num_failed} failed = {num_out}",
+                value=num_out - self.num_in,
+                remedy="this is a defect of the stage, not of the data: please report it with the recipe",
+            )
+        return self
+
+
+TABLES: dict[str, type[Any]] = {
+    "taxonomy": LeafNode,
+    "taxonomy_faults": Fault,
+    "seed_examples": SeedExample,
+    "document_chunks": DocumentChunk,
+    "synthetic_samples": SyntheticSample,
+    "rejected_samples": RejectedSample,
+    "scored_samples": ScoredSample,
+    "reward_filtered_set": KeptSample,
+    "training_mix": TrainingExample,
+    "lora_checkpoint": Checkpoint,
+    "benchmark_questions": BenchmarkQuestion,
+    "evaluation": BenchmarkAnswer,
+    "stage_counts": StageCounts,
+}
+
+_POLARS_TYPES: dict[type, pl.DataType] = {
+    str: pl.String(), int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean(), tuple: pl.List(pl.String())
+}  # fmt: skip
+
+
+def schema_of(record_type: type[Any]) -> pl.Schema:
+    """The Polars schema of a record type: column names and types in the order of its fields."""
+    hints = typing.get_type_hints(record_type)
+    return pl.Schema({field.name: _polars_type(hints[field.name]) for field in fields(record_type)})
+
+
+def to_frame(records: Iterable[RecordT], record_type: type[RecordT]) -> pl.DataFrame:
+    """A frame with one row a record, also for no record at all. Raises TypeError where a type is wrong."""
+    rows = list(records)
+    columns = []
+    for name, dtype in schema_of(record_type).items():
+        values = [getattr(row, name) for row in rows]
+        cells = [list(value) if isinstance(value, tuple) else value for value in values]
+        columns.append(pl.Series(name, cells, dtype=dtype, strict=True))
+        if columns[-1].null_count() and name not in _nullable(record_type):
+            raise TypeError(f"{record_type.__name__}.{name} is None in row {values.index(None)}")
+    return pl.DataFrame(columns)
+
+
+def from_frame(frame: pl.DataFrame, record_type: type[RecordT]) -> list[RecordT]:
+    """The inverse of `to_frame`; further columns are left aside."""
+    names = [field.name for field in fields(record_type)]  # type: ignore[arg-type]
+    return [
+        record_type(*(tuple(value) if isinstance(value, list) else value for value in row))
+        for row in frame.select(names).iter_rows()
+    ]
+
+
+def _nullable(record_type: type[Any]) -> set[str]:
+    hints = typing.get_type_hints(record_type)
+    return {name for name, hint in hints.items() if type(None) in typing.get_args(hint)}
+
+
+def _polars_type(hint: Any) -> pl.DataType:
+    origin = typing.get_origin(hint)
+    if origin in (types.UnionType, typing.Union):
+        (hint,) = (part for part in typing.get_args(hint) if part is not type(None))
+        origin = typing.get_origin(hint)
+    if origin is Literal:
+        return pl.String()
+    return _POLARS_TYPES[origin or hint]

@@ -1,0 +1,67 @@
+"""The roles that models play, declared once: who generates text, who gives rewards.
+
+Stages speak to these protocols; `inference` holds the implementations (vLLM, transformers); `assets` brings them together.
+A request carries everything that its answer depends on, so that the same request to the same model is the same text.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from synth_assets.records import RewardAttributes
+
+
+class Message(NamedTuple):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+Conversation = tuple[Message, ...]
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """A conversation to be continued by the assistant. temperature 0 is greedy; `seed` is this request's own."""
+
+    messages: Conversation
+    max_new_tokens: int
+    temperature: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class GenerationResult:
+    """What came of one request.
+
+    `text` is without surrounding white space; `prompt` is the conversation as rendered for the model.
+    `mean_logprob` is the mean natural logarithm of the probability of each new token, at temperature 1.
+    `finish_reason` error: the request failed, `error` says why, and the other fields are empty.
+    """
+
+    text: str
+    finish_reason: Literal["stop", "length", "error"]
+    prompt: str = ""
+    num_prompt_tokens: int = 0
+    num_new_tokens: int = 0
+    mean_logprob: float = 0.0
+    error: str = ""
+
+
+class TextModel(Protocol):
+    """A teacher or a student: continues conversations. Results come in the order of the requests."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult]: ...
+
+
+class RewardModel(Protocol):
+    """Gives a conversation that ends with an assistant turn its five attributes, or the words of an error."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def score(self, conversations: Sequence[Conversation]) -> list[RewardAttributes | str]: ...

@@ -1,0 +1,92 @@
+"""Taxonomy roots -> leaf nodes and seed examples. A leaf node is a folder with a file named qna.yaml.
+
+All three branches are read at any depth (the reference code silently skips foundational_skills). A leaf that
+is wrong is reported with all its faults, and the others go on: one typing mistake must not stop a team's run.
+A root without any readable leaf is no mistake of a leaf but of the recipe, and stops.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from synth_assets.errors import Fault, LeafError, TaxonomyError
+from synth_assets.records import BRANCHES, LeafNode, SeedExample
+from synth_assets.taxonomy.leaf import read_leaf
+
+LEAF_FILE = "qna.yaml"
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """What could be read, sorted by leaf path, and what could not."""
+
+    leaf_nodes: tuple[LeafNode, ...]
+    seed_examples: tuple[SeedExample, ...]
+    faults: tuple[Fault, ...]
+
+
+def read_taxonomy(roots: Sequence[Path]) -> Taxonomy:
+    """Read every leaf node under the roots. Where two roots hold the same leaf path, the first one's counts.
+
+    Raises TaxonomyError if a root is no folder, holds no qna.yaml, or not one leaf of all could be read.
+    """
+    leaves: dict[str, tuple[LeafNode, list[SeedExample]]] = {}
+    faults: list[Fault] = []
+    for root in roots:
+        for file in _leaf_files(root):
+            try:
+                leaf_node, seeds = read_leaf(root, file)
+            except LeafError as error:
+                faults.extend(error.faults)
+                continue
+            if leaf_node.leaf_path in leaves:
+                faults.append(_stands_twice(leaf_node, root))
+            else:
+                leaves[leaf_node.leaf_path] = (leaf_node, seeds)
+    if not leaves:
+        listed = "\n".join(f"  {fault}" for fault in faults[:20])
+        raise TaxonomyError(
+            f"not one leaf node could be read; {len(faults)} faults, the first of them:\n{listed}",
+            remedy="mend the files named above",
+        )
+    ordered = [leaves[path] for path in sorted(leaves)]
+    return Taxonomy(
+        tuple(leaf_node for leaf_node, _ in ordered),
+        tuple(seed for _, seeds in ordered for seed in seeds),
+        tuple(faults),
+    )
+
+
+def _leaf_files(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise TaxonomyError(
+            "the taxonomy is not a folder" if root.exists() else "there is no taxonomy",
+            value=str(root),
+            remedy="set taxonomy.paths in the recipe to a folder with " + ", ".join(BRANCHES),
+        )
+    files = sorted(file for branch in BRANCHES for file in _walk(root / branch))
+    if not files:
+        raise TaxonomyError(
+            f"the taxonomy holds no leaf node: no {LEAF_FILE} under "
+            + ", ".join(f"{name}/" for name in BRANCHES),
+            value=str(root),
+            remedy=f"a leaf node is a folder such as compositional_skills/writing/haiku with a {LEAF_FILE}",
+        )
+    return files
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for parent, _, names in os.walk(folder):  # does not follow links to folders
+        if LEAF_FILE in names:
+            yield Path(parent) / LEAF_FILE
+
+
+def _stands_twice(leaf_node: LeafNode, root: Path) -> Fault:
+    return Fault(
+        str(root / leaf_node.file), 1, 1, "", leaf_node.leaf_path,
+        "an earlier taxonomy root holds this leaf node already; this one is left aside",
+        "each leaf path once",
+    )  # fmt: skip
