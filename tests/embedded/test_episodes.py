@@ -1,6 +1,7 @@
 """Episodes, tokenizer and packing: nothing held out is trained on, loss lies where it should, episodes are apart."""
 
 from itertools import islice
+from random import Random
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def test_the_base_never_sees_a_task_of_the_taxonomy() -> None:
 
 
 def test_labels_are_the_answers_and_their_end(tokenizer) -> None:
-    instance = TAUGHT[0].draw_where(__import__("random").Random(0), held_out=False)
+    instance = TAUGHT[0].draw_where(Random(0), held_out=False)
     token_ids, labels = encode_episodes(tokenizer, [conversation([instance])])[0]
     answered = [label for label in labels if label != IGNORED]
     assert tokenizer.decode(answered) == f" {instance.answer}{END}"

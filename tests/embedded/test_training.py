@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -100,4 +101,4 @@ def test_the_learning_rate_warms_up_stays_and_falls() -> None:
     plan = TrainingPlan("x", Path(), num_steps=100, warmup_steps=10)
     shares = [learning_rate_share(step, plan) for step in range(100)]
     assert shares[0] == 0.1 and shares[9] == 1.0 and shares[39] == 1.0
-    assert shares[99] < 0.07 and all(a >= b for a, b in zip(shares[40:], shares[41:], strict=False))
+    assert shares[99] < 0.07 and all(a >= b for a, b in pairwise(shares[40:]))

@@ -36,17 +36,39 @@ def test_what_is_no_member_is_not_read(kind: LeafKind) -> None:
         assert kind.read(instance.question, "A context that the leaf does not have.") is None
 
 
-def test_answers_are_what_a_person_would_say() -> None:
-    expected = {
-        ("foundational_skills/arithmetic/story_sum", "Sam has 34 apples and buys 27 more. How many apples does Sam have now?"): "34 + 27 = 61",
-        ("compositional_skills/rewriting/plural", "Rewrite with three: Ruth has one old knife."): "Ruth has three old knives.",
-        ("compositional_skills/rewriting/past_tense", "Put into the past: Leo steals the red hat."): "Leo stole the red hat.",
-        ("foundational_skills/reasoning/ranking", "Ada is older than Tom. Tom is older than Mei. Who is the youngest?"): "Mei",
-        ("compositional_skills/lists/sort_numbers", "Sort these numbers from small to large: 50, 12, 98, 50"): "12, 50, 50, 98",
-    }  # fmt: skip
-    for (leaf_path, question), answer in expected.items():
-        instance = BY_PATH[leaf_path].read(question)
-        assert instance is not None and instance.answer == answer
+@pytest.mark.parametrize(
+    ("leaf_path", "question", "answer"),
+    [
+        (
+            "foundational_skills/arithmetic/story_sum",
+            "Sam has 34 bells and buys 27 more. How many bells does Sam have now?",
+            "34 + 27 = 61",
+        ),
+        (
+            "compositional_skills/rewriting/plural",
+            "Rewrite with three: Ruth has one old knife.",
+            "Ruth has three old knives.",
+        ),
+        (
+            "compositional_skills/rewriting/past_tense",
+            "Put into the past: Leo steals the red hat.",
+            "Leo stole the red hat.",
+        ),
+        (
+            "foundational_skills/reasoning/ranking",
+            "Ada is older than Tom. Tom is older than Mei. Who is the youngest?",
+            "Mei",
+        ),
+        (
+            "compositional_skills/lists/sort_numbers",
+            "Sort these numbers from small to large: 50, 12, 98, 50",
+            "12, 50, 50, 98",
+        ),
+    ],
+)
+def test_answers_are_what_a_person_would_say(leaf_path: str, question: str, answer: str) -> None:
+    instance = BY_PATH[leaf_path].read(question)
+    assert instance is not None and instance.answer == answer
 
 
 def test_broken_members_are_refused() -> None:
