@@ -22,8 +22,8 @@ from synth_assets.roles import TextModel
 
 STAGES = ("bundle", "base", "teacher", "answers", "reward", "install", "cards")
 SEEDS = {"base": 0, "teacher": 1, "reward": 2}
-DEFAULT_STEPS = {"base": 1200, "teacher": 4000, "reward": 2500}
-NUM_ANSWERS = 120_000
+DEFAULT_STEPS = {"base": 1200, "teacher": 1500, "reward": 1500}
+NUM_ANSWERS = 60_000
 FOLDERS = {"base": "student_base", "teacher": "teacher", "reward": "reward_model"}
 OpenTextModel = Callable[[Path], AbstractContextManager[TextModel]]
 
