@@ -1,0 +1,78 @@
+"""The gates: one check a stage's expectation, each by its name, judged by Great Expectations.
+
+A check is a step of its own: it reads the stored tables again, so no verdict is computed inside the asset that it
+judges, and what is judged is what the next stage will read. An expectation that could not be judged has failed. Where
+going on would be wrong a check blocks: what comes after is not made in the same run.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from synth_assets.quality import ExpectationResult, Suite, judge_stage, suites_of, write_data_docs
+from synth_assets.recipe import Recipe
+from synth_assets.storage import Warehouse
+
+DATA_DOCS = "data_docs"
+
+
+def check_keys(recipe: Recipe) -> dict[str, list[dg.AssetCheckKey]]:
+    """The keys of all checks by asset, in pipeline order."""
+    return {
+        name: [dg.AssetCheckKey(dg.AssetKey(name), expectation.name) for expectation in suite.expectations]
+        for name, suite in suites_of(recipe.quality).items()
+    }
+
+
+def stage_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
+    """One step a stage, one check an expectation."""
+    return [_checks_of(suite) for suite in suites_of(recipe.quality).values()]
+
+
+def data_docs_folder(warehouse: Warehouse) -> Path:
+    return warehouse.artefact_dir(DATA_DOCS, "all_stages")
+
+
+def _checks_of(suite: Suite) -> dg.AssetChecksDefinition:
+    specs = [
+        dg.AssetCheckSpec(
+            expectation.name,
+            asset=suite.name,
+            description=f"{expectation.expected}. Why: {expectation.reason}.",
+            blocking=expectation.is_blocking,
+        )
+        for expectation in suite.expectations
+    ]
+
+    @dg.multi_asset_check(name=f"{suite.name}_checks", specs=specs)
+    def checks(
+        recipe: dg.ResourceParam[Recipe], warehouse: dg.ResourceParam[Warehouse]
+    ) -> Iterator[dg.AssetCheckResult]:
+        tables = {name: warehouse.read_table(name) for name in suite.tables}
+        results = judge_stage(suite, tables, recipe)
+        index = write_data_docs(suite.name, results, data_docs_folder(warehouse))
+        for result in results:
+            yield _result(suite.name, result, index)
+
+    return checks
+
+
+def _result(asset: str, result: ExpectationResult, index: Path) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.ERROR if result.is_blocking else dg.AssetCheckSeverity.WARN
+    metadata: dict[str, Any] = {
+        "observed": result.observed,
+        "expected": result.expected,
+        "data_docs": dg.MetadataValue.path(str(index)),
+    }
+    if result.error:
+        metadata["could_not_be_judged"] = result.error
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=result.name,
+        passed=result.is_passed,
+        severity=severity,
+        metadata=metadata,
+        description=f"{result.error or result.observed} ({result.reason})",
+    )

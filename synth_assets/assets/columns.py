@@ -1,0 +1,100 @@
+"""What the columns of the tables mean, as the Dagster UI shows it. Names and types come from the records.
+
+One name means one thing in every table; the few exceptions stand under "table.column". A test holds the two together.
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from synth_assets.records import TABLES, schema_of
+
+DESCRIPTIONS = {
+    "adapter_path": "folder of the LoRA adapter, relative to the warehouse",
+    "adapter_sha256": "hash of the adapter's weights",
+    "answer": "the answer",
+    "benchmark_question_id": "content hash of the held-out question",
+    "branch": "knowledge, foundational_skills or compositional_skills",
+    "candidate_index": "which candidate of its leaf this was, counted from 0",
+    "char_end": "where the text ends in its document, exclusive",
+    "char_start": "where the text starts in its document",
+    "checkpoint_id": "content hash of the tuned adapter and what it was made of",
+    "coherence": "reward attribute, from 0 to 4",
+    "column": "column in the file, counted from 1",
+    "complexity": "reward attribute, from 0 to 4",
+    "context": "what the question is about; empty where it stands by itself",
+    "correctness": "reward attribute, from 0 to 4",
+    "created_by": "who wrote the leaf node",
+    "detail": "what exactly was wrong",
+    "document_chunk_id": "content hash of the piece of a document",
+    "document_commit": "revision of the document's repository",
+    "document_outline": "what the documents are about",
+    "document_patterns": "which files of the repository belong to the leaf",
+    "document_repo": "where the documents lie; local means the recipe's folder",
+    "domain": "field of knowledge, of knowledge leaves",
+    "expected": "what would have been right",
+    "file": "the file, relative to the taxonomy root",
+    "generation_depth": "0 human, n made by a model of depth n - 1",
+    "heading": "headings above the text",
+    "helpfulness": "reward attribute, from 0 to 4",
+    "instruction": "what is asked of the student",
+    "instruction_prompt": "the prompt from which the teacher wrote the instruction",
+    "is_right": "whether the answer is the one right answer",
+    "key": "path of the key in the file",
+    "leaf_node_id": "content hash of the leaf node, its seeds included",
+    "leaf_path": "place of the leaf node in the taxonomy",
+    "line": "line in the file, counted from 1",
+    "message": "what is wrong",
+    "model": "base or tuned student",
+    "num_examples": "rows that were trained on",
+    "num_failed": "rows that ended in an error",
+    "num_in": "rows that came in",
+    "num_kept": "rows that go on",
+    "num_prompt_tokens": "tokens of the prompt",
+    "num_rejected": "rows that a rule turned away",
+    "num_response_tokens": "tokens of the response",
+    "num_seed_examples": "questions with answers in the leaf node",
+    "num_steps": "optimizer steps",
+    "outcome": "rejected by a rule, or failed with an error",
+    "phase": "knowledge, then skills",
+    "position": "order, counted from 0",
+    "prompt": "what the student reads",
+    "question": "the question",
+    "rejection_reason": "why the row went no further",
+    "request_seed": "the seed of this one request to the teacher",
+    "response": "the teacher's response",
+    "response_logprob": "mean natural log-probability of the response's tokens",
+    "response_prompt": "the prompt from which the teacher wrote the response",
+    "reward": "weighted sum of the five attributes",
+    "reward_model": "fingerprint of the reward model",
+    "seed_example_id": "content hash of the seed example",
+    "seed_example_ids": "the seed examples that stood in the prompt",
+    "source": "synthetic, replay or seed",
+    "document_chunks.source": "the document, as a relative path",
+    "split": "train or validation",
+    "stage": "the stage of the pipeline",
+    "student": "fingerprint of the student's base",
+    "suite": "taxonomy: what was taught; retained: what the base knew before",
+    "synthetic_sample_id": "content hash of the sample, the same in every table",
+    "task_description": "what the leaf node teaches",
+    "teacher": "fingerprint of the teacher",
+    "text": "the text itself",
+    "train_loss_first": "loss at the start, nats per response token",
+    "train_loss_last": "loss at the end, nats per response token",
+    "training_example_id": "content hash of the training row",
+    "validation_loss": "loss on rows that were not trained on, nats per response token",
+    "value": "what was found",
+    "verbosity": "reward attribute, from 0 to 4",
+    "version": "version of the file's format",
+}
+
+
+def column_schema(table: str) -> dict[str, Any]:
+    """The metadata from which the Dagster UI shows a table's columns; keys are Dagster's own."""
+    columns = [
+        dg.TableColumn(
+            name, str(dtype), DESCRIPTIONS.get(f"{table}.{name}", DESCRIPTIONS.get(name, "")),
+        )
+        for name, dtype in schema_of(TABLES[table]).items()
+    ]  # fmt: skip
+    return {"dagster/column_schema": dg.TableSchema(columns)}

@@ -1,0 +1,75 @@
+"""Stage 5 as an asset: base and tuned student sit the same examination."""
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from synth_assets.assets.columns import column_schema
+from synth_assets.assets.display import interval_bars, sample_rows, table
+from synth_assets.assets.resources import Engines
+from synth_assets.assets.storing import load, store
+from synth_assets.assets.tuning import lora_checkpoint, tuned_student_folder
+from synth_assets.evaluation import accuracy_table, answer_benchmark, read_benchmark
+from synth_assets.evaluation.accuracy import ALL_LEAVES
+from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.records import BenchmarkAnswer, BenchmarkQuestion, Checkpoint, to_frame
+from synth_assets.storage import Warehouse
+
+GROUP = "stage_5_evaluation"
+
+
+@dg.asset(
+    deps=[lora_checkpoint],
+    group_name=GROUP,
+    kinds={"python", "vllm", "huggingface"},
+    metadata=column_schema("evaluation"),
+)
+def evaluation(
+    context: dg.AssetExecutionContext,
+    recipe: dg.ResourceParam[Recipe],
+    warehouse: dg.ResourceParam[Warehouse],
+    engines: dg.ResourceParam[Engines],
+) -> dg.MaterializeResult[Any]:
+    """The answers of the base and of the tuned student to questions that neither was trained on.
+
+    The suite `taxonomy` asks what was taught, the suite `retained` what the base knew before.
+    """
+    questions = read_benchmark(resolve_path(recipe.evaluation.benchmark))
+    warehouse.write_table("benchmark_questions", to_frame(questions, BenchmarkQuestion))
+    (checkpoint,) = load(warehouse, Checkpoint)
+    folders = {"base": None, "tuned": tuned_student_folder(warehouse, recipe, checkpoint)}
+    answers: list[BenchmarkAnswer] = []
+    for arm in ("base", "tuned"):
+        context.log.info(f"the {arm} student answers {len(questions)} questions")
+        with engines.open_text_model(recipe.student, folders[arm]) as student:
+            answers += answer_benchmark(student, questions, arm, recipe.evaluation, recipe.generation.prompts)
+    return store(context, recipe, warehouse, answers, _metadata(answers, questions, recipe))
+
+
+def _metadata(
+    answers: list[BenchmarkAnswer], questions: list[BenchmarkQuestion], recipe: Recipe
+) -> dict[str, Any]:
+    accuracy = accuracy_table(answers, recipe.evaluation.confidence)
+    right = to_frame(questions, BenchmarkQuestion).select("benchmark_question_id", "context", "question", right="answer")
+    tuned = to_frame(answers, BenchmarkAnswer).filter(pl.col("model") == "tuned").join(right, "benchmark_question_id")
+    shown = ["leaf_path", "context", "question", "right", "answer", "is_right"]
+    by_suite = {
+        f"accuracy_{suite}": _picture(accuracy.filter(pl.col("suite") == suite), suite)
+        for suite in ("taxonomy", "retained")
+    }
+    return {
+        "accuracy": table(accuracy.filter(pl.col("leaf_path") == ALL_LEAVES)),
+        **by_suite,
+        "accuracy_by_leaf": table(accuracy.filter(pl.col("leaf_path") != ALL_LEAVES)),
+        "answers_of_the_tuned_student": sample_rows(tuned, shown, 12),
+    }
+
+
+def _picture(accuracy: pl.DataFrame, suite: str) -> Any:
+    leaves = accuracy["leaf_path"].unique(maintain_order=True).to_list()
+    arms = {
+        arm: list(accuracy.filter(pl.col("model") == arm).select("accuracy", "ci_low", "ci_high").iter_rows())
+        for arm in ("base", "tuned")
+    }
+    return interval_bars(leaves, arms, f"Right answers, suite {suite}", "share of right answers")

@@ -1,0 +1,82 @@
+"""What the assets are given: the recipe, the warehouse, the engines. Dagster hands them over as plain objects.
+
+Beside `recipe.py` the only reader of environment variables. Steps are processes of their own, so what the command
+line was told reaches them this way:
+
+    SYNTH_ASSETS_SCALE   smoke, demo or full, instead of what the recipe says
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synth_assets.errors import RecipeError, WarehouseError
+from synth_assets.inference import open_reward_model, open_text_model
+from synth_assets.recipe import SCALES, ModelSpec, Recipe, project_root, read_recipe, warehouse_path
+from synth_assets.roles import RewardModel, TextModel
+from synth_assets.storage import Warehouse
+
+SCALE_VARIABLE = "SYNTH_ASSETS_SCALE"
+RECIPE_VARIABLE = "SYNTH_ASSETS_RECIPE"
+
+
+@dataclass(frozen=True)
+class Engines:
+    """How models are run. Tests put others in their place."""
+
+    open_text_model: Callable[..., AbstractContextManager[TextModel]] = open_text_model
+    open_reward_model: Callable[[ModelSpec], AbstractContextManager[RewardModel]] = open_reward_model
+
+
+def declared_recipe() -> Recipe:
+    """The recipe that the environment names, at the scale that the environment names. Raises RecipeError."""
+    scale = os.environ.get(SCALE_VARIABLE) or None
+    if scale is not None and scale not in SCALES:
+        raise RecipeError(
+            f"{SCALE_VARIABLE} is no scale", value=scale, remedy=f"set it to one of {', '.join(SCALES)}"
+        )
+    return read_recipe(scale=scale)
+
+
+def declare(recipe: Path | None, scale: str | None) -> None:
+    """Tell this process and all that it starts which recipe and scale to use; None leaves what is there."""
+    if recipe is not None:
+        os.environ[RECIPE_VARIABLE] = str(recipe.absolute())
+    if scale is not None:
+        os.environ[SCALE_VARIABLE] = scale
+
+
+def open_warehouse() -> Warehouse:
+    return Warehouse(warehouse_path())
+
+
+def settle_dagster_home() -> Path:
+    """DAGSTER_HOME, else a folder in the warehouse: absolute, made if need be, with the project's settings in it."""
+    home = Path(os.environ.get("DAGSTER_HOME") or warehouse_path() / "dagster").absolute()
+    settings = project_root() / "dagster.yaml"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if settings.is_file():
+            shutil.copyfile(settings, home / "dagster.yaml")
+    except OSError as error:
+        remedy = "make the folder writable, or set DAGSTER_HOME or SYNTH_ASSETS_WAREHOUSE to another one"
+        raise WarehouseError(f"{home} cannot be written: {error}", remedy=remedy) from error
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+def be_quiet_and_offline() -> None:
+    """Nothing is sent anywhere and no model is fetched behind one's back: for this process and those it starts."""
+    for name in ("DAGSTER_DISABLE_TELEMETRY", "DO_NOT_TRACK", "VLLM_NO_USAGE_STATS", "HF_HUB_OFFLINE"):
+        os.environ.setdefault(name, "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def resources(recipe: Recipe, warehouse: Warehouse, engines: Engines | None = None) -> Mapping[str, Any]:
+    return {"recipe": recipe, "warehouse": warehouse, "engines": engines or Engines()}

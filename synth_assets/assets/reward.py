@@ -1,0 +1,105 @@
+"""Stage 3 as assets: every sample is scored, then kept or rejected with a reason."""
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from synth_assets.assets.columns import column_schema
+from synth_assets.assets.display import bars, histogram, sample_rows
+from synth_assets.assets.generation import synthetic_samples
+from synth_assets.assets.resources import Engines
+from synth_assets.assets.storing import load, num_by, store
+from synth_assets.evaluation import read_benchmark
+from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.records import (
+    REWARD_ATTRIBUTES,
+    KeptSample,
+    RejectedSample,
+    ScoredSample,
+    SyntheticSample,
+    to_frame,
+)
+from synth_assets.reward import FilterOutcome, ScoreOutcome, filter_samples, score_samples
+from synth_assets.storage import Warehouse
+
+GROUP = "stage_3_reward"
+
+
+@dg.asset(
+    deps=[synthetic_samples],
+    group_name=GROUP,
+    kinds={"python", "vllm", "parquet"},
+    metadata=column_schema("scored_samples"),
+)
+def scored_samples(
+    context: dg.AssetExecutionContext,
+    recipe: dg.ResourceParam[Recipe],
+    warehouse: dg.ResourceParam[Warehouse],
+    engines: dg.ResourceParam[Engines],
+) -> dg.MaterializeResult[Any]:
+    """The reward model's five attributes for every sample, and their weighted sum: the reward."""
+    samples = load(warehouse, SyntheticSample)
+    with engines.open_reward_model(recipe.reward_model) as model:
+        outcome = score_samples(samples, model, recipe.reward.weights, recipe.generation.prompts)
+    metadata = _score_metadata(outcome)
+    return store(
+        context, recipe, warehouse, outcome.scored, metadata, counts=outcome.counts, rejected=outcome.failed
+    )
+
+
+@dg.asset(
+    deps=[synthetic_samples, scored_samples],
+    group_name=GROUP,
+    kinds={"python", "polars", "parquet"},
+    metadata=column_schema("reward_filtered_set"),
+)
+def reward_filtered_set(
+    context: dg.AssetExecutionContext,
+    recipe: dg.ResourceParam[Recipe],
+    warehouse: dg.ResourceParam[Warehouse],
+) -> dg.MaterializeResult[Any]:
+    """The samples that are worth training on: well rewarded, no duplicates, nothing from the benchmark.
+
+    What is turned away goes with its reason into the table `rejected_samples`.
+    """
+    samples, scored = load(warehouse, SyntheticSample), load(warehouse, ScoredSample)
+    benchmark = read_benchmark(resolve_path(recipe.evaluation.benchmark))
+    outcome = filter_samples(samples, scored, recipe.reward.cut, recipe.filter, benchmark)
+    metadata = _filter_metadata(outcome, scored, recipe)
+    return store(
+        context, recipe, warehouse, outcome.kept, metadata, counts=outcome.counts, rejected=outcome.rejected
+    )
+
+
+def _score_metadata(outcome: ScoreOutcome) -> dict[str, Any]:
+    rows = to_frame(outcome.scored, ScoredSample)
+    means = rows.group_by("leaf_path", maintain_order=True).agg(pl.col("reward").mean().round(3))
+    return {
+        "rewards": histogram({"all samples": rows["reward"].to_list()}, "Rewards", "reward"),
+        "mean_reward_per_leaf": bars(dict(means.iter_rows()), "Mean reward of each leaf node", "reward"),
+        "examples": sample_rows(rows, ["leaf_path", *REWARD_ATTRIBUTES, "reward"]),
+    }
+
+
+def _filter_metadata(outcome: FilterOutcome, scored: list[ScoredSample], recipe: Recipe) -> dict[str, Any]:
+    kept = to_frame(outcome.kept, KeptSample)
+    rejected = to_frame(outcome.rejected, RejectedSample)
+    rewards = {score.synthetic_sample_id: score.reward for score in scored}
+    cut = recipe.reward.cut
+    columns = ["rejection_reason", "detail", "leaf_path", "instruction", "response"]
+    return {
+        "examples": sample_rows(kept, ["leaf_path", "reward", "context", "instruction", "response"], 12),
+        "rejected_examples": sample_rows(rejected, columns),
+        "rewards": histogram(
+            {
+                "kept": [sample.reward for sample in outcome.kept],
+                "rejected": [rewards[row.synthetic_sample_id] for row in outcome.rejected],
+            },
+            "Rewards of kept and rejected samples",
+            "reward",
+            cut.value if cut.mode == "absolute" else None,
+        ),
+        "rejected_by_reason": bars(num_by(rejected, "rejection_reason"), "Rejected because", "samples"),
+        "rows_per_leaf": bars(num_by(kept, "leaf_path"), "Kept samples of each leaf node", "samples"),
+    }

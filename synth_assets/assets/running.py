@@ -1,0 +1,180 @@
+"""Runs the job in Dagster's own instance and says what happens while it happens.
+
+The run is a real one: every step is a process of its own, every event is in the instance, and the UI shows it later as
+it shows the scheduled ones. A thread follows the run's events and reports a line for each that matters to a person.
+"""
+
+import logging
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import dagster as dg
+from dagster import DagsterEventType, EventLogEntry
+
+from synth_assets.errors import WarehouseError
+
+Report = Callable[[str], None]
+POLL_S = 0.3
+DEMO_TAG = "synth_assets/demo"
+_IN_WORDS = {
+    "DagsterExecutionInterruptedError": "it was interrupted",
+    "ChildProcessCrashException": "its process died without a word: killed, or out of memory?",
+}
+_CONSOLE_OFF = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """What a check said last."""
+
+    asset: str
+    name: str
+    has_passed: bool
+    is_blocking: bool
+    description: str
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended; an error is told as step and message."""
+
+    run_id: str
+    is_success: bool
+    errors: tuple[str, ...]
+
+
+@contextmanager
+def open_instance() -> Iterator[dg.DagsterInstance]:
+    """The instance at DAGSTER_HOME. Raises WarehouseError if it cannot be used."""
+    try:
+        instance = dg.DagsterInstance.get()
+    except Exception as error:  # Dagster's, SQLite's and the system's own, with nothing in common
+        remedy = "set DAGSTER_HOME to a folder that can be written; a damaged one may be moved away"
+        raise WarehouseError(f"Dagster's instance cannot be opened: {error}", remedy=remedy) from error
+    with instance:
+        yield instance
+
+
+def run_job(
+    job: Callable[[], dg.JobDefinition], instance: dg.DagsterInstance, assets: Sequence[str], report: Report
+) -> RunOutcome:
+    """Make these assets and run their checks; returns when the run has ended. `job` is a function of a module."""
+    marker = uuid.uuid4().hex
+    follower = _Follower(instance, marker, report)
+    with follower.following():
+        result = dg.execute_job(
+            dg.reconstructable(job),
+            instance=instance,
+            run_config=_CONSOLE_OFF,
+            tags={DEMO_TAG: marker},
+            asset_selection=[dg.AssetKey(name) for name in assets],
+            raise_on_error=False,
+        )
+    return RunOutcome(result.run_id, result.success, tuple(follower.errors))
+
+
+def latest_checks(
+    checks: Mapping[str, Sequence[dg.AssetCheckKey]], instance: dg.DagsterInstance
+) -> list[CheckOutcome]:
+    """What every check said last, in pipeline order; a check that has never run is left out."""
+    outcomes = []
+    for asset, keys in checks.items():
+        for key in keys:
+            record = instance.get_latest_asset_check_evaluation_record(key)
+            evaluation = record.evaluation if record else None
+            if isinstance(evaluation, dg.AssetCheckEvaluation):
+                outcomes.append(
+                    CheckOutcome(
+                        asset, key.name, evaluation.passed, bool(evaluation.blocking), evaluation.description or ""
+                    )
+                )
+    return outcomes
+
+
+class _Follower:
+    """Reads the events of one run as they are written."""
+
+    def __init__(self, instance: dg.DagsterInstance, marker: str, report: Report) -> None:
+        self.errors: list[str] = []
+        self._instance = instance
+        self._marker = marker
+        self._report = report
+        self._started: dict[str, float] = {}
+        self._checks: dict[str, list[bool]] = {}
+        self._run_id: str | None = None
+        self._cursor: str | None = None
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        has_ended = threading.Event()
+        thread = threading.Thread(target=self._follow, args=(has_ended,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            has_ended.set()
+            thread.join(timeout=30)
+
+    def _follow(self, has_ended: threading.Event) -> None:
+        while not has_ended.wait(POLL_S):
+            self._read_safely()
+        self._read_safely()
+
+    def _read_safely(self) -> None:
+        try:
+            self._read()
+        except Exception as error:  # a line less on the screen must never end a run
+            sys.stderr.write(f"progress cannot be read: {error}\n")
+
+    def _read(self) -> None:
+        if self._run_id is None:
+            runs = self._instance.get_runs(dg.RunsFilter(tags={DEMO_TAG: self._marker}), limit=1)
+            if not runs:
+                return
+            self._run_id = runs[0].run_id
+        has_more = True
+        while has_more:
+            page = self._instance.get_records_for_run(self._run_id, cursor=self._cursor)
+            self._cursor, has_more = page.cursor, page.has_more
+            for record in page.records:
+                self._tell(record.event_log_entry)
+
+    def _tell(self, entry: EventLogEntry) -> None:
+        event = entry.dagster_event
+        step = entry.step_key or ""
+        if event is None:
+            if step and int(entry.level) == logging.INFO:
+                self._report(f"    {entry.user_message}")
+            return
+        kind = event.event_type
+        if kind == DagsterEventType.STEP_START:
+            self._started[step] = entry.timestamp
+            if not step.endswith("_checks"):
+                self._report(f"  {step} ...")
+        elif kind == DagsterEventType.ASSET_CHECK_EVALUATION:
+            self._checks.setdefault(step, []).append(event.asset_check_evaluation_data.passed)
+        elif kind == DagsterEventType.ASSET_MATERIALIZATION:
+            count = event.materialization.metadata.get("dagster/row_count")
+            seconds = entry.timestamp - self._started.get(step, entry.timestamp)
+            self._report(f"  {step}: {count.value if count else '?'} rows, {seconds:.1f} s")
+        elif kind == DagsterEventType.STEP_SUCCESS and step in self._checks:
+            passed = self._checks[step]
+            self._report(f"  {step}: {sum(passed)} of {len(passed)} passed")
+        elif kind == DagsterEventType.STEP_FAILURE:
+            self._tell_failure(step, event)
+
+    def _tell_failure(self, step: str, event: dg.DagsterEvent) -> None:
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        message = error.message.strip() if error else "no reason was given"
+        name = message.split(":")[0].rpartition(".")[2]
+        message = _IN_WORDS.get(name, message)
+        if any(message == told.partition(": ")[2] or told.startswith(f"{step}: ") for told in self.errors):
+            return  # Dagster reports a step that it ended twice
+        self.errors.append(f"{step}: {message}")
+        self._report(f"  {step} FAILED: {message}")

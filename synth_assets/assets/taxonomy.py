@@ -1,0 +1,93 @@
+"""Stage 1 as assets: the taxonomy's files become tables."""
+
+from typing import Any
+
+import dagster as dg
+
+from synth_assets.assets.columns import column_schema
+from synth_assets.assets.display import bars, sample_rows, table
+from synth_assets.assets.storing import load, store
+from synth_assets.errors import Fault, TaxonomyError
+from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.records import DocumentChunk, LeafNode, SeedExample, to_frame
+from synth_assets.storage import Warehouse
+from synth_assets.taxonomy import read_document_chunks, read_taxonomy
+
+GROUP = "stage_1_taxonomy"
+
+
+@dg.asset(group_name=GROUP, kinds={"python", "yaml", "parquet"}, metadata=column_schema("taxonomy"))
+def taxonomy(
+    context: dg.AssetExecutionContext,
+    recipe: dg.ResourceParam[Recipe],
+    warehouse: dg.ResourceParam[Warehouse],
+) -> dg.MaterializeResult[Any]:
+    """The leaf nodes: tasks, each with examples written by people, read from the taxonomy's qna.yaml files.
+
+    A leaf node that cannot be read is left out and reported in the table `taxonomy_faults`; the others go on.
+    """
+    found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths])
+    faults = to_frame(found.faults, Fault)
+    warehouse.write_table("taxonomy_faults", faults)
+    leaves = to_frame(found.leaf_nodes, LeafNode)
+    shown = ["leaf_path", "branch", "num_seed_examples", "task_description", "created_by"]
+    metadata = {
+        "leaf_nodes": sample_rows(leaves, shown, 40),
+        "num_faults": faults.height,
+        "faults": table(faults.head(20)),
+    }
+    return store(context, recipe, warehouse, found.leaf_nodes, metadata)
+
+
+@dg.asset(
+    deps=[taxonomy],
+    group_name=GROUP,
+    kinds={"python", "yaml", "parquet"},
+    metadata=column_schema("seed_examples"),
+)
+def seed_examples(
+    context: dg.AssetExecutionContext,
+    recipe: dg.ResourceParam[Recipe],
+    warehouse: dg.ResourceParam[Warehouse],
+) -> dg.MaterializeResult[Any]:
+    """The human-written questions and answers of every leaf node: what the teacher imitates."""
+    found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths])
+    if list(found.leaf_nodes) != load(warehouse, LeafNode):
+        raise TaxonomyError(
+            "the taxonomy's files were changed after the asset taxonomy was made",
+            remedy="materialize taxonomy again, then seed_examples",
+        )
+    seeds = to_frame(found.seed_examples, SeedExample)
+    metadata = {
+        "examples": sample_rows(seeds, ["leaf_path", "context", "question", "answer"], 12),
+        "rows_per_leaf": bars(
+            {leaf.leaf_path: leaf.num_seed_examples for leaf in found.leaf_nodes},
+            "Seed examples of each leaf node",
+            "seed examples",
+        ),
+    }
+    return store(context, recipe, warehouse, found.seed_examples, metadata)
+
+
+@dg.asset(
+    deps=[taxonomy, seed_examples],
+    group_name=GROUP,
+    kinds={"python", "markdown", "parquet"},
+    metadata=column_schema("document_chunks"),
+)
+def document_chunks(
+    context: dg.AssetExecutionContext,
+    recipe: dg.ResourceParam[Recipe],
+    warehouse: dg.ResourceParam[Warehouse],
+) -> dg.MaterializeResult[Any]:
+    """The documents of the knowledge leaves, in pieces that fit into a prompt beside the seeds."""
+    seeds = load(warehouse, SeedExample)
+    folder, size = resolve_path(recipe.taxonomy.documents), recipe.taxonomy.max_chunk_tokens
+    chunks = [
+        chunk
+        for leaf in load(warehouse, LeafNode)
+        for chunk in read_document_chunks(leaf, folder, size, seeds)
+    ]
+    rows = to_frame(chunks, DocumentChunk)
+    metadata = {"examples": sample_rows(rows, ["leaf_path", "source", "heading", "text"])}
+    return store(context, recipe, warehouse, chunks, metadata)

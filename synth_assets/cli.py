@@ -1,0 +1,154 @@
+"""`synth-assets`: the pipeline from the command line.
+
+    synth-assets demo             make what is not made yet, through Dagster, and print a summary
+    synth-assets summary          print that summary again
+    synth-assets dev              the Dagster UI on this machine, with schedule and daemons
+    synth-assets doctor           what is installed and ready, and what to do about what is not
+    synth-assets train-embedded   make the embedded models anew
+    synth-assets study            run a study and write data/studies/NAME.json
+
+`--recipe` and `--scale` stand before the command. What they say reaches all processes through the environment.
+Errors of this project are printed as they are, without a traceback, and end with exit code 1.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from synth_assets import __version__
+from synth_assets.assets.resources import (
+    be_quiet_and_offline,
+    declare,
+    declared_recipe,
+    open_warehouse,
+    settle_dagster_home,
+)
+from synth_assets.errors import SynthAssetsError
+from synth_assets.recipe import SCALES, project_root, resolve_path
+
+
+def _telling(command: Callable[..., int | None]) -> Callable[..., None]:
+    """Our own errors are messages, not tracebacks."""
+
+    @wraps(command)
+    def told(*arguments: Any, **options: Any) -> None:
+        try:
+            code = command(*arguments, **options) or 0
+        except SynthAssetsError as error:
+            click.echo(f"{type(error).__name__}: {error}", err=True)
+            code = 1
+        except KeyboardInterrupt:
+            click.echo("interrupted; what was finished is kept, run the same command to go on", err=True)
+            code = 130
+        sys.exit(code)
+
+    return told
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="synth-assets")
+@click.option("--recipe", type=click.Path(path_type=Path), help="The recipe; else $SYNTH_ASSETS_RECIPE.")
+@click.option("--scale", type=click.Choice(SCALES), help="How much to make, instead of what the recipe says.")
+def cli(recipe: Path | None, scale: str | None) -> None:
+    """From a taxonomy to a filtered data set and a tuned student, as Dagster assets."""
+    declare(recipe, scale)
+    be_quiet_and_offline()
+
+
+@cli.command()
+@_telling
+def demo() -> int:
+    """Make what is not made yet, through Dagster, and print a summary."""
+    declared_recipe()
+    settle_dagster_home()
+    from synth_assets.demo import run_demo
+
+    return run_demo(lambda line: click.echo(line))
+
+
+@cli.command()
+@_telling
+def summary() -> None:
+    """Print the closing summary of the last run again."""
+    from synth_assets.summary import closing_summary, read_last_run
+
+    warehouse = open_warehouse()
+    click.echo(closing_summary(declared_recipe(), warehouse, read_last_run(warehouse)))
+
+
+@cli.command()
+@click.option("--port", type=int, default=3000, show_default=True)
+@_telling
+def dev(port: int) -> None:
+    """The Dagster UI on this machine only, with the daemons; the nightly schedule is on."""
+    declared_recipe()
+    settle_dagster_home()
+    program = Path(sys.executable).with_name("dagster")
+    workspace = project_root() / "workspace.yaml"
+    loaded = ["-w", str(workspace)] if workspace.is_file() else ["-m", "synth_assets.definitions"]
+    os.execv(program, [str(program), "dev", "-h", "127.0.0.1", "-p", str(port), *loaded])
+
+
+@cli.command()
+@_telling
+def doctor() -> int:
+    """What is installed and ready, and what to do about what is not."""
+    from synth_assets.doctor import examine
+
+    findings = examine(open_warehouse())
+    for finding in findings:
+        click.echo(str(finding))
+    num_problems = sum(not finding.is_ok for finding in findings)
+    click.echo(f"\n{num_problems} problem{'s' if num_problems != 1 else ''}" if num_problems else "\nall is well")
+    return 1 if num_problems else 0
+
+
+@cli.command("train-embedded")
+@click.argument("stage", required=False)
+@click.option("--folder", type=click.Path(path_type=Path), help="States, logs and models of the training.")
+@click.option("--steps", type=click.IntRange(min=1), help="Optimizer steps, instead of the stage's own number.")
+@click.option("--processes", type=click.IntRange(min=1), default=2, show_default=True)
+@_telling
+def train_embedded(stage: str | None, folder: Path | None, steps: int | None, processes: int) -> None:
+    """Make the embedded models anew: one STAGE (bundle, base, teacher, ...), or all of them."""
+    from synth_assets.embedded.commands import STAGES, run_stage
+    from synth_assets.inference import open_text_model
+
+    if stage is not None and stage not in STAGES:
+        raise click.BadParameter(f"one of {', '.join(STAGES)}", param_hint="STAGE")
+    spec = declared_recipe().teacher
+    target = folder or resolve_path("data/warehouse/embedded")
+    target.mkdir(parents=True, exist_ok=True)
+    for each in (stage,) if stage else STAGES:
+        run_stage(each, target, resolve_path("data"), lambda model: open_text_model(spec, model), steps, processes)
+
+
+@cli.command()
+@click.argument("name")
+@_telling
+def study(name: str) -> None:
+    """Run a study; NAME says which, the result is data/studies/NAME.json. `documents` renders the tables."""
+    from synth_assets.studies.documents import render_document
+    from synth_assets.studies.running import STUDIES, run_study
+
+    if name == "documents":
+        readme = project_root() / "README.md"
+        readme.write_text(render_document(readme.read_text(), resolve_path("data/studies")))
+    elif name in STUDIES:
+        click.echo(f"written: {run_study(name, declared_recipe(), click.echo)}")
+    else:
+        raise click.BadParameter(f"one of {', '.join(STUDIES)}, or documents", param_hint="NAME")
+
+
+def main() -> None:
+    """The console script."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

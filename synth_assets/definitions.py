@@ -1,0 +1,62 @@
+"""What Dagster finds here, in pipeline order:
+
+    taxonomy -> seed_examples -> document_chunks
+             -> synthetic_samples -> scored_samples -> reward_filtered_set
+             -> training_mix -> lora_checkpoint -> evaluation
+
+Importing this module reads the recipe and nothing else: a wrong recipe is a RecipeError with file, line and remedy,
+and no model library is loaded.
+"""
+
+import dagster as dg
+
+from synth_assets.assets.checks import stage_checks
+from synth_assets.assets.currency import code_version
+from synth_assets.assets.evaluation import evaluation
+from synth_assets.assets.generation import synthetic_samples
+from synth_assets.assets.jobs import JOB_NAME, nightly_schedule, step_executor, synthesize
+from synth_assets.assets.resources import Engines, declared_recipe, open_warehouse, resources
+from synth_assets.assets.reward import reward_filtered_set, scored_samples
+from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonomy
+from synth_assets.assets.tuning import lora_checkpoint, training_mix
+from synth_assets.recipe import Recipe
+from synth_assets.storage import Warehouse
+
+ASSETS = (
+    taxonomy,
+    seed_examples,
+    document_chunks,
+    synthetic_samples,
+    scored_samples,
+    reward_filtered_set,
+    training_mix,
+    lora_checkpoint,
+    evaluation,
+)
+
+
+def build_definitions(
+    recipe: Recipe, warehouse: Warehouse, engines: Engines | None = None
+) -> dg.Definitions:
+    """The pipeline of one recipe over one warehouse."""
+    return dg.Definitions(
+        assets=[
+            asset.map_asset_specs(
+                lambda spec: spec.replace_attributes(code_version=code_version(spec.key.path[-1], recipe))
+            )
+            for asset in ASSETS
+        ],
+        asset_checks=stage_checks(recipe),
+        jobs=[synthesize],
+        schedules=[nightly_schedule(recipe.schedule)],
+        resources=resources(recipe, warehouse, engines),
+        executor=step_executor,
+    )
+
+
+defs = build_definitions(declared_recipe(), open_warehouse())
+
+
+def synthesize_job() -> dg.JobDefinition:
+    """The job, as a function that a step's process can import to find it again."""
+    return defs.resolve_job_def(JOB_NAME)

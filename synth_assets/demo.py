@@ -1,0 +1,87 @@
+"""`synth-assets demo`: make what is not current, through Dagster, and say how it went.
+
+What is current is not made again (see `assets.currency`), so a second demo ends in seconds, and one that was broken off
+goes on. Everything that steps and engines write to the terminal goes to a log file instead: the screen holds one line
+for each thing that a person wants to know.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from synth_assets.assets.checks import check_keys
+from synth_assets.assets.currency import stale_assets
+from synth_assets.assets.resources import declared_recipe, open_warehouse
+from synth_assets.assets.running import RunOutcome, latest_checks, open_instance, run_job
+from synth_assets.definitions import ASSETS, synthesize_job
+from synth_assets.inference import check_model_folder
+from synth_assets.machine import PeakMemory
+from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.summary import LastRun, closing_summary, write_last_run
+
+Report = Callable[[str], None]
+
+
+def run_demo(report: Report) -> int:
+    """Exit code 0 if everything is made and no check that blocks has failed."""
+    recipe, warehouse = declared_recipe(), open_warehouse()
+    _check_models(recipe)
+    warehouse.check_writable()
+    log = warehouse.folder / "demo.log"
+    names = [asset.key.path[-1] for asset in ASSETS]
+    keys = check_keys(recipe)
+    with open_instance() as instance:
+        stale = stale_assets(ASSETS, keys, recipe, warehouse, instance)
+        said = f"recipe {recipe.name}, scale {recipe.scale}, seed {recipe.seed}"
+        report(f"{said}: {len(stale)} of {len(names)} assets to make")
+        if current := [name for name in names if name not in stale]:
+            report(f"  current already: {', '.join(current)}")
+        start, outcome = time.monotonic(), RunOutcome("", True, ())
+        with PeakMemory().watching() as memory:
+            if stale:
+                with _screen_for_us(log) as show:
+                    outcome = run_job(synthesize_job, instance, stale, show)
+        last = LastRun(
+            run_id=outcome.run_id, is_success=outcome.is_success, errors=list(outcome.errors), made=stale,
+            seconds=round(time.monotonic() - start, 1), peak_mib=memory.peak_mib,
+            checks=latest_checks(keys, instance),
+        )  # fmt: skip
+    write_last_run(warehouse, last)
+    report(closing_summary(recipe, warehouse, last))
+    if not outcome.is_success:
+        report(f"\nThe run failed; everything that the steps wrote is in {log}")
+    return 0 if outcome.is_success else 1
+
+
+def _check_models(recipe: Recipe) -> None:
+    """A model that is missing is told now, not after minutes of generation. Raises ModelError."""
+    check_model_folder(resolve_path(recipe.teacher.path), "ForCausalLM")
+    check_model_folder(resolve_path(recipe.reward_model.path), "ForSequenceClassification")
+    check_model_folder(resolve_path(recipe.student.path), "ForCausalLM")
+
+
+@contextmanager
+def _screen_for_us(log: Path) -> Iterator[Report]:
+    """Within: the process's output and that of all it starts goes to the log, and `show` writes to the screen."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    screen, errors = os.dup(1), os.dup(2)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+
+    def show(line: str) -> None:
+        os.write(screen, f"{line}\n".encode())
+
+    try:
+        os.dup2(target, 1)
+        os.dup2(target, 2)
+        yield show
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(screen, 1)
+        os.dup2(errors, 2)
+        for descriptor in (screen, errors, target):
+            os.close(descriptor)

@@ -1,0 +1,149 @@
+"""What is asked of the teacher for one candidate: three kinds of leaf, three steps, one seed each.
+
+    freeform skill    instruction                          -> response
+    grounded skill    context -> instruction on it         -> response
+    knowledge         document chunk -> instruction on it  -> response
+
+The prompts for a new item show a leaf's seeds in random order, drawn for the candidate; the response prompt shows fixed
+shots, the same for every candidate of a leaf, so that the engine's prefix cache can keep them. Long contexts leave room
+for one shot only. Everything random comes from a hash of (recipe seed, leaf path, candidate index, step): a candidate
+is the same whatever else is asked in its batch, or was asked before a crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Literal
+
+from synth_assets.prompts import render_prompt
+from synth_assets.recipe import GenerationSection
+from synth_assets.records import DocumentChunk, LeafNode, SeedExample, content_id
+from synth_assets.roles import GenerationRequest, GenerationResult, Message
+
+Step = Literal["context", "instruction", "response"]
+STEPS: tuple[Step, ...] = ("context", "instruction", "response")
+
+
+def derive_seed(seed: int, leaf_path: str, index: int, step: str) -> int:
+    """A seed of 63 bits, so that it fits a signed 64-bit column."""
+    return int(content_id("request_seed", seed, leaf_path, index, step), 16) >> 1
+
+
+@dataclass
+class Candidate:
+    """One attempt at a sample; filled step by step."""
+
+    index: int
+    seeds: list[SeedExample]
+    shots: list[SeedExample]
+    chunk: DocumentChunk | None
+    writes_context: bool
+    context: str | None = None
+    instruction: str = ""
+    instruction_prompt: str = ""
+    response: GenerationResult | None = None
+
+    @property
+    def seed_example_ids(self) -> tuple[str, ...]:
+        """The seeds that it was shown, in the order of their first appearance."""
+        return tuple(dict.fromkeys(seed.seed_example_id for seed in (*self.seeds, *self.shots)))
+
+
+@dataclass(frozen=True)
+class LeafPlan:
+    """A leaf with what its candidates are made from, and the requests that they become."""
+
+    leaf_node: LeafNode
+    freeform: tuple[SeedExample, ...]
+    grounded: tuple[SeedExample, ...]
+    chunks: tuple[DocumentChunk, ...]
+    settings: GenerationSection
+    seed: int
+    obstacle: str = field(default="", compare=False)
+
+    @property
+    def is_knowledge(self) -> bool:
+        return self.leaf_node.branch == "knowledge"
+
+    def candidate(self, index: int) -> Candidate:
+        """The candidate of that number; a leaf of both kinds of seed alternates."""
+        if self.is_knowledge:
+            chunk = self.chunks[index % len(self.chunks)]
+            pool, is_grounded = self.grounded + self.freeform, True
+        else:
+            kinds = [kind for kind in (self.freeform, self.grounded) if kind]
+            pool, chunk = kinds[index % len(kinds)], None
+            is_grounded = pool is self.grounded
+        rng = Random(derive_seed(self.seed, self.leaf_node.leaf_path, index, "draw"))
+        return Candidate(
+            index=index,
+            seeds=rng.sample(pool, min(self.settings.num_seeds_in_prompt, len(pool))),
+            shots=self._shots(pool, is_grounded),
+            chunk=chunk,
+            writes_context=is_grounded and chunk is None,
+            context=chunk.text if chunk else None,
+        )
+
+    def _shots(self, pool: tuple[SeedExample, ...], is_grounded: bool) -> list[SeedExample]:
+        num_shots = 1 if is_grounded else min(self.settings.num_seeds_in_response_prompt, len(pool))
+        rng = Random(derive_seed(self.seed, self.leaf_node.leaf_path, int(is_grounded), "shots"))
+        return rng.sample(pool, num_shots)
+
+    def request(self, candidate: Candidate, step: Step) -> GenerationRequest:
+        messages = self._response_messages(candidate) if step == "response" else (self._item_message(candidate, step),)
+        return GenerationRequest(
+            messages=messages,
+            max_new_tokens=getattr(self.settings.max_new_tokens, step),
+            temperature=getattr(self.settings, f"{step}_temperature"),
+            seed=derive_seed(self.seed, self.leaf_node.leaf_path, candidate.index, step),
+        )
+
+    def _item_message(self, candidate: Candidate, step: Step) -> Message:
+        style = self.settings.prompts
+        if step == "context":
+            return Message("user", render_prompt(style, "context", examples=[seed.context for seed in candidate.seeds]))
+        questions = [seed.question for seed in candidate.seeds]
+        prompt = render_prompt(style, "instruction", context=candidate.context or "", examples=questions)
+        return Message("user", prompt)
+
+    def _response_messages(self, candidate: Candidate) -> tuple[Message, ...]:
+        messages = []
+        for shot in candidate.shots:
+            messages.append(Message("user", self._question(shot.context, shot.question)))
+            messages.append(Message("assistant", shot.answer))
+        return (*messages, Message("user", self._question(candidate.context, candidate.instruction)))
+
+    def _question(self, context: str | None, instruction: str) -> str:
+        return render_prompt(self.settings.prompts, "question", context=context or "", instruction=instruction)
+
+
+def plan_leaves(
+    leaf_nodes: Iterable[LeafNode],
+    seed_examples: Iterable[SeedExample],
+    document_chunks: Iterable[DocumentChunk],
+    settings: GenerationSection,
+    seed: int,
+) -> list[LeafPlan]:
+    """One plan a leaf, in the order of their paths, whatever the order of the rows given."""
+    seeds: dict[str, list[SeedExample]] = {}
+    for example in sorted(seed_examples, key=lambda example: (example.position, example.seed_example_id)):
+        seeds.setdefault(example.leaf_path, []).append(example)
+    chunks: dict[str, list[DocumentChunk]] = {}
+    for chunk in sorted(document_chunks, key=lambda chunk: (chunk.source, chunk.char_start, chunk.document_chunk_id)):
+        chunks.setdefault(chunk.leaf_path, []).append(chunk)
+    plans = []
+    for leaf in sorted(leaf_nodes, key=lambda leaf: leaf.leaf_path):
+        own = seeds.get(leaf.leaf_path, [])
+        documents = tuple(chunks.get(leaf.leaf_path, ()))
+        obstacle = "" if own else "the leaf has no seed examples"
+        if own and leaf.branch == "knowledge" and not documents:
+            obstacle = "the knowledge leaf has no document chunks"
+        plans.append(LeafPlan(
+            leaf_node=leaf,
+            freeform=tuple(example for example in own if not example.is_grounded),
+            grounded=tuple(example for example in own if example.is_grounded),
+            chunks=documents, settings=settings, seed=seed, obstacle=obstacle,
+        ))  # fmt: skip
+    return plans

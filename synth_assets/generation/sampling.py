@@ -1,0 +1,243 @@
+"""Generation: accept until every leaf has its quota, or its budget of candidates is spent.
+
+In rounds. A round asks, for every leaf at once, exactly as many candidates as are still missing, never more than the
+rest of the leaf's budget (quota x budget_factor, rounded up); so no candidate is ever thrown away for being too many.
+Each step of a round (contexts, instructions, responses) is one batch of the teacher. Within a leaf candidates are
+judged in the order of their numbers, so the outcome depends on nothing but the inputs.
+
+Simplification: an instruction also counts as taken while an earlier candidate of the same round is being answered;
+should that one's response be rejected, the later one was rejected as its duplicate all the same, and a fresh one is
+asked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+from synth_assets.errors import GenerationError
+from synth_assets.generation.candidates import STEPS, Candidate, LeafPlan, Step, plan_leaves
+from synth_assets.generation.rejection import (
+    COPIES_SEED,
+    DUPLICATE_INSTRUCTION,
+    ENGINE_ERROR,
+    Verdict,
+    judge_item,
+    judge_repetition,
+    judge_response,
+    parse_item,
+    same,
+)
+from synth_assets.recipe import GenerationSection
+from synth_assets.records import (
+    DocumentChunk,
+    LeafNode,
+    Outcome,
+    RejectedSample,
+    SeedExample,
+    StageCounts,
+    SyntheticSample,
+    content_id,
+)
+from synth_assets.roles import GenerationResult, TextModel
+
+STAGE = "generation"
+
+#: Called with (done, total, accepted, rejected): candidates settled, samples asked for; rejected includes failed.
+Progress = Callable[[int, int, int, int], None]
+
+
+@dataclass(frozen=True)
+class LeafShortfall:
+    """A leaf that ended below its quota."""
+
+    leaf_path: str
+    num_missing: int
+    why: str
+
+
+@dataclass(frozen=True)
+class GenerationOutcome:
+    """Samples and rejected rows by leaf path, then candidate. A candidate is in exactly one of the two."""
+
+    samples: list[SyntheticSample]
+    rejected: list[RejectedSample]
+    counts: StageCounts
+    shortfalls: list[LeafShortfall]
+
+
+def generate_samples(
+    leaf_nodes: Sequence[LeafNode],
+    seed_examples: Sequence[SeedExample],
+    document_chunks: Sequence[DocumentChunk],
+    teacher: TextModel,
+    settings: GenerationSection,
+    seed: int,
+    report: Progress | None = None,
+) -> GenerationOutcome:
+    """Generate `settings.num_samples_per_leaf` samples for each leaf, as far as the budget goes.
+
+    The same inputs give the same outcome, row for row. Raises GenerationError if no leaf can be asked for anything, and
+    what the teacher raises (EngineError).
+    """
+    plans = plan_leaves(leaf_nodes, seed_examples, document_chunks, settings, seed)
+    leaves = [_LeafState(plan) for plan in plans if not plan.obstacle]
+    if not leaves:
+        raise GenerationError(
+            "there is nothing to generate from",
+            value=[f"{plan.leaf_node.leaf_path}: {plan.obstacle}" for plan in plans],
+            remedy="give at least one leaf node seed examples (and a knowledge leaf its documents)",
+        )  # fmt: skip
+    while any(leaf.num_wanted for leaf in leaves):
+        _run_round(leaves, teacher, report)
+    samples = [sample for leaf in leaves for sample in leaf.samples]
+    rejected = [row for leaf in leaves for row in sorted(leaf.rejected, key=lambda row: row.candidate_index)]
+    num_failed = sum(row.outcome == "failed" for row in rejected)
+    num_asked = sum(leaf.num_asked for leaf in leaves)
+    counts = StageCounts(STAGE, num_asked, len(samples), len(rejected) - num_failed, num_failed).check()
+    shortfalls = [
+        LeafShortfall(plan.leaf_node.leaf_path, settings.num_samples_per_leaf, plan.obstacle)
+        for plan in plans if plan.obstacle
+    ]  # fmt: skip
+    shortfalls += [
+        LeafShortfall(leaf.path, leaf.num_missing, f"its budget of {leaf.budget} candidates is spent")
+        for leaf in leaves if leaf.num_missing
+    ]  # fmt: skip
+    return GenerationOutcome(samples, rejected, counts, sorted(shortfalls, key=lambda row: row.leaf_path))
+
+
+@dataclass
+class _LeafState:
+    """How far one leaf has come."""
+
+    plan: LeafPlan
+    num_asked: int = 0
+    samples: list[SyntheticSample] = field(default_factory=list)
+    rejected: list[RejectedSample] = field(default_factory=list)
+    taken: set[tuple[str, str]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.path = self.plan.leaf_node.leaf_path
+        self.budget = math.ceil(self.plan.settings.num_samples_per_leaf * self.plan.settings.budget_factor)
+        seeds = self.plan.freeform + self.plan.grounded
+        self.seed_keys = {_key(seed.context, seed.question) for seed in seeds}
+
+    @property
+    def num_missing(self) -> int:
+        return self.plan.settings.num_samples_per_leaf - len(self.samples)
+
+    @property
+    def num_wanted(self) -> int:
+        return min(self.num_missing, self.budget - self.num_asked)
+
+
+def _run_round(leaves: list[_LeafState], teacher: TextModel, report: Progress | None) -> None:
+    alive: list[tuple[_LeafState, Candidate]] = []
+    for leaf in leaves:
+        leaf.taken = {_key(sample.context, sample.instruction) for sample in leaf.samples}
+        first = leaf.num_asked
+        leaf.num_asked += leaf.num_wanted
+        alive += [(leaf, leaf.plan.candidate(index)) for index in range(first, leaf.num_asked)]
+    for step in STEPS:
+        asked = [pair for pair in alive if step != "context" or pair[1].writes_context]
+        results = teacher.generate([leaf.plan.request(candidate, step) for leaf, candidate in asked]) if asked else []
+        refused = set()
+        for (leaf, candidate), result in zip(asked, results, strict=True):
+            if row := _take_step(leaf, candidate, step, result, teacher.fingerprint):
+                leaf.rejected.append(row)
+                refused.add((leaf.path, candidate.index))
+        alive = [pair for pair in alive if (pair[0].path, pair[1].index) not in refused]
+        if step == "response":
+            for leaf, candidate in alive:
+                leaf.samples.append(_sample(leaf.plan, candidate, teacher.fingerprint))
+        if report:
+            num_accepted = sum(len(leaf.samples) for leaf in leaves)
+            num_rejected = sum(len(leaf.rejected) for leaf in leaves)
+            total = sum(leaf.plan.settings.num_samples_per_leaf for leaf in leaves)
+            report(num_accepted + num_rejected, total, num_accepted, num_rejected)
+
+
+def _take_step(
+    leaf: _LeafState, candidate: Candidate, step: Step, result: GenerationResult, teacher: str
+) -> RejectedSample | None:
+    """Write the step's text into the candidate; the row of its end if that is where it ends."""
+    if result.finish_reason == "error":
+        return _ended(leaf, candidate, step, "failed", Verdict(ENGINE_ERROR, result.error), result, teacher)
+    if step == "context":
+        shown = [seed.context or "" for seed in candidate.seeds]
+        candidate.context = parse_item(result.text)
+        verdict = judge_item(result, candidate.context, shown) or judge_repetition(candidate.context, shown, "context")
+    elif step == "instruction":
+        verdict = _take_instruction(leaf, candidate, result)
+    else:
+        candidate.response = result
+        verdict = judge_response(result, candidate.instruction, candidate.context)
+    return _ended(leaf, candidate, step, "rejected", verdict, result, teacher) if verdict else None
+
+
+def _take_instruction(leaf: _LeafState, candidate: Candidate, result: GenerationResult) -> Verdict | None:
+    shown = [seed.question for seed in candidate.seeds]
+    candidate.instruction, candidate.instruction_prompt = parse_item(result.text), result.prompt
+    if verdict := judge_item(result, candidate.instruction, shown):
+        return verdict
+    if candidate.context is None and (verdict := judge_repetition(candidate.instruction, shown, "question")):
+        return verdict
+    key = _key(candidate.context, candidate.instruction)
+    if key in leaf.seed_keys:
+        return Verdict(COPIES_SEED, "a seed example has this context and question")
+    if key in leaf.taken:
+        return Verdict(DUPLICATE_INSTRUCTION, "an earlier candidate of the leaf has this context and instruction")
+    leaf.taken.add(key)
+    return None
+
+
+def _key(context: str | None, instruction: str) -> tuple[str, str]:
+    return same(context), same(instruction)
+
+
+def _ended(
+    leaf: _LeafState, candidate: Candidate, step: Step, outcome: Outcome, verdict: Verdict, result: GenerationResult,
+    teacher: str,
+) -> RejectedSample:  # fmt: skip
+    """The row of a candidate that goes no further; a context's raw text, which has no column, is in the detail."""
+    raw_context = f"; raw text: {result.text}" if step == "context" and outcome == "rejected" else ""
+    node = leaf.plan.leaf_node
+    return RejectedSample(
+        synthetic_sample_id=content_id("candidate", node.leaf_node_id, teacher, leaf.plan.seed, candidate.index),
+        leaf_path=leaf.path,
+        stage=STAGE,
+        outcome=outcome,
+        rejection_reason=verdict.reason,
+        detail=f"{step}: {verdict.detail}{raw_context}",
+        instruction=result.text if step == "instruction" else candidate.instruction,
+        response=result.text if step == "response" else "",
+        candidate_index=candidate.index,
+    )
+
+
+def _sample(plan: LeafPlan, candidate: Candidate, teacher: str) -> SyntheticSample:
+    assert candidate.response is not None
+    depths = [seed.generation_depth for seed in (*candidate.seeds, *candidate.shots)]
+    sample = SyntheticSample(
+        synthetic_sample_id="",
+        leaf_node_id=plan.leaf_node.leaf_node_id,
+        leaf_path=plan.leaf_node.leaf_path,
+        branch=plan.leaf_node.branch,
+        context=candidate.context,
+        instruction=candidate.instruction,
+        response=candidate.response.text,
+        seed_example_ids=candidate.seed_example_ids,
+        document_chunk_id=candidate.chunk.document_chunk_id if candidate.chunk else None,
+        instruction_prompt=candidate.instruction_prompt,
+        response_prompt=candidate.response.prompt,
+        teacher=teacher,
+        candidate_index=candidate.index,
+        request_seed=plan.request(candidate, "response").seed,
+        num_prompt_tokens=candidate.response.num_prompt_tokens,
+        num_response_tokens=candidate.response.num_new_tokens,
+        response_logprob=candidate.response.mean_logprob,
+        generation_depth=1 + max(depths),
+    )
+    content = {key: value for key, value in asdict(sample).items() if key != "response_logprob"}  # differs by machine
+    return replace(sample, synthetic_sample_id=content_id("synthetic_sample", content))

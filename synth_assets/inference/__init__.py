@@ -1,0 +1,11 @@
+"""How a model is run: vLLM in a process of its own, or transformers in this one.
+
+`open_text_model` and `open_reward_model` give the roles of `synth_assets.roles`; which engine stands behind them is
+the recipe's word (`ModelSpec.engine`). Both engines render, tokenize, check lengths and decode in `chat`, so that
+they differ in arithmetic only.
+"""
+
+from synth_assets.inference.model_folder import check_model_folder, model_fingerprint
+from synth_assets.inference.opening import open_reward_model, open_text_model
+
+__all__ = ["check_model_folder", "model_fingerprint", "open_reward_model", "open_text_model"]

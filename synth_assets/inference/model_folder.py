@@ -1,0 +1,140 @@
+"""What a model folder must hold before any engine is started, and the fingerprint of what it holds.
+
+An engine takes seconds to start and then says "KeyError: 'foo'"; here each thing that is wrong has its own words.
+Weights load from safetensors only (a pickle runs code when it is read), and code from the folder never runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from synth_assets.errors import ModelError, Where
+from synth_assets.records import REWARD_ATTRIBUTES
+
+ArchitectureKind = Literal["ForCausalLM", "ForSequenceClassification"]
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
+_FINGERPRINTED = (
+    "config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*",
+    "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json", "chat_template*",
+)  # fmt: skip
+_TRAIN = "train the embedded models with `synth-assets train-embedded`, or mend `path` in the recipe"
+
+
+def check_model_folder(folder: Path, kind: ArchitectureKind) -> dict[str, Any]:
+    """The folder's configuration, once everything that an engine needs is there.
+
+    Raises ModelError for the first thing that is missing or refused. A classifier must have one output for each
+    reward attribute.
+    """
+    if not folder.is_dir():
+        raise ModelError("the model folder does not exist", value=str(folder), remedy=_TRAIN)
+    config = _read_json(folder / "config.json", required=True)
+    _refuse_code(config, folder / "config.json")
+    _refuse_code(_read_json(folder / "tokenizer_config.json"), folder / "tokenizer_config.json")
+    _check_architecture(config, folder, kind)
+    _check_weights(folder)
+    if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
+        raise ModelError(
+            "the model folder holds no tokenizer", value=str(folder),
+            remedy="put the model's tokenizer.json and tokenizer_config.json beside its config.json",
+        )  # fmt: skip
+    return config
+
+
+def model_fingerprint(folder: Path) -> str:
+    """16 hex digits of the SHA-256 over configuration, weights and tokenizer: names and contents.
+
+    Another chat template or one other weight is another model. Time: about 1 s a GB.
+    """
+    digest = hashlib.sha256()
+    for file in sorted({file for pattern in _FINGERPRINTED for file in folder.glob(pattern) if file.is_file()}):
+        with file.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest.update(f"{file.name} {content}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _read_json(file: Path, required: bool = False) -> dict[str, Any]:
+    if not file.is_file():
+        if not required:
+            return {}
+        raise ModelError(f"the model folder holds no {file.name}", value=str(file.parent), remedy=_TRAIN)
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        what = f"not readable as JSON: {error}"
+        raise ModelError(what, where=Where(str(file)), remedy="restore this file") from error
+    if not isinstance(value, dict):
+        raise ModelError("not a JSON object", where=Where(str(file)), remedy="restore this file")
+    return value
+
+
+def _refuse_code(config: dict[str, Any], file: Path) -> None:
+    if config.get("auto_map"):
+        raise ModelError(
+            "the model wants to run Python code from its folder (`auto_map`), which is never done",
+            value=config["auto_map"], where=Where(str(file)),
+            remedy="choose a model of an architecture that transformers and vLLM know by themselves",
+        )  # fmt: skip
+
+
+def _check_architecture(config: dict[str, Any], folder: Path, kind: ArchitectureKind) -> None:
+    names = config.get("architectures") or []
+    if not any(str(name).endswith(kind) for name in names):
+        role = "a teacher or student" if kind == "ForCausalLM" else "a reward model"
+        raise ModelError(
+            f"{role} needs an architecture *{kind}", value=names, where=Where(str(folder / "config.json")),
+            remedy="name another model folder in the recipe",
+        )  # fmt: skip
+    if kind == "ForSequenceClassification":
+        num_outputs = len(config.get("id2label") or ()) or config.get("num_labels", 2)
+        if num_outputs != len(REWARD_ATTRIBUTES):
+            raise ModelError(
+                "a reward model has five outputs, " + ", ".join(REWARD_ATTRIBUTES), value=num_outputs,
+                where=Where(str(folder / "config.json")),
+                remedy="name a reward model trained on HelpSteer's attributes",
+            )  # fmt: skip
+
+
+def _check_weights(folder: Path) -> None:
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth") for file in folder.glob(pattern))
+        if pickles:
+            raise ModelError(
+                "the weights are pickles, which run code when they are read; only safetensors are loaded",
+                value=pickles, where=Where(str(folder)), remedy="convert them: load with torch in a place you trust, then "
+                "`save_pretrained(folder, safe_serialization=True)`",
+            )  # fmt: skip
+        raise ModelError("the model folder holds no *.safetensors", value=str(folder), remedy=_TRAIN)
+    index = _read_json(folder / "model.safetensors.index.json")
+    missing = sorted(set(index.get("weight_map", {}).values()) - {file.name for file in files})
+    if missing:
+        raise ModelError(
+            "parts of the weights are missing", value=missing, where=Where(str(folder)), remedy="download them again"
+        )
+    for file in files:
+        if not _looks_like_safetensors(file):
+            raise ModelError(
+                "not a safetensors file: cut off, or a Git LFS pointer", where=Where(str(file)),
+                value=f"{file.stat().st_size} bytes", remedy="fetch it again (`git lfs pull` in a Git LFS checkout)",
+            )  # fmt: skip
+
+
+def _looks_like_safetensors(file: Path) -> bool:
+    """By the format: 8 bytes little-endian length of a JSON header; its largest data offset ends the file."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if not 2 <= length <= size - 8:
+            return False
+        try:
+            header = json.loads(stream.read(length))
+            ends = [part["data_offsets"][1] for name, part in header.items() if name != "__metadata__"]
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+            return False
+    return 8 + length + max(ends, default=0) == size

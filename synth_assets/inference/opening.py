@@ -1,0 +1,48 @@
+"""Opens the model that a recipe names: checks its folder first, then starts the engine of its choice."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from synth_assets.inference.model_folder import check_model_folder, model_fingerprint
+from synth_assets.recipe import ModelSpec, resolve_path
+from synth_assets.roles import RewardModel, TextModel
+
+
+@contextmanager
+def open_text_model(spec: ModelSpec, folder: Path | None = None) -> Iterator[TextModel]:
+    """A teacher or student, ready to generate; `folder` stands in for `spec.path` (a tuned, merged student).
+
+    Raises ModelError for what is wrong with the folder, EngineError if the engine does not start.
+    """
+    place = (folder or resolve_path(spec.path)).absolute()
+    check_model_folder(place, "ForCausalLM")
+    fingerprint = model_fingerprint(place)
+    if spec.engine == "vllm":
+        from synth_assets.inference.vllm_models import VllmTextModel
+        from synth_assets.inference.worker_process import start_worker
+
+        with start_worker(spec, place, "text") as worker:
+            yield VllmTextModel(worker, fingerprint)
+    else:
+        from synth_assets.inference.transformers_text import TransformersTextModel
+
+        yield TransformersTextModel(spec, place, fingerprint)
+
+
+@contextmanager
+def open_reward_model(spec: ModelSpec) -> Iterator[RewardModel]:
+    """A reward model, ready to score. Raises as `open_text_model` does."""
+    place = resolve_path(spec.path)
+    check_model_folder(place, "ForSequenceClassification")
+    fingerprint = model_fingerprint(place)
+    if spec.engine == "vllm":
+        from synth_assets.inference.vllm_models import VllmRewardModel
+        from synth_assets.inference.worker_process import start_worker
+
+        with start_worker(spec, place, "reward") as worker:
+            yield VllmRewardModel(worker, fingerprint)
+    else:
+        from synth_assets.inference.transformers_reward import TransformersRewardModel
+
+        yield TransformersRewardModel(spec, place, fingerprint)

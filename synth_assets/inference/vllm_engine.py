@@ -1,0 +1,119 @@
+"""vLLM itself, inside the worker process.
+
+Settings that measurement decided: no chunked prefill (a seeded request whose prompt is split kills the CPU engine),
+prefix caching on (the same shots open every prompt of a leaf) in blocks short enough for our prompts, an explicit KV
+cache and eager mode (no profiling at the start). Log-probabilities are the raw model's, before temperature
+(`raw_logprobs`, vLLM's default, stated here all the same).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from synth_assets.errors import EngineError
+from synth_assets.inference.chat import ChatTokenizer, failed_result
+from synth_assets.recipe import ModelSpec
+from synth_assets.roles import GenerationRequest, Message
+
+Rows = list[Any]
+Engine = Callable[[Rows], Rows]
+
+_CPU_BLOCK_TOKENS = 32
+_MAX_TEMPERATURE = 2.0
+
+
+def open_engine(spec: ModelSpec, folder: Path, role: str) -> Engine:
+    """A function from rows to rows: requests to results for a text model, conversations to attributes or errors."""
+    chat = ChatTokenizer(folder, spec.max_model_len, spec.max_num_batched_tokens)
+    return _text_engine(spec, folder, chat) if role == "text" else _reward_engine(spec, folder, chat)
+
+
+def _load(spec: ModelSpec, folder: Path, **settings: Any) -> Any:
+    try:
+        from vllm import LLM
+        from vllm.platforms import current_platform
+    except ImportError as error:
+        raise EngineError(
+            f"vLLM cannot be imported: {error}",
+            remedy="install the extra `cpu` or `gpu` (`make demo` does), or set engine: transformers in the recipe",
+        ) from error
+    if current_platform.is_cpu():
+        settings["block_size"] = _CPU_BLOCK_TOKENS  # the default of 128 tokens would never see a shared prefix of ours
+    return LLM(
+        model=str(folder),
+        dtype=spec.dtype,
+        load_format="safetensors",
+        trust_remote_code=False,
+        seed=0,
+        enforce_eager=True,
+        kv_cache_memory_bytes=spec.kv_cache_mib << 20,
+        max_model_len=spec.max_model_len,
+        max_num_seqs=spec.max_num_seqs,
+        max_num_batched_tokens=max(spec.max_num_batched_tokens, spec.max_model_len),  # vLLM insists; chat is stricter
+        enable_chunked_prefill=False,
+        enable_prefix_caching=True,
+        **settings,
+    )
+
+
+def _text_engine(spec: ModelSpec, folder: Path, chat: ChatTokenizer) -> Engine:
+    llm = _load(spec, folder, logprobs_mode="raw_logprobs")
+
+    def generate(rows: Rows) -> Rows:
+        requests = [
+            GenerationRequest(**(row | {"messages": tuple(Message(*message) for message in row["messages"])}))
+            for row in rows
+        ]
+        prompts = chat.prompts_of_requests(requests)
+        results = [failed_result(prompt.error or _temperature_error(r)) for prompt, r in zip(prompts, requests, strict=True)]
+        runnable = [index for index, result in enumerate(results) if not result.error]
+        outputs = llm.generate(
+            [{"prompt_token_ids": prompts[index].token_ids} for index in runnable],
+            [_sampling_params(requests[index]) for index in runnable],
+            use_tqdm=False,
+        )
+        for index, output in zip(runnable, outputs, strict=True):
+            (answer,) = output.outputs
+            if answer.finish_reason in ("stop", "length"):
+                is_stopped = answer.finish_reason == "stop"
+                results[index] = chat.result(prompts[index], answer.token_ids, answer.cumulative_logprob, is_stopped)
+            else:
+                results[index] = failed_result(f"vLLM ended the request: {answer.finish_reason}")
+        return [vars(result) for result in results]
+
+    return generate
+
+
+def _temperature_error(request: GenerationRequest) -> str:
+    if request.temperature <= _MAX_TEMPERATURE:
+        return ""
+    return f"vLLM takes temperatures up to {_MAX_TEMPERATURE:g}, not {request.temperature:g}"
+
+
+def _sampling_params(request: GenerationRequest) -> Any:
+    from vllm import SamplingParams
+
+    return SamplingParams(
+        temperature=request.temperature,
+        seed=request.seed if request.temperature > 0 else None,
+        max_tokens=request.max_new_tokens,
+        logprobs=0,
+        detokenize=False,  # chat.result does it, for every engine alike
+    )
+
+
+def _reward_engine(spec: ModelSpec, folder: Path, chat: ChatTokenizer) -> Engine:
+    llm = _load(spec, folder, runner="pooling", pooler_config={"use_activation": False})
+
+    def score(rows: Rows) -> Rows:
+        prompts = chat.prompts_of_conversations([tuple(Message(*message) for message in row) for row in rows])
+        runnable = [index for index, prompt in enumerate(prompts) if not prompt.error]
+        outputs = llm.classify([{"prompt_token_ids": prompts[index].token_ids} for index in runnable], use_tqdm=False)
+        scores: Rows = [prompt.error for prompt in prompts]
+        for index, output in zip(runnable, outputs, strict=True):
+            scores[index] = [float(value) for value in output.outputs.probs]
+        return scores
+
+    return score

@@ -1,0 +1,99 @@
+"""What the machine has and what a run takes of it. Numbers come from /proc; where there is none, they are None."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MIB = 1024 * 1024
+_PROC = Path("/proc")
+
+
+def memory_mib() -> tuple[int, int] | None:
+    """(all memory, what is free for use) in MiB."""
+    try:
+        lines = (_PROC / "meminfo").read_text(encoding="ascii").splitlines()
+        sizes = {line.split(":")[0]: int(line.split()[1]) // 1024 for line in lines}
+        return sizes["MemTotal"], sizes["MemAvailable"]
+    except (OSError, KeyError, ValueError, IndexError):
+        return None
+
+
+def free_disk_mib(path: Path) -> int:
+    """Room on the disk on which the path lies or would lie, in MiB."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free // MIB
+
+
+class PeakMemory:
+    """The most memory that this process and all that it started held at one time, in MiB; looked at twice a second.
+
+    Proportional sizes (PSS) count pages that processes share once, but take the kernel milliseconds each. So they are
+    only asked for when the plain sizes (RSS), which are cheap, are larger together than ever before.
+    """
+
+    def __init__(self, interval_s: float = 0.5) -> None:
+        self.peak_mib = 0
+        self._most_pages = 0
+        self._interval_s = interval_s
+
+    @contextmanager
+    def watching(self) -> Iterator[PeakMemory]:
+        has_ended = threading.Event()
+        thread = threading.Thread(target=self._watch, args=(has_ended,), daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            has_ended.set()
+            thread.join(timeout=5)
+
+    def _watch(self, has_ended: threading.Event) -> None:
+        while True:
+            family = _family(os.getpid())
+            pages = sum(_num_pages(process) for process in family)
+            if pages > self._most_pages:
+                self._most_pages = pages
+                self.peak_mib = max(self.peak_mib, sum(map(_proportional_kib, family)) // 1024)
+            if has_ended.wait(self._interval_s):
+                return
+
+
+def _family(root: int) -> set[int]:
+    """The process and all its descendants."""
+    children: dict[int, list[int]] = {}
+    for folder in _PROC.glob("[0-9]*"):
+        try:
+            text = (folder / "stat").read_text(encoding="utf-8", errors="replace")
+            children.setdefault(int(text.rpartition(")")[2].split()[1]), []).append(int(folder.name))
+        except (OSError, ValueError, IndexError):
+            continue  # it has ended meanwhile
+    family: set[int] = set()
+    waiting = [root]
+    while waiting:
+        process = waiting.pop()
+        if process not in family:
+            family.add(process)
+            waiting += children.get(process, [])
+    return family
+
+
+def _num_pages(process: int) -> int:
+    try:
+        return int((_PROC / str(process) / "statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _proportional_kib(process: int) -> int:
+    """PSS, or RSS where the kernel does not tell."""
+    try:
+        text = (_PROC / str(process) / "smaps_rollup").read_text(encoding="ascii", errors="replace")
+        return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+    except (OSError, ValueError, IndexError, StopIteration):
+        return _num_pages(process) * os.sysconf("SC_PAGE_SIZE") // 1024

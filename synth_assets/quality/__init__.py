@@ -1,0 +1,22 @@
+"""What is held against every stage: measures, suites of checks as plain data, and Great Expectations to judge them.
+
+Importing this package is light; Great Expectations is loaded when a suite is run.
+"""
+
+from synth_assets.quality.data_docs import write_data_docs
+from synth_assets.quality.expectations import Expectation, ExpectationResult, Suite
+from synth_assets.quality.great_expectations_bridge import judge_stage, run_suite
+from synth_assets.quality.measures import MEASURES_SCHEMA, measure_stage
+from synth_assets.quality.suites import suites_of
+
+__all__ = [
+    "MEASURES_SCHEMA",
+    "Expectation",
+    "ExpectationResult",
+    "Suite",
+    "judge_stage",
+    "measure_stage",
+    "run_suite",
+    "suites_of",
+    "write_data_docs",
+]

@@ -1,0 +1,154 @@
+"""Figures about a stage that no single row shows: shares, gains, rows that are missing.
+
+They are computed here, from the stored tables, and never in the asset that they judge; Great Expectations then holds
+`value` against `threshold`, row by row. One table for all, so that a figure can be looked up where its verdict was
+given: measure, subject (a leaf, a stage, a suite, or `all`), value, threshold.
+
+A share whose denominator is zero is NaN, and so a failure of the check that reads it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import polars as pl
+
+from synth_assets.recipe import Recipe
+
+Tables = Mapping[str, pl.DataFrame]
+MEASURES_SCHEMA = pl.Schema({"measure": pl.String, "subject": pl.String, "value": pl.Float64, "threshold": pl.Float64})
+ALL = "all"
+
+
+class Measure(NamedTuple):
+    measure: str
+    subject: str
+    value: float
+    threshold: float
+
+
+def measure_stage(suite: str, tables: Tables, recipe: Recipe) -> pl.DataFrame:
+    """The measures of a suite; without rows where the suite has none. Raises KeyError for a table not given."""
+    compute = _MEASURES.get(suite)
+    return pl.DataFrame(compute(tables, recipe) if compute else [], schema=MEASURES_SCHEMA, orient="row")
+
+
+def _seed_examples(tables: Tables, recipe: Recipe) -> list[Measure]:
+    found = tables["seed_examples"].group_by("leaf_node_id").agg(num_found=pl.len())
+    joined = tables["taxonomy"].join(found, on="leaf_node_id", how="left")
+    other = joined.filter(pl.col("num_found").fill_null(0) != pl.col("num_seed_examples"))
+    return [Measure("leaf_nodes_with_other_seed_count", ALL, other.height, 0)]
+
+
+def _document_chunks(tables: Tables, recipe: Recipe) -> list[Measure]:
+    knowledge = tables["taxonomy"].filter(pl.col("branch") == "knowledge")
+    missing = knowledge.join(tables["document_chunks"], on="leaf_node_id", how="anti")
+    return [Measure("knowledge_leaf_nodes_without_chunks", ALL, missing.height, 0)]
+
+
+def _synthetic_samples(tables: Tables, recipe: Recipe) -> list[Measure]:
+    samples, leaves = tables["synthetic_samples"], tables["taxonomy"]
+    strangers = samples.join(leaves, on="leaf_node_id", how="anti").height
+    seedless = samples.filter(pl.col("seed_example_ids").list.len() == 0).height
+    counts = leaves.select("leaf_path").join(samples.group_by("leaf_path").len(), on="leaf_path", how="left")
+    quota, least = recipe.generation.num_samples_per_leaf, recipe.quality.min_quota_share.value
+    return [
+        Measure("samples_of_unknown_leaf_nodes", ALL, strangers, 0),
+        Measure("samples_without_seed_examples", ALL, seedless, 0),
+        *(Measure("quota_share", leaf, (num or 0) / quota, least) for leaf, num in counts.sort("leaf_path").rows()),
+        *_count_measures(tables, recipe, "generation"),
+    ]
+
+
+def _reward_filtered_set(tables: Tables, recipe: Recipe) -> list[Measure]:
+    kept, samples = tables["reward_filtered_set"], tables["synthetic_samples"]
+    strangers = kept.join(samples, on="synthetic_sample_id", how="anti").height
+    unscored = kept.join(tables["scored_samples"], on="synthetic_sample_id", how="anti").height
+    emptied = samples.select("leaf_path").unique().join(kept, on="leaf_path", how="anti").height
+    by_leaf = kept.group_by("leaf_path").len().sort("leaf_path").rows()
+    most = recipe.quality.max_leaf_share.value
+    return [
+        Measure("kept_rows_without_sample", ALL, strangers, 0),
+        Measure("kept_rows_without_score", ALL, unscored, 0),
+        Measure("leaf_nodes_without_kept_samples", ALL, emptied, 0),
+        Measure("kept_share", ALL, _ratio(kept.height, samples.height), recipe.quality.min_kept_share.value),
+        *(Measure("leaf_share", leaf, _ratio(num, kept.height), most) for leaf, num in by_leaf),
+        *_count_measures(tables, recipe, "scoring"),
+        *_count_measures(tables, recipe, "filter"),
+    ]
+
+
+def _training_mix(tables: Tables, recipe: Recipe) -> list[Measure]:
+    mix, kept = tables["training_mix"], tables["reward_filtered_set"]
+    train = mix.filter(pl.col("split") == "train")
+    held_out = mix.filter(pl.col("split") == "validation")
+    shared = held_out.join(train, on=["prompt", "response"], how="semi").height
+    unused = kept.join(mix, on="synthetic_sample_id", how="anti").height
+    replay = _ratio(train.filter(pl.col("source") == "replay").height, train.height)
+    off_target = abs(replay - recipe.tuning.replay_share)
+    return [
+        Measure("train_rows", ALL, train.height, 1),
+        Measure("validation_rows_also_in_train", ALL, shared, 0),
+        Measure("kept_samples_not_in_mix", ALL, unused, 0),
+        # rounding moves the share by less than one row
+        Measure("replay_share_off_target", ALL, off_target, max(0.01, _ratio(1, train.height))),
+    ]
+
+
+def _lora_checkpoint(tables: Tables, recipe: Recipe) -> list[Measure]:
+    steps = tables["lora_checkpoint"]["num_steps"].to_list()
+    return [Measure("steps_done", ALL, num, recipe.tuning.max_steps) for num in steps]
+
+
+def _evaluation(tables: Tables, recipe: Recipe) -> list[Measure]:
+    """Gain in accuracy by tuning, and what is left of what the base knew: accuracies tuned / base."""
+    answers, questions = tables["evaluation"], tables["benchmark_questions"]
+    key = "benchmark_question_id"
+    open_questions = [
+        Measure("unanswered_questions", arm, questions.join(given, on=key, how="anti").height, 0)
+        for arm in ("base", "tuned")
+        for given in [answers.filter(pl.col("model") == arm)]
+    ]
+    accuracy = {
+        (model, suite): value
+        for model, suite, value in answers.group_by("model", "suite").agg(pl.col("is_right").mean()).rows()
+    }
+    nan = math.nan
+    gain = accuracy.get(("tuned", "taxonomy"), nan) - accuracy.get(("base", "taxonomy"), nan)
+    retained = _ratio(accuracy.get(("tuned", "retained"), nan), accuracy.get(("base", "retained"), nan))
+    return [
+        *open_questions,
+        Measure("accuracy_gain", "taxonomy", gain, recipe.quality.min_accuracy_gain.value),
+        Measure("retained_share", "retained", retained, recipe.quality.min_retained_share.value),
+    ]
+
+
+def _count_measures(tables: Tables, recipe: Recipe, stage: str) -> list[Measure]:
+    """In = kept + rejected + failed, and few failures. A stage that left no counts is not a stage without failures."""
+    rows = tables["stage_counts"].filter(pl.col("stage") == stage)
+    unaccounted = failed = math.nan
+    if rows.height == 1:
+        counts = rows.row(0, named=True)
+        unaccounted = counts["num_in"] - counts["num_kept"] - counts["num_rejected"] - counts["num_failed"]
+        failed = _ratio(counts["num_failed"], counts["num_in"])
+    return [
+        Measure("unaccounted_rows", stage, abs(unaccounted), 0),
+        Measure("failed_share", stage, failed, recipe.quality.max_failed_share.value),
+    ]
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else math.nan
+
+
+_MEASURES: dict[str, Callable[[Tables, Recipe], list[Measure]]] = {
+    "seed_examples": _seed_examples,
+    "document_chunks": _document_chunks,
+    "synthetic_samples": _synthetic_samples,
+    "reward_filtered_set": _reward_filtered_set,
+    "training_mix": _training_mix,
+    "lora_checkpoint": _lora_checkpoint,
+    "evaluation": _evaluation,
+}

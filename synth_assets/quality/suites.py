@@ -1,0 +1,210 @@
+"""The checks of every stage: one suite an asset, as data. Names depend on nothing; bounds come from the recipe.
+
+Blocking is what would make all that follows wrong: rows that are missing, stand twice or come from nowhere, texts
+that are blank, figures that are no numbers. What is merely worse than hoped is shown and goes on.
+"""
+
+from __future__ import annotations
+
+import math
+
+from synth_assets.quality.expectations import (
+    Expectation,
+    Suite,
+    between,
+    greater,
+    measure_at_least,
+    measure_at_most,
+    not_blank,
+    one_of,
+    rows_exist,
+    unique,
+)
+from synth_assets.recipe import QualitySection
+from synth_assets.records import BRANCHES, REWARD_ATTRIBUTES
+
+_TWICE = "the same content under one id twice would count twice"
+_BLANK = "a blank text teaches nothing and hides a fault before"
+
+
+def suites_of(quality: QualitySection) -> dict[str, Suite]:
+    """The suites by the name of the asset that they judge, in pipeline order."""
+    suites = (
+        Suite("taxonomy", ("taxonomy", "taxonomy_faults"), _taxonomy(quality)),
+        Suite("seed_examples", ("seed_examples", "taxonomy"), _seed_examples()),
+        Suite("document_chunks", ("document_chunks", "taxonomy"), _document_chunks()),
+        Suite("synthetic_samples", ("synthetic_samples", "taxonomy", "stage_counts"), _synthetic_samples(quality)),
+        Suite(
+            "reward_filtered_set",
+            ("reward_filtered_set", "scored_samples", "synthetic_samples", "stage_counts"),
+            _reward_filtered_set(quality),
+        ),
+        Suite("training_mix", ("training_mix", "reward_filtered_set"), _training_mix()),
+        Suite("lora_checkpoint", ("lora_checkpoint",), _lora_checkpoint()),
+        Suite("evaluation", ("evaluation", "benchmark_questions"), _evaluation(quality)),
+    )
+    return {suite.name: suite for suite in suites}
+
+
+def _taxonomy(quality: QualitySection) -> tuple[Expectation, ...]:
+    least = quality.min_seed_examples_per_leaf
+    return (
+        rows_exist("taxonomy"),
+        unique("taxonomy", "leaf_path", "two leaf nodes in one place: one of them would vanish"),
+        not_blank("taxonomy", "task_description", _BLANK, is_blocking=False),
+        one_of("branch_is_known", "taxonomy", "branch", BRANCHES, "a leaf outside the branches has no way of generation"),
+        between(
+            "leaf_nodes_have_enough_seed_examples", "taxonomy", "num_seed_examples", least.value, None, least.reason,
+            is_blocking=False,
+        ),
+        Expectation(
+            "taxonomy_has_no_faults", "taxonomy_faults", "expect_table_row_count_to_equal",
+            "each fault is a leaf node that was left out", {"value": 0}, is_blocking=False,
+        ),
+    )  # fmt: skip
+
+
+def _seed_examples() -> tuple[Expectation, ...]:
+    table = "seed_examples"
+    return (
+        rows_exist(table),
+        unique(table, "seed_example_id", _TWICE),
+        not_blank(table, "question", _BLANK),
+        not_blank(table, "answer", _BLANK),
+        one_of("seed_examples_are_human", table, "generation_depth", (0,), "what a model wrote is no seed"),
+        measure_at_most(
+            "every_leaf_node_has_its_seed_examples", "leaf_nodes_with_other_seed_count",
+            "seeds that were lost between file and table would not be missed later",
+        ),
+    )  # fmt: skip
+
+
+def _document_chunks() -> tuple[Expectation, ...]:
+    table = "document_chunks"
+    return (
+        unique(table, "document_chunk_id", _TWICE, may_be_empty=True),
+        not_blank(table, "text", _BLANK, may_be_empty=True),
+        greater(
+            "chunks_have_a_span", table, "char_end", "char_start", "a row must be traceable to its place in the document",
+            may_be_empty=True,
+        ),
+        measure_at_most(
+            "knowledge_leaf_nodes_have_chunks", "knowledge_leaf_nodes_without_chunks",
+            "without its document a knowledge leaf is generated from nothing", is_blocking=False,
+        ),
+    )  # fmt: skip
+
+
+def _synthetic_samples(quality: QualitySection) -> tuple[Expectation, ...]:
+    table = "synthetic_samples"
+    return (
+        rows_exist(table),
+        unique(table, "synthetic_sample_id", _TWICE),
+        not_blank(table, "instruction", _BLANK),
+        not_blank(table, "response", _BLANK),
+        between("generation_depth_is_counted", table, "generation_depth", 1, None, "depth 0 is kept for people"),
+        between("response_logprob_is_one", table, "response_logprob", None, 0, "a probability is at most 1"),
+        measure_at_most(
+            "samples_have_seed_examples", "samples_without_seed_examples", "every row must be traceable to a person"
+        ),
+        measure_at_most(
+            "samples_have_a_leaf_node", "samples_of_unknown_leaf_nodes", "a row of another taxonomy is a stale row"
+        ),
+        measure_at_most(
+            "generation_counts_add_up", "unaccounted_rows", "every candidate is kept, rejected or failed, never lost"
+        ),
+        measure_at_most("few_candidates_failed", "failed_share", quality.max_failed_share.reason),
+        measure_at_least("leaf_quotas_are_met", "quota_share", quality.min_quota_share.reason, is_blocking=False),
+    )
+
+
+def _reward_filtered_set(quality: QualitySection) -> tuple[Expectation, ...]:
+    kept, scored = "reward_filtered_set", "scored_samples"
+    ranges = tuple(
+        between(
+            f"{name}_is_in_range", scored, name, -1, 5, "HelpSteer's scale runs from 0 to 4; a regression may overshoot",
+            is_blocking=False,
+        )
+        for name in REWARD_ATTRIBUTES
+    )  # fmt: skip
+    return (
+        rows_exist(kept),
+        rows_exist(scored),
+        unique(kept, "synthetic_sample_id", _TWICE),
+        not_blank(kept, "instruction", _BLANK),
+        not_blank(kept, "response", _BLANK),
+        between("reward_is_a_number", scored, "reward", -1e9, 1e9, "a cut at what is no number keeps at random"),
+        *ranges,
+        measure_at_most("kept_rows_have_a_sample", "kept_rows_without_sample", "a row from nowhere is a stale row"),
+        measure_at_most("kept_rows_have_a_score", "kept_rows_without_score", "nothing is kept unscored"),
+        measure_at_most("filter_counts_add_up", "unaccounted_rows", "every sample is kept, rejected or failed, never lost"),
+        measure_at_most("few_samples_failed", "failed_share", quality.max_failed_share.reason),
+        measure_at_least("enough_is_kept", "kept_share", quality.min_kept_share.reason),
+        measure_at_most("no_leaf_node_crowds_out", "leaf_share", quality.max_leaf_share.reason, is_blocking=False),
+        measure_at_most(
+            "every_leaf_node_is_kept", "leaf_nodes_without_kept_samples", "the student will not learn a leaf without rows",
+            is_blocking=False,
+        ),
+    )  # fmt: skip
+
+
+def _training_mix() -> tuple[Expectation, ...]:
+    table = "training_mix"
+    sources = ("synthetic", "replay", "seed")
+    return (
+        rows_exist(table),
+        unique(table, "training_example_id", _TWICE),
+        not_blank(table, "prompt", _BLANK),
+        not_blank(table, "response", _BLANK),
+        one_of("split_is_known", table, "split", ("train", "validation"), "a row of no split would be left out"),
+        one_of("source_is_known", table, "source", sources, "real and synthetic rows must be told apart"),
+        measure_at_least("rows_to_train_on", "train_rows", "without training rows there is no training"),
+        measure_at_most(
+            "validation_is_held_out", "validation_rows_also_in_train", "a loss on what was trained on tells nothing"
+        ),
+        measure_at_most(
+            "kept_samples_are_used", "kept_samples_not_in_mix", "what was kept and is not used was lost on the way"
+        ),
+        measure_at_most(
+            "replay_share_is_met", "replay_share_off_target", "too little replay forgets, too much crowds out",
+            is_blocking=False,
+        ),
+    )  # fmt: skip
+
+
+def _lora_checkpoint() -> tuple[Expectation, ...]:
+    table = "lora_checkpoint"
+    diverged = 2 * math.log(1e6)
+    digest = {"column": "adapter_sha256", "regex": "^[0-9a-f]{64}$"}
+    return (
+        rows_exist(table),
+        Expectation(
+            "adapter_has_a_hash", table, "expect_column_values_to_match_regex", "an adapter is known by its content", digest
+        ),
+        between(
+            "train_loss_is_sane", table, "train_loss_last", 0, diverged,
+            "twice the loss of guessing among a million tokens: the training has diverged",
+        ),
+        greater(
+            "train_loss_has_fallen", table, "train_loss_first", "train_loss_last", "else nothing was learned",
+            is_blocking=False,
+        ),
+        between(
+            "validation_loss_is_sane", table, "validation_loss", 0, diverged,
+            "as for the training's loss; null if none was held out", allows_null=True, is_blocking=False,
+        ),
+        measure_at_least("all_steps_were_done", "steps_done", "an adapter of half a training is another adapter"),
+    )  # fmt: skip
+
+
+def _evaluation(quality: QualitySection) -> tuple[Expectation, ...]:
+    table = "evaluation"
+    return (
+        rows_exist(table),
+        one_of("model_is_known", table, "model", ("base", "tuned"), "an answer of another model is none of these two"),
+        measure_at_most(
+            "all_questions_were_answered", "unanswered_questions", "accuracies on different questions cannot be compared"
+        ),
+        measure_at_least("student_has_gained", "accuracy_gain", quality.min_accuracy_gain.reason, is_blocking=False),
+        measure_at_least("student_has_retained", "retained_share", quality.min_retained_share.reason, is_blocking=False),
+    )

@@ -1,0 +1,52 @@
+"""Whether a sample repeats the benchmark: the same question on the same text, or a long run of the same words.
+
+Word n-grams over the whole of a text, 13 by default as in GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix C). Words
+are runs of letters and digits without regard to case; punctuation does not break a run.
+
+Limit: texts made from one template share long runs by nature; a knowledge sample whose facts coincide with a benchmark
+document's in one sentence is rejected too. That errs on the safe side.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from synth_assets.records import BenchmarkQuestion, SyntheticSample
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+class BenchmarkIndex:
+    """The benchmark as a set of questions and a map from its n-grams to the question they stand in."""
+
+    def __init__(self, questions: Iterable[BenchmarkQuestion], num_words: int) -> None:
+        self._num_words = num_words
+        self._questions: dict[tuple[str, ...], str] = {}
+        self._ngrams: dict[tuple[str, ...], str] = {}
+        for question in questions:
+            key = _question_key(question.context, question.question)
+            self._questions.setdefault(key, question.benchmark_question_id)
+            for ngram in self._ngrams_of(question.context, question.question, question.answer):
+                self._ngrams.setdefault(ngram, question.benchmark_question_id)
+
+    def overlap(self, sample: SyntheticSample) -> str:
+        """What the sample shares with which benchmark question; empty if nothing."""
+        if found := self._questions.get(_question_key(sample.context, sample.instruction)):
+            return f"asks benchmark question {found}"
+        for ngram in self._ngrams_of(sample.context, sample.instruction, sample.response):
+            if found := self._ngrams.get(ngram):
+                return f"{self._num_words} words in a row of benchmark question {found}: {' '.join(ngram)}"
+        return ""
+
+    def _ngrams_of(self, *texts: str | None) -> Iterable[tuple[str, ...]]:
+        words = _words(*texts)
+        return zip(*(words[start:] for start in range(self._num_words)), strict=False)
+
+
+def _words(*texts: str | None) -> list[str]:
+    return _WORD.findall(" ".join(text for text in texts if text).casefold())
+
+
+def _question_key(context: str | None, question: str) -> tuple[str, ...]:
+    return tuple(" ".join(text.casefold().split()) for text in (context or "", question))

@@ -1,0 +1,90 @@
+"""Every sample gets the five reward attributes and their weighted sum.
+
+The reward model reads what the teacher was asked last, without the shots: the question (on its context), then the
+response. Attributes run as the model was trained, 0 to 4 for HelpSteer (Wang et al. 2023, arXiv 2311.09528).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from synth_assets.prompts import render_prompt
+from synth_assets.records import RejectedSample, RewardAttributes, ScoredSample, StageCounts, SyntheticSample
+from synth_assets.roles import Conversation, Message, RewardModel
+
+STAGE = "scoring"
+REWARD_MODEL_ERROR = "reward_model_error"
+NOT_FINITE = "reward_not_finite"
+
+
+@dataclass(frozen=True)
+class ScoreOutcome:
+    """`failed` rows have outcome failed; a sample is in exactly one of the two lists, both in the order given."""
+
+    scored: list[ScoredSample]
+    failed: list[RejectedSample]
+    counts: StageCounts
+
+
+def score_samples(
+    samples: Sequence[SyntheticSample],
+    reward_model: RewardModel,
+    weights: Mapping[str, float],
+    prompts: str = "brief",
+) -> ScoreOutcome:
+    """Score all samples in one batch; `prompts` is the recipe's style (`generation.prompts`).
+
+    A sample that the model cannot take (too long), or whose reward is no finite number, has failed. Raises what the
+    reward model raises (EngineError).
+    """
+    scored: list[ScoredSample] = []
+    failed: list[RejectedSample] = []
+    answers = reward_model.score([conversation_of(sample, prompts) for sample in samples])
+    for sample, answer in zip(samples, answers, strict=True):
+        row = _score(sample, answer, weights, reward_model.fingerprint)
+        if isinstance(row, ScoredSample):
+            scored.append(row)
+        else:
+            failed.append(row)
+    counts = StageCounts(STAGE, len(samples), len(scored), 0, len(failed)).check()
+    return ScoreOutcome(scored, failed, counts)
+
+
+def conversation_of(sample: SyntheticSample, prompts: str = "brief") -> Conversation:
+    """What the reward model judges."""
+    question = render_prompt(prompts, "question", context=sample.context or "", instruction=sample.instruction)
+    return Message("user", question), Message("assistant", sample.response)
+
+
+def _score(
+    sample: SyntheticSample, answer: RewardAttributes | str, weights: Mapping[str, float], reward_model: str
+) -> ScoredSample | RejectedSample:
+    if isinstance(answer, str):
+        return rejected_row(sample, STAGE, REWARD_MODEL_ERROR, answer, is_failure=True)
+    reward = answer.weighted_sum(weights)
+    if not all(map(math.isfinite, (reward, *asdict(answer).values()))):
+        return rejected_row(sample, STAGE, NOT_FINITE, f"{answer}, reward {reward}", is_failure=True)
+    return ScoredSample(
+        synthetic_sample_id=sample.synthetic_sample_id,
+        leaf_path=sample.leaf_path,
+        **asdict(answer),
+        reward=reward,
+        reward_model=reward_model,
+    )
+
+
+def rejected_row(sample: SyntheticSample, stage: str, reason: str, detail: str, is_failure: bool = False) -> RejectedSample:
+    """The row of a sample that goes no further."""
+    return RejectedSample(
+        synthetic_sample_id=sample.synthetic_sample_id,
+        leaf_path=sample.leaf_path,
+        stage=stage,
+        outcome="failed" if is_failure else "rejected",
+        rejection_reason=reason,
+        detail=detail,
+        instruction=sample.instruction,
+        response=sample.response,
+        candidate_index=sample.candidate_index,
+    )

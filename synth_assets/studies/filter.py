@@ -1,0 +1,125 @@
+"""`make study-filter`: does the filter pay? Errors of the kept and the unfiltered set, and students tuned on each.
+
+unfiltered_error, kept_error   share of samples whose instruction or response is wrong by the exact verifiers
+kept_share                     share of the samples that the recipe's cut and filters keep
+student_exact                  share of the benchmark's taxonomy questions answered exactly right, by arm:
+                               base (untuned) | seeds (the five of each leaf) | unfiltered | kept
+student_retained               the same on what the base knew before tuning
+
+The tuned arms get equal counts per leaf (the seeds arm has only its five), the same replay buffer and the same steps; one
+student a seed, and each seed has samples of its own. Right answers are counted per question, intervals are over seeds.
+"""
+
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from random import Random
+from statistics import mean
+from tempfile import mkdtemp
+
+from synth_assets.evaluation import answer_benchmark, read_benchmark
+from synth_assets.inference import open_text_model
+from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.records import BenchmarkAnswer, BenchmarkQuestion, KeptSample, SyntheticSample, TrainingExample
+from synth_assets.reward import filter_samples
+from synth_assets.studies.results import StudyRow, mean_over, share
+from synth_assets.studies.world import (
+    Material,
+    ScoredGeneration,
+    bundled_material,
+    generate_and_score,
+    is_right,
+)
+from synth_assets.tuning import merge_adapter, mix_phase, read_replay_buffer, tune_student
+
+NUM_SEEDS = 5
+ARMS = ("seeds", "unfiltered", "kept")
+METRICS = {"taxonomy": "student_exact", "retained": "student_retained"}
+
+
+def run_filter_study(recipe: Recipe, seeds: Sequence[int], report: Callable[[str], None] = print) -> Iterator[StudyRow]:
+    questions = read_benchmark(resolve_path(recipe.evaluation.benchmark))
+    material = bundled_material(recipe)
+    generations = generate_and_score(recipe, material, seeds)
+    kept_of = {g.seed: _keep(recipe, g, questions) for g in generations}
+    yield from _error_rows(generations, kept_of)
+    with open_text_model(recipe.student) as base:
+        answers = answer_benchmark(base, questions, "base", recipe.evaluation, recipe.generation.prompts)
+    yield from _accuracy_rows("base", [answers])
+    by_arm: dict[str, list[list[BenchmarkAnswer]]] = defaultdict(list)
+    for generation in generations:
+        for arm, mix in _equal_arms(recipe, material, generation, kept_of[generation.seed]).items():
+            by_arm[arm].append(_tuned_answers(recipe, mix, generation.seed, questions))
+            right = mean(a.is_right for a in by_arm[arm][-1] if a.suite == "taxonomy")
+            report(f"seed {generation.seed}, {arm}: {len(mix)} rows, student_exact {right:.3f}")
+    for arm in ARMS:
+        yield from _accuracy_rows(arm, by_arm[arm])
+
+
+def _keep(recipe: Recipe, generation: ScoredGeneration, questions: Sequence[BenchmarkQuestion]) -> list[KeptSample]:
+    outcome = filter_samples(generation.samples, generation.scored, recipe.reward.cut, recipe.filter, questions)
+    return list(outcome.kept)
+
+
+def _error_rows(generations: Sequence[ScoredGeneration], kept_of: dict[int, list[KeptSample]]) -> Iterator[StudyRow]:
+    samples = [(g.seed, s) for g in generations for s in g.samples]
+    kept_ids = {(seed, k.synthetic_sample_id) for seed, kept in kept_of.items() for k in kept}
+    for subject in ["all", *sorted({s.leaf_path for _, s in samples})]:
+        rows = [(seed, s) for seed, s in samples if subject in ("all", s.leaf_path)]
+        kept = [(seed, s) for seed, s in rows if (seed, s.synthetic_sample_id) in kept_ids]
+        yield share("unfiltered_error", "unfiltered", subject, sum(not is_right(s) for _, s in rows), len(rows))
+        yield share("kept_error", "kept", subject, sum(not is_right(s) for _, s in kept), len(kept))
+        yield share("kept_share", "kept", subject, len(kept), len(rows))
+
+
+def _accuracy_rows(arm: str, runs: Sequence[Sequence[BenchmarkAnswer]]) -> Iterator[StudyRow]:
+    for suite, metric in METRICS.items():
+        of_suite = [[a for a in run if a.suite == suite] for run in runs]
+        for leaf_path in sorted({a.leaf_path for run in of_suite for a in run}):
+            verdicts = [a.is_right for run in of_suite for a in run if a.leaf_path == leaf_path]
+            yield share(metric, arm, leaf_path, sum(verdicts), len(verdicts))
+        if len(runs) == 1:
+            yield share(metric, arm, "all", sum(a.is_right for a in of_suite[0]), len(of_suite[0]))
+        else:
+            yield mean_over(metric, arm, "all", [mean(a.is_right for a in run) for run in of_suite])
+
+
+def _equal_arms(
+    recipe: Recipe, material: Material, generation: ScoredGeneration, kept: Sequence[KeptSample]
+) -> dict[str, list[TrainingExample]]:
+    """The training mix of each tuned arm. Per leaf, `unfiltered` draws as many of all samples as `kept` has."""
+    rng = Random(f"arms-{generation.seed}")
+    samples_of: dict[str, list[SyntheticSample]] = defaultdict(list)
+    for sample in generation.samples:
+        samples_of[sample.leaf_path].append(sample)
+    num_kept = {path: sum(k.leaf_path == path for k in kept) for path in samples_of}
+    unfiltered = [_as_kept(s) for path, rows in samples_of.items() for s in rng.sample(rows, num_kept[path])]
+    replay = read_replay_buffer(resolve_path(recipe.tuning.replay_buffer)) if recipe.tuning.replay_buffer else []
+    five = [seed for seed in material.seed_examples if seed.position < NUM_SEEDS]
+    style, settings = recipe.generation.prompts, recipe.tuning
+    return {
+        "seeds": mix_phase([], replay, settings, generation.seed, style, seeds=five),
+        "unfiltered": mix_phase(unfiltered, replay, settings, generation.seed, style),
+        "kept": mix_phase(kept, replay, settings, generation.seed, style),
+    }
+
+
+def _as_kept(sample: SyntheticSample) -> KeptSample:
+    shared = {field.name: getattr(sample, field.name) for field in fields(KeptSample) if field.name != "reward"}
+    return KeptSample(**shared, reward=0.0)
+
+
+def _tuned_answers(
+    recipe: Recipe, mix: Sequence[TrainingExample], seed: int, questions: Sequence[BenchmarkQuestion]
+) -> list[BenchmarkAnswer]:
+    folder = Path(mkdtemp(prefix="synth-assets-study-"))
+    try:
+        student = resolve_path(recipe.student.path)
+        checkpoint = tune_student(student, mix, recipe.tuning, seed, folder, relative_to=folder)
+        merged = merge_adapter(student, folder / checkpoint.adapter_path, folder / "merged")
+        with open_text_model(recipe.student, merged) as model:
+            return answer_benchmark(model, questions, "tuned", recipe.evaluation, recipe.generation.prompts)
+    finally:
+        shutil.rmtree(folder)

@@ -1,0 +1,29 @@
+"""Run a study by name and render the committed results into the documents."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.studies.embedded import run_embedded_study
+from synth_assets.studies.filter import run_filter_study
+from synth_assets.studies.results import StudyRow, write_study
+
+#: name -> (what runs it, its seeds, minutes on two cores)
+STUDIES: dict[str, tuple[Callable[[Recipe, Sequence[int]], Iterator[StudyRow]], tuple[int, ...], int]] = {
+    "embedded": (run_embedded_study, (11,), 10),
+    "filter": (run_filter_study, (21, 22, 23), 30),
+}
+
+
+def run_study(name: str, recipe: Recipe, report: Callable[[str], None]) -> Path:
+    """Run it, write data/studies/NAME.json, print the rows over all leaves."""
+    run, seeds, minutes = STUDIES[name]
+    report(f"study {name}: seeds {', '.join(map(str, seeds))}, about {minutes} minutes on two cores")
+    started = time.monotonic()
+    rows = list(run(recipe, seeds))
+    for row in rows:
+        if row.subject == "all":
+            interval = "" if row.ci_low is None else f" ({row.ci_low:.3f} to {row.ci_high:.3f})"
+            report(f"  {row.metric:<28} {row.arm:<12} {row.value:.3f}{interval}, n = {row.n}")
+    return write_study(resolve_path("data/studies"), name, rows, seeds, time.monotonic() - started)

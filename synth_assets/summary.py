@@ -1,0 +1,148 @@
+"""The closing summary: what came in, what went on, what was turned away and why, and what the student learned.
+
+Everything in it is read from the warehouse, so that it says what is there and not what a run believes; only time,
+memory and checks come from the record of the last run, `last_run.json` beside the tables.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import polars as pl
+
+from synth_assets.assets.checks import data_docs_folder
+from synth_assets.assets.running import CheckOutcome
+from synth_assets.errors import WarehouseError
+from synth_assets.evaluation import accuracy_table, paired_difference
+from synth_assets.evaluation.accuracy import ALL_LEAVES
+from synth_assets.recipe import Recipe
+from synth_assets.records import BenchmarkAnswer, Checkpoint, from_frame
+from synth_assets.storage import Warehouse
+
+MAX_DESCRIPTION = 200
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """What the warehouse does not know of a run: its course. `made` is empty if all was current."""
+
+    run_id: str = ""
+    is_success: bool = True
+    errors: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    peak_mib: int = 0
+    checks: list[CheckOutcome] = field(default_factory=list)
+
+
+def write_last_run(warehouse: Warehouse, last: LastRun) -> None:
+    """Keep the record; a run that made nothing keeps time and memory of the one before."""
+    file = warehouse.folder / "last_run.json"
+    kept = asdict(last)
+    if not last.made and file.is_file():
+        kept = asdict(read_last_run(warehouse)) | {"checks": kept["checks"]}
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(json.dumps(kept, indent=2), encoding="utf-8")
+    temporary.replace(file)
+
+
+def read_last_run(warehouse: Warehouse) -> LastRun:
+    """Raises WarehouseError if there has been none."""
+    file = warehouse.folder / "last_run.json"
+    try:
+        said: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return LastRun(**said | {"checks": [CheckOutcome(**check) for check in said["checks"]]})
+    except FileNotFoundError as error:
+        remedy = "run `synth-assets demo` first"
+        raise WarehouseError("there has been no run yet", value=str(warehouse.folder), remedy=remedy) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        remedy = "run `synth-assets demo` again"
+        raise WarehouseError(f"{file} cannot be read: {error}", remedy=remedy) from error
+
+
+def closing_summary(recipe: Recipe, warehouse: Warehouse, last: LastRun) -> str:
+    """The whole text; parts whose tables are not there yet are left out."""
+    parts = [
+        _head(recipe, last), _counts(warehouse), _reasons(warehouse), _checks(last),
+        _accuracy(recipe, warehouse), _places(warehouse),
+    ]  # fmt: skip
+    return "\n\n".join(part for part in parts if part)
+
+
+def _head(recipe: Recipe, last: LastRun) -> str:
+    state = "finished" if last.is_success else "FAILED"
+    lines = [f"\n{recipe.name} at scale {recipe.scale}: {state}"]
+    if last.made:
+        lines.append(f"  {last.seconds:.0f} s, at most {last.peak_mib:,} MiB of memory")
+    else:
+        lines.append("  everything was current, nothing was made again")
+    return "\n".join(lines + [f"  {line}" for error in last.errors for line in error.splitlines()])
+
+
+def _counts(warehouse: Warehouse) -> str:
+    if not warehouse.has_table("stage_counts"):
+        return ""
+    rows = warehouse.read_table("stage_counts").select(
+        "stage", in_="num_in", kept="num_kept", rejected="num_rejected", failed="num_failed"
+    )
+    lines = [
+        f"  {stage:<12} {num_in:>8,} = {kept:>8,} + {rejected:>8,} + {failed:>6,}"
+        for stage, num_in, kept, rejected, failed in rows.iter_rows()
+    ]
+    return "\n".join([f"Rows           {'in':>8} = {'kept':>8} + {'rejected':>8} + {'failed':>6}", *lines])
+
+
+def _reasons(warehouse: Warehouse) -> str:
+    if not warehouse.has_table("rejected_samples"):
+        return ""
+    rows = (
+        warehouse.read_table("rejected_samples")
+        .group_by("stage", "rejection_reason", maintain_order=True)
+        .len()
+        .sort("len", descending=True, maintain_order=True)
+    )
+    lines = [f"  {count:>8,}  {reason} ({stage})" for stage, reason, count in rows.iter_rows()]
+    return "\n".join(["Turned away because", *lines]) if lines else ""
+
+
+def _checks(last: LastRun) -> str:
+    if not last.checks:
+        return ""
+    failed = [check for check in last.checks if not check.has_passed]
+    lines = [f"Checks: {len(last.checks) - len(failed)} passed, {len(failed)} failed"]
+    for check in failed:
+        kind = "STOPPED by" if check.is_blocking else "warning"
+        lines.append(f"  {kind} {check.asset}.{check.name}: {_cut(check.description)}")
+    return "\n".join(lines)
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_DESCRIPTION else line[: MAX_DESCRIPTION - 1] + "…"
+
+
+def _accuracy(recipe: Recipe, warehouse: Warehouse) -> str:
+    if not warehouse.has_table("evaluation"):
+        return ""
+    answers = from_frame(warehouse.read_table("evaluation"), BenchmarkAnswer)
+    confidence = recipe.evaluation.confidence
+    whole = accuracy_table(answers, confidence).filter(pl.col("leaf_path") == ALL_LEAVES)
+    lines = [f"Right answers on the held-out questions ({confidence:.0%} intervals)"]
+    for row in whole.iter_rows(named=True):
+        share = f"{row['accuracy']:>6.1%}  ({row['ci_low']:.1%} to {row['ci_high']:.1%})"
+        lines.append(f"  {row['suite']:<9} {row['model']:<6} {share}, {row['num_questions']:,} questions")
+    for suite in whole["suite"].unique(maintain_order=True):
+        gain = paired_difference(answers, suite, confidence)
+        points = f"{100 * gain.difference:+.1f} points ({100 * gain.ci_low:+.1f} to {100 * gain.ci_high:+.1f})"
+        lines.append(f"  {suite:<9} tuned against base: {points}")
+    return "\n".join(lines)
+
+
+def _places(warehouse: Warehouse) -> str:
+    lines = ["Where it lies", f"  tables     {warehouse.folder / 'tables'}", f"  SQL        {warehouse.database}"]
+    if warehouse.has_table("lora_checkpoint"):
+        for checkpoint in from_frame(warehouse.read_table("lora_checkpoint"), Checkpoint):
+            lines.append(f"  adapter    {warehouse.folder / checkpoint.adapter_path}")
+    if (docs := data_docs_folder(warehouse) / "index.html").is_file():
+        lines.append(f"  Data Docs  {docs}")
+    return "\n".join([*lines, "Look at it: make dev, then http://127.0.0.1:3000"])

@@ -1,0 +1,77 @@
+"""Conversations -> token ids and labels, by the student's own chat template; and the batches of a whole training.
+
+The loss is on the answer only, its end token included: a model that never learns to stop is useless. Which tokens
+are the answer is found by rendering the conversation twice, up to the answer and with it; what both have in common is
+masked. That works with any chat template, also with one that cannot mark the assistant's tokens itself.
+
+Batches are planned in advance for all steps: then a run that goes on after a crash meets the very same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+IGNORED_LABEL = -100
+_POOL_BATCHES = 8
+
+
+class EncodedExample(NamedTuple):
+    """Token ids of a conversation; a label is the token itself where it bears loss, else IGNORED_LABEL."""
+
+    token_ids: list[int]
+    labels: list[int]
+
+
+def encode_conversation(tokenizer: Any, prompt: str, response: str) -> EncodedExample:
+    """One user turn and its answer. Where the template ends an answer without an end token, it is added."""
+    user = {"role": "user", "content": prompt}
+    turns = [user, {"role": "assistant", "content": response}]
+    asked = tokenizer.apply_chat_template([user], add_generation_prompt=True, tokenize=True, return_dict=False)
+    whole = tokenizer.apply_chat_template(turns, tokenize=True, return_dict=False)
+    pairs = zip(asked, whole, strict=False)
+    num_common = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(asked), len(whole)))
+    end = tokenizer.eos_token_id
+    if end is not None and end not in whole[num_common:]:
+        whole = [*whole, end]
+    return EncodedExample(list(whole), [IGNORED_LABEL] * num_common + list(whole[num_common:]))
+
+
+def plan_batches(lengths: Sequence[int], batch_size: int, num_steps: int, seed: int) -> list[list[int]]:
+    """`num_steps` batches of row numbers; each epoch takes every row once, rows of like length together.
+
+    Rows are shuffled, sorted by length within pools of eight batches, and the batches shuffled again: little padding,
+    and no order by length over the training.
+    """
+    rng = Random(seed)
+    batches: list[list[int]] = []
+    while len(batches) < num_steps:
+        rows = rng.sample(range(len(lengths)), len(lengths))
+        pool_size = batch_size * _POOL_BATCHES
+        epoch: list[list[int]] = []
+        for start in range(0, len(rows), pool_size):
+            pool = sorted(rows[start : start + pool_size], key=lambda row: lengths[row])
+            epoch += [pool[first : first + batch_size] for first in range(0, len(pool), batch_size)]
+        rng.shuffle(epoch)
+        batches += epoch
+    return batches[:num_steps]
+
+
+def pad_batch(examples: Sequence[EncodedExample], pad_token_id: int) -> dict[str, Tensor]:
+    """input_ids, attention_mask and labels, each (rows, longest row), padded on the right."""
+    import torch
+
+    longest = max(len(example.token_ids) for example in examples)
+
+    def padded(rows: list[list[int]], filler: int) -> Tensor:
+        return torch.tensor([row + [filler] * (longest - len(row)) for row in rows])
+
+    return {
+        "input_ids": padded([example.token_ids for example in examples], pad_token_id),
+        "attention_mask": padded([[1] * len(example.token_ids) for example in examples], 0),
+        "labels": padded([example.labels for example in examples], IGNORED_LABEL),
+    }

@@ -1,0 +1,43 @@
+"""Tables that several stages share."""
+
+from pathlib import Path
+
+import pytest
+
+from synth_assets.assets.storing import STAGE_ORDER, load, num_by, replace_stage_rows
+from synth_assets.errors import WarehouseError
+from synth_assets.records import LeafNode, RejectedSample, StageCounts, to_frame
+from synth_assets.storage import Warehouse
+
+
+def row(stage: str, number: int) -> RejectedSample:
+    return RejectedSample(f"{stage}{number}", "leaf", stage, "rejected", "empty", "", "", "", number)
+
+
+def test_each_stage_replaces_its_own_rows_in_pipeline_order(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "warehouse")
+    first, second, *_ = STAGE_ORDER
+    replace_stage_rows(warehouse, second, [row(second, 0), row(second, 1)], RejectedSample)
+    replace_stage_rows(warehouse, first, [row(first, 0)], RejectedSample)
+    assert load(warehouse, RejectedSample) == [row(first, 0), row(second, 0), row(second, 1)]
+    replace_stage_rows(warehouse, second, [row(second, 7)], RejectedSample)
+    assert load(warehouse, RejectedSample) == [row(first, 0), row(second, 7)]
+    replace_stage_rows(warehouse, first, [], RejectedSample)
+    assert load(warehouse, RejectedSample) == [row(second, 7)]
+
+
+def test_an_unknown_stage_comes_last(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    for stage in ("zzz", STAGE_ORDER[0], "aaa"):
+        replace_stage_rows(warehouse, stage, [StageCounts(stage, 1, 1, 0, 0)], StageCounts)
+    assert [counts.stage for counts in load(warehouse, StageCounts)] == [STAGE_ORDER[0], "aaa", "zzz"]
+
+
+def test_loading_what_was_not_made(tmp_path: Path) -> None:
+    with pytest.raises(WarehouseError, match="no such table"):
+        load(Warehouse(tmp_path), LeafNode)
+
+
+def test_num_by_keeps_the_order() -> None:
+    frame = to_frame([row("b", 0), row("a", 1), row("b", 2)], RejectedSample)
+    assert list(num_by(frame, "stage").items()) == [("b", 2), ("a", 1)]

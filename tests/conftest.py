@@ -1,0 +1,60 @@
+"""Fixtures of more than one folder: tiny random models in the project's own format."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LlamaForCausalLM with the embedded models' tokenizer and random weights: it talks, but says nothing."""
+    import torch
+    from transformers import LlamaForCausalLM
+
+    from synth_assets.embedded.language_models import embedded_config, save_model_folder
+
+    folder = tmp_path_factory.mktemp("tiny") / "teacher"
+    config = embedded_config(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
+                             intermediate_size=128)  # fmt: skip
+    torch.manual_seed(11)
+    model = LlamaForCausalLM(config)
+    del model.lm_head  # tied
+    save_model_folder(model, folder, "LlamaForCausalLM", config)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_reward_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LlamaForSequenceClassification with five outputs and random weights."""
+    import torch
+    from transformers import LlamaForSequenceClassification
+
+    from synth_assets.embedded.language_models import embedded_config, save_model_folder
+
+    folder = tmp_path_factory.mktemp("tiny") / "reward_model"
+    config = embedded_config(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
+                             intermediate_size=128, num_labels=5)  # fmt: skip
+    torch.manual_seed(12)
+    model = LlamaForSequenceClassification(config)
+    torch.nn.init.normal_(model.score.weight, std=1.0)
+    save_model_folder(model, folder, "LlamaForSequenceClassification", config)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Like `tiny_teacher`, but able to learn: its frozen, tied head has vectors long enough to be sure of a token."""
+    import torch
+    from transformers import LlamaForCausalLM
+
+    from synth_assets.embedded.language_models import embedded_config, save_model_folder
+
+    folder = tmp_path_factory.mktemp("tiny") / "student"
+    config = embedded_config(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
+                             intermediate_size=128)  # fmt: skip
+    torch.manual_seed(13)
+    model = LlamaForCausalLM(config)
+    torch.nn.init.normal_(model.model.embed_tokens.weight, std=0.3)
+    del model.lm_head  # tied
+    save_model_folder(model, folder, "LlamaForCausalLM", config)
+    return folder

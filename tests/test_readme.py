@@ -1,0 +1,59 @@
+"""The README's commands, tree and asset names are the project's own."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from synth_assets.cli import cli
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_make_command_is_a_target() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"make ([a-z][\w-]*)", README)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE) or target.startswith("study-"), target
+
+
+def test_the_table_of_commands_is_the_command_line() -> None:
+    listed = re.findall(r"^\| `synth-assets ([\w-]+)` \|", README, re.MULTILINE)
+    assert sorted(listed) == sorted(cli.commands)
+
+
+@pytest.mark.parametrize("command", sorted(cli.commands))
+def test_every_command_explains_itself(command: str) -> None:
+    program = Path(sys.executable).with_name("synth-assets")
+    run = subprocess.run([program, command, "--help"], capture_output=True, text=True, check=True, timeout=120)
+    assert "Usage:" in run.stdout
+
+
+def test_the_annotated_tree_is_the_tree() -> None:
+    block = README.split("```text\n")[1].split("```")[0]
+    folder = ""
+    for line in block.splitlines():
+        name = line.split()[0]
+        if not line.startswith(" "):
+            folder = "" if name == "tests/" else name
+        path = ROOT / name if not line.startswith(" ") else ROOT / folder / name
+        assert path.exists() or "ignored by git" in line, line
+    listed = {line.split()[0].rstrip("/") for line in block.splitlines() if line.startswith("  ")}
+    packages = {p.name for p in (ROOT / "synth_assets").iterdir() if (p / "__init__.py").exists()}
+    assert packages <= listed | {"tests"}
+
+
+def test_the_arrow_line_names_assets_in_their_order() -> None:
+    from synth_assets.definitions import ASSETS
+
+    arrow = next(line.strip() for line in README.splitlines() if "->" in line)
+    names = [asset.key.path[-1] for asset in ASSETS]
+    positions = [names.index(name) for name in arrow.split(" -> ")]
+    assert positions == sorted(positions)
+
+
+def test_pictures_are_there() -> None:
+    for picture in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README):
+        assert (ROOT / picture).is_file(), picture

@@ -1,0 +1,38 @@
+"""A training in a process of its own, which a test may kill: arguments STUDENT FOLDER [MAX_FILE_BYTES]."""
+
+import resource
+import sys
+from pathlib import Path
+
+from synth_assets.errors import TuningError
+from synth_assets.recipe import read_recipe
+from synth_assets.records import TrainingExample
+from synth_assets.tuning import tune_student
+
+SETTINGS = read_recipe(Path(__file__).parents[2] / "data/recipes/embedded.yaml").tuning.model_copy(
+    update={"lora_dropout": 0.1, "max_steps": 40, "batch_size": 4, "checkpoint_every": 5}
+)
+
+
+def examples(count: int = 40) -> list[TrainingExample]:
+    return [
+        TrainingExample(
+            str(n), None, "skills/a", "validation" if n % 10 == 0 else "train", "stacked", "synthetic", n,
+            f"Repeat {'book ' * (n % 7)}{n}", f"book {n}",
+        )
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def main(student: str, folder: str, max_file_bytes: str = "") -> None:
+    if max_file_bytes:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(max_file_bytes), int(max_file_bytes)))
+    try:
+        checkpoint = tune_student(Path(student), examples(), SETTINGS, 7, Path(folder), lambda line: print(line, flush=True))
+    except TuningError as error:
+        sys.exit(f"TuningError: {error}")
+    print("sha256", checkpoint.adapter_sha256, checkpoint.train_loss_last, checkpoint.validation_loss, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
