@@ -44,7 +44,7 @@ DEFAULT_RECIPE = "data/recipes/embedded.yaml"
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Temperature = Annotated[float, Field(ge=0, le=5)]
+Temperature = Annotated[float, Field(ge=0, le=2)]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -131,7 +131,7 @@ class RewardSection(_Section):
 
 class FilterSection(_Section):
     near_duplicate_threshold: Share
-    """Estimated Jaccard similarity from which the later of two samples is a duplicate."""
+    """Jaccard similarity from which the later of two samples is a duplicate."""
     overlap_ngram: Count = 13
     """A sample that shares so many words in a row with the benchmark is rejected."""
 

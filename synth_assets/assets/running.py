@@ -171,10 +171,10 @@ class _Follower:
         error = event.step_failure_data.error
         while error is not None and error.cause is not None:
             error = error.cause
+        if any(told.startswith(f"{step}: ") for told in self.errors):
+            return  # Dagster reports a step twice that it ended itself
         message = error.message.strip() if error else "no reason was given"
-        name = message.split(":")[0].rpartition(".")[2]
-        message = _IN_WORDS.get(name, message)
-        if any(message == told.partition(": ")[2] or told.startswith(f"{step}: ") for told in self.errors):
-            return  # Dagster reports a step that it ended twice
+        kind = message.partition(":")[0].rpartition(".")[2]
+        message = _IN_WORDS.get(kind, message)
         self.errors.append(f"{step}: {message}")
         self._report(f"  {step} FAILED: {message}")

@@ -104,7 +104,9 @@ class RewardNetwork(nn.Module):
     """Trunk with a linear head of five outputs; `forward` gives the loss over the labelled positions.
 
     Every token of a response bears a target, not only the last: is the answer right *so far*? That says at which
-    token it went wrong and makes far more of each pair. What counts at inference is the last token's output.
+    token it went wrong and makes far more of each pair. Beside that the trunk goes on learning which token would come
+    next in the right answer: to see an error it must know what had to stand there, and without this it forgets what
+    the teacher knew. What counts at inference is the last token's output; the language-model head is not saved.
     """
 
     def __init__(self, config: "LlamaConfig", num_outputs: int = 5) -> None:
@@ -114,13 +116,15 @@ class RewardNetwork(nn.Module):
         nn.init.zeros_(self.score.weight)
 
     def forward(self, token_ids: Tensor, labels: Tensor, positions: Tensor, episode_numbers: Tensor) -> Tensor:
-        """labels (rows, length, outputs): targets from 0 to 4; a negative one bears no loss."""
+        """labels (rows, length, outputs + 1): targets from 0 to 4, last the right next token; negative: no loss."""
         hidden = self.model(token_ids, positions, episode_numbers).flatten(0, 1)
-        labels = labels.flatten(0, 1)
-        labelled = (labels >= 0).any(-1).nonzero().squeeze(1)
-        outputs, targets = self.score(hidden[labelled]).float(), labels[labelled]
-        errors: Tensor = (outputs - targets) ** 2
-        return errors[targets >= 0].mean()
+        targets, next_tokens = labels.flatten(0, 1)[:, :-1], labels.flatten(0, 1)[:, -1].long()
+        graded = (targets >= 0).any(-1).nonzero().squeeze(1)
+        errors: Tensor = (self.score(hidden[graded]).float() - targets[graded]) ** 2
+        continued = (next_tokens >= 0).nonzero().squeeze(1)
+        logits = hidden[continued] @ self.model.embed_tokens.weight.t().to(hidden.dtype)
+        language_loss = functional.cross_entropy(logits.float(), next_tokens[continued])
+        return errors[targets[graded] >= 0].mean() + language_loss
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -53,6 +53,6 @@ def _train_one(plan: TrainingPlan, teacher: Path, sampled: Path) -> None:
         lambda drawn: encode_graded(tokenizer, drawn),
         plan.num_rows,
         plan.length,
-        len(REWARD_ATTRIBUTES),
+        len(REWARD_ATTRIBUTES) + 1,
     )
     train(model, batches, plan, lambda row: append_json_line(plan.folder / f"{plan.name}.log.jsonl", row))

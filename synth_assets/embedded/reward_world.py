@@ -94,7 +94,10 @@ def graded_answers(seed: int, sampled: list[GradedAnswer]) -> Iterator[GradedAns
 
 
 def encode_graded(tokenizer: Any, answers: list[GradedAnswer]) -> list[Encoded]:
-    """Token ids of the conversation; targets (tokens, 5): the grade at the end token, right-so-far before it."""
+    """Token ids of the conversation, and for each token five targets and the right next token (negative: none).
+
+    The end token bears the grade; the response's tokens bear right-so-far, and what comes next as long as it is true.
+    """
     user, assistant = (tokenizer.convert_tokens_to_ids(f"<|{role}|>") for role in ("user", "assistant"))
     end = tokenizer.eos_token_id
     texts = [text for a in answers for text in (pair_prompt(a.instance), a.response, a.instance.answer)]
@@ -102,12 +105,13 @@ def encode_graded(tokenizer: Any, answers: list[GradedAnswer]) -> list[Encoded]:
     encoded: list[Encoded] = []
     for answer, prompt, response, expected in zip(answers, ids, ids, ids, strict=True):
         token_ids = [user, *prompt, end, assistant, *response, end]
-        targets = [[-1.0] * 5 for _ in range(len(prompt) + 3)]
-        is_right = True
-        for token, wanted in zip(response, [*expected, *[-1] * len(response)], strict=False):
-            is_right = is_right and token == wanted
-            targets.append([-1.0, 4.0 * is_right, -1.0, -1.0, -1.0])
-        encoded.append((token_ids, [*targets, list(grade(answer))]))
+        right_tokens = [*expected, end]
+        targets = [[-1.0] * 6 for _ in range(len(prompt) + 2)] + [[-1.0] * 5 + [float(right_tokens[0])]]
+        for position in range(1, len(response) + 1):
+            is_right = response[:position] == expected[:position]
+            following = float(right_tokens[position]) if is_right else -1.0
+            targets.append([-1.0, 4.0 * is_right, -1.0, -1.0, -1.0, following])
+        encoded.append((token_ids, [*targets, [*grade(answer), -1.0]]))
     return encoded
 
 

@@ -200,8 +200,7 @@ def _ended(
     leaf: _LeafState, candidate: Candidate, step: Step, outcome: Outcome, verdict: Verdict, result: GenerationResult,
     teacher: str,
 ) -> RejectedSample:  # fmt: skip
-    """The row of a candidate that goes no further; a context's raw text, which has no column, is in the detail."""
-    raw_context = f"; raw text: {result.text}" if step == "context" and outcome == "rejected" else ""
+    """The row of a candidate that goes no further, with the raw text of the step at which it ended."""
     node = leaf.plan.leaf_node
     return RejectedSample(
         synthetic_sample_id=content_id("candidate", node.leaf_node_id, teacher, leaf.plan.seed, candidate.index),
@@ -209,10 +208,11 @@ def _ended(
         stage=STAGE,
         outcome=outcome,
         rejection_reason=verdict.reason,
-        detail=f"{step}: {verdict.detail}{raw_context}",
+        detail=f"{step}: {verdict.detail}",
         instruction=result.text if step == "instruction" else candidate.instruction,
         response=result.text if step == "response" else "",
         candidate_index=candidate.index,
+        context=result.text if step == "context" else candidate.context,
     )
 
 

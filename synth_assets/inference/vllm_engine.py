@@ -100,6 +100,7 @@ def _sampling_params(request: GenerationRequest) -> Any:
         seed=request.seed if request.temperature > 0 else None,
         max_tokens=request.max_new_tokens,
         logprobs=0,
+        flat_logprobs=True,  # one list a request instead of an object a token
         detokenize=False,  # chat.result does it, for every engine alike
     )
 

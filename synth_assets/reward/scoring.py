@@ -87,4 +87,5 @@ def rejected_row(sample: SyntheticSample, stage: str, reason: str, detail: str, 
         instruction=sample.instruction,
         response=sample.response,
         candidate_index=sample.candidate_index,
+        context=sample.context,
     )

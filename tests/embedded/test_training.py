@@ -53,11 +53,13 @@ def test_reward_targets_without_a_value_bear_no_loss() -> None:
     model = RewardNetwork(embedded_config())
     token_ids = torch.randint(4, 1000, (1, 6))
     positions, numbers = torch.arange(6)[None], torch.zeros(1, 6, dtype=torch.long)
-    targets = torch.full((1, 6, 5), -1.0)
-    targets[0, 5] = torch.tensor([4.0, 4.0, 4.0, 1.0, 2.0])
-    targets[0, 3, 1] = 4.0
+    targets = torch.full((1, 6, 6), -1.0)
+    targets[0, 5, :5] = torch.tensor([4.0, 4.0, 4.0, 1.0, 2.0])
+    targets[0, 3, 1], targets[0, 3, 5] = 4.0, 17.0
     loss = model(token_ids, targets, positions, numbers)
-    assert loss.item() == pytest.approx((16 * 4 + 1 + 4) / 6)  # the head starts at zero
+    hidden = model.model(token_ids, positions, numbers)[0, 3]
+    language_loss = -torch.log_softmax(hidden @ model.model.embed_tokens.weight.t(), 0)[17].item()
+    assert loss.item() == pytest.approx((16 * 4 + 1 + 4) / 6 + language_loss, rel=1e-4)  # the head starts at zero
 
 
 def test_a_broken_off_training_ends_with_the_same_weights(tmp_path: Path) -> None:

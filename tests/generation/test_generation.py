@@ -126,7 +126,7 @@ def test_bad_words_are_rejected_and_replaced(step: str, answer: Answer, leaf_pat
     raw = answer if isinstance(answer, str) else answer.text
     assert (row.leaf_path, row.rejection_reason, row.outcome, row.stage) == (leaf_path, reason, "rejected", "generation")
     assert row.candidate_index == 0 and row.detail.startswith(f"{step}: ")
-    assert raw == {"instruction": row.instruction, "response": row.response}.get(step, row.detail.split("raw text: ")[-1])
+    assert raw == {"instruction": row.instruction, "response": row.response, "context": row.context}[step]
     assert (outcome.counts.num_in, outcome.counts.num_kept, outcome.counts.num_rejected) == (13, 12, 1)
     assert [s.candidate_index for s in outcome.samples if s.leaf_path == leaf_path] == [1, 2, 3, 4]
 
