@@ -63,9 +63,7 @@ demo: install
 	$(BIN)/synth-assets demo
 
 dev: install
-	mkdir -p "$(DAGSTER_HOME)"
-	cp dagster.yaml "$(DAGSTER_HOME)/dagster.yaml"
-	$(BIN)/dagster dev -h 127.0.0.1 -w workspace.yaml
+	$(BIN)/synth-assets dev
 
 lint: install
 	$(BIN)/ruff check .

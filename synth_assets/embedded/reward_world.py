@@ -19,6 +19,8 @@ from synth_assets.embedded.tokenizer import encode_texts
 #: How many elements each kind of answer puts together: the `complexity` of HelpSteer, 0 to 4.
 COMPLEXITY = {"extraction": 0.0, "people": 0.0, "places": 0.0, "products": 0.0, "rewriting": 1.0, "reasoning": 1.0,
               "writing": 2.0, "dates": 2.0, "arithmetic": 2.0, "lists": 3.0}  # fmt: skip
+#: From so many answers of one leaf and verdict on, three of four are taken from the teacher.
+WHOLE_POOL = 1000
 _TOKEN = re.compile(r"\d|[^\W\d]+|[^\w\s]")
 
 
@@ -76,7 +78,11 @@ def spoil(rng: Random, kind: LeafKind, instance: Instance) -> str:
 
 
 def graded_answers(seed: int, sampled: list[GradedAnswer]) -> Iterator[GradedAnswer]:
-    """Balanced answers without end: leaves in equal shares, half right; 3 of 4 wrong ones are the teacher's own."""
+    """Balanced answers without end: leaves in equal shares, half of each right.
+
+    Up to 3 of 4 wrong answers are the teacher's own, fewer where it makes few mistakes: rules make the rest,
+    since a model soon knows a small pool by heart.
+    """
     rng = Random(f"reward-{seed}")
     own: dict[tuple[str, bool], list[GradedAnswer]] = defaultdict(list)
     for answer in sampled:
@@ -84,9 +90,9 @@ def graded_answers(seed: int, sampled: list[GradedAnswer]) -> Iterator[GradedAns
         own[answer.leaf_path, kind.is_right(answer.instance, answer.response)].append(answer)
     while True:
         kind = rng.choice(TAUGHT)
-        is_right, from_teacher = rng.random() < 0.5, rng.random() < 0.75
+        is_right = rng.random() < 0.5
         pool = own[kind.leaf_path, is_right]
-        if from_teacher and len(pool) >= 50:
+        if rng.random() < min(0.75, len(pool) / WHOLE_POOL):
             yield rng.choice(pool)
             continue
         instance = kind.draw_where(rng, held_out=False)

@@ -136,10 +136,16 @@ def _exception_in(info: Any) -> str:
 
 def _observed(result: dict[str, Any]) -> str:
     if "observed_value" in result:
-        return str(result["observed_value"])
+        value = result["observed_value"]
+        return str([_plain(part) for part in value]) if isinstance(value, list) else str(_plain(value))
     text = f"{result.get('unexpected_count', 0)} of {result.get('element_count', 0)} values are not as expected"
     shown = [str(value)[:80] for value in result.get("partial_unexpected_list", [])[:_NUM_SHOWN]]
     return text + (": " + ", ".join(shown) if shown else "")
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy number as Python prints it."""
+    return value.item() if hasattr(value, "item") else value
 
 
 def _result(

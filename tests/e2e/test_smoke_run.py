@@ -14,19 +14,10 @@ import polars as pl
 import pytest
 
 from synth_assets.definitions import ASSETS
-from synth_assets.recipe import read_recipe, resolve_path
 from synth_assets.storage import Warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPE = read_recipe()
-MODELS = [resolve_path(spec.path) for spec in (RECIPE.teacher, RECIPE.reward_model, RECIPE.student)]
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.xdist_group("e2e"),
-    pytest.mark.skipif(
-        not all((folder / "config.json").is_file() for folder in MODELS), reason="the embedded models are not here yet"
-    ),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e")]
 
 
 def demo(warehouse: Path, *options: str) -> subprocess.CompletedProcess[str]:
