@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 IGNORED_LABEL = -100
-_POOL_BATCHES = 8
 
 
 class EncodedExample(NamedTuple):
@@ -41,23 +40,17 @@ def encode_conversation(tokenizer: Any, prompt: str, response: str) -> EncodedEx
     return EncodedExample(list(whole), [IGNORED_LABEL] * num_common + list(whole[num_common:]))
 
 
-def plan_batches(lengths: Sequence[int], batch_size: int, num_steps: int, seed: int) -> list[list[int]]:
-    """`num_steps` batches of row numbers; each epoch takes every row once, rows of like length together.
+def plan_batches(num_rows: int, batch_size: int, num_steps: int, seed: int) -> list[list[int]]:
+    """`num_steps` batches of row numbers; each epoch takes every row once, in an order of its own.
 
-    Rows are shuffled, sorted by length within pools of eight batches, and the batches shuffled again: little padding,
-    and no order by length over the training.
+    Rows are not grouped by length: that would save padding, but rows of like length are of like leaves, and steps that
+    each see one kind of task serve a student worse than mixed ones.
     """
     rng = Random(seed)
     batches: list[list[int]] = []
     while len(batches) < num_steps:
-        rows = rng.sample(range(len(lengths)), len(lengths))
-        pool_size = batch_size * _POOL_BATCHES
-        epoch: list[list[int]] = []
-        for start in range(0, len(rows), pool_size):
-            pool = sorted(rows[start : start + pool_size], key=lambda row: lengths[row])
-            epoch += [pool[first : first + batch_size] for first in range(0, len(pool), batch_size)]
-        rng.shuffle(epoch)
-        batches += epoch
+        rows = rng.sample(range(num_rows), num_rows)
+        batches += [rows[start : start + batch_size] for start in range(0, num_rows, batch_size)]
     return batches[:num_steps]
 
 

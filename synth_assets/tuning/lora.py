@@ -83,7 +83,7 @@ def train_lora(
         data_collator=lambda rows: pad_batch(rows, pad_token_id), callbacks=[_Watch(settings.max_steps, report)],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
-    trainer.batches = plan_batches([len(row.token_ids) for row in train], settings.batch_size, settings.max_steps, seed)
+    trainer.batches = plan_batches(len(train), settings.batch_size, settings.max_steps, seed)
     state = _last_whole_state(work)
     if state and report:
         report(f"going on from step {state.name.removeprefix('checkpoint-')}")
