@@ -11,7 +11,7 @@ from synth_assets.studies.results import StudyRow, write_study
 
 #: name -> (what runs it, its seeds, minutes on two cores)
 STUDIES: dict[str, tuple[Callable[[Recipe, Sequence[int]], Iterator[StudyRow]], tuple[int, ...], int]] = {
-    "embedded": (run_embedded_study, (11,), 10),
+    "embedded": (run_embedded_study, (11, 12, 13), 10),
     "filter": (run_filter_study, (21, 22, 23), 30),
 }
 
