@@ -32,14 +32,14 @@ def share(metric: str, arm: str, subject: str, num_right: int, n: int) -> StudyR
 
 
 def mean_over(metric: str, arm: str, subject: str, values: Sequence[float]) -> StudyRow:
-    """A mean over leaves or seeds with Student's t interval (two-sided 95 %); `n` is how many."""
+    """A mean of shares over leaves or seeds with Student's t interval (two-sided 95 %, within 0 and 1); `n`: how many."""
     from scipy.stats import t
 
     centre = mean(values)
     if len(values) < 2:
         return StudyRow(metric, arm, subject, centre, None, None, len(values))
     half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
-    return StudyRow(metric, arm, subject, centre, centre - half, centre + half, len(values))
+    return StudyRow(metric, arm, subject, centre, max(0.0, centre - half), min(1.0, centre + half), len(values))
 
 
 def write_study(folder: Path, name: str, rows: Sequence[StudyRow], seeds: Sequence[int], seconds: float) -> Path:
