@@ -47,7 +47,7 @@ def test_a_recipe_is_frozen_and_its_fingerprint_sees_a_change(tmp_path: Path) ->
 
 
 def test_an_unknown_key_is_named_with_its_place_and_the_nearest_known_key(tmp_path: Path) -> None:
-    file = _changed(tmp_path, "  learning_rate: 3.0e-3", "  learning_rat: 3.0e-3")
+    file = _changed(tmp_path, "  learning_rate: 5.0e-3", "  learning_rat: 5.0e-3")
     unknown, missing = sorted(_faults(file), key=lambda fault: fault.message, reverse=True)
     assert (unknown.key, unknown.message) == ("tuning.learning_rat", "unknown key")
     assert unknown.line == _line_of(file, "learning_rat:") and unknown.column == 3
@@ -77,13 +77,13 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
 
 
 def test_a_scale_that_is_not_chosen_is_checked_too(tmp_path: Path) -> None:
-    file = _changed(tmp_path, "{smoke: 8, demo: 120, full: 400}", "{smoke: 8, demo: 120, full: many}")
+    file = _changed(tmp_path, "{smoke: 8, demo: 160, full: 400}", "{smoke: 8, demo: 160, full: many}")
     (fault,) = _faults(file)
     assert fault.key == "generation.num_samples_per_leaf.full" and fault.value == "'many'"
 
 
 def test_a_missing_or_unknown_scale_is_a_fault(tmp_path: Path) -> None:
-    file = _changed(tmp_path, "{smoke: 8, demo: 120, full: 400}", "{smoke: 8, demo: 120, ful: 400}")
+    file = _changed(tmp_path, "{smoke: 8, demo: 160, full: 400}", "{smoke: 8, demo: 160, ful: 400}")
     messages = {fault.message for fault in _faults(file)}
     assert {"unknown scale", "no value for scale full"} <= messages
     faults = _faults(_changed(tmp_path, "scale: demo", "scale: huge"))
@@ -91,7 +91,7 @@ def test_a_missing_or_unknown_scale_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_a_number_that_yaml_reads_as_text_is_explained(tmp_path: Path) -> None:
-    (fault,) = _faults(_changed(tmp_path, "learning_rate: 3.0e-3", "learning_rate: 3e-3"))
+    (fault,) = _faults(_changed(tmp_path, "learning_rate: 5.0e-3", "learning_rate: 5e-3"))
     assert "write 1.0e-3" in fault.expected
 
 
