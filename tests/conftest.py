@@ -3,6 +3,12 @@
 from pathlib import Path
 
 import pytest
+from made_taxonomy import public_or_like_it
+
+
+@pytest.fixture
+def public_taxonomy(tmp_path: Path) -> Path:
+    return public_or_like_it(tmp_path / "public_taxonomy")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import dagster as dg
-import pytest
 
 from synth_assets.assets.checks import stage_checks
 from synth_assets.assets.resources import resources
@@ -12,7 +11,6 @@ from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonom
 from synth_assets.recipe import Recipe, read_recipe
 from synth_assets.storage import Warehouse
 
-PUBLIC = Path(__file__).resolve().parents[3] / "shared/instructlab-taxonomy/main"
 SKILL = """version: 2
 created_by: someone
 task_description: Add two numbers.
@@ -44,11 +42,10 @@ def materialize(
     )
 
 
-@pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public taxonomy is not beside this checkout")
-def test_the_public_taxonomy(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+def test_the_public_taxonomy(public_taxonomy: Path, tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "warehouse")
     with dg.DagsterInstance.ephemeral() as instance:
-        result = materialize(recipe_with(PUBLIC), warehouse, instance)
+        result = materialize(recipe_with(public_taxonomy), warehouse, instance)
         assert result.success
         (made,) = result.asset_materializations_for_node("taxonomy")
         assert made.metadata["dagster/row_count"].value == 16
@@ -60,8 +57,6 @@ def test_the_public_taxonomy(tmp_path: Path) -> None:
 
 def test_the_bundled_taxonomy_with_its_documents(tmp_path: Path) -> None:
     recipe, warehouse = read_recipe(), Warehouse(tmp_path)
-    if not Path(recipe.taxonomy.paths[0]).is_dir():
-        pytest.skip("the bundled taxonomy is not here yet")
     with dg.DagsterInstance.ephemeral() as instance:
         result = materialize(recipe, warehouse, instance, (taxonomy, seed_examples, document_chunks))
         assert result.success
