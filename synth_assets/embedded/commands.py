@@ -23,6 +23,7 @@ from synth_assets.roles import TextModel
 STAGES = ("bundle", "base", "teacher", "answers", "reward", "install", "cards")
 SEEDS = {"base": 0, "teacher": 1, "reward": 2}
 DEFAULT_STEPS = {"base": 1200, "teacher": 1500, "reward": 1500}
+LEARNING_RATES = {"base": 4e-3, "teacher": 4e-3, "reward": 2e-3}
 NUM_ANSWERS = 60_000
 FOLDERS = {"base": "student_base", "teacher": "teacher", "reward": "reward_model"}
 OpenTextModel = Callable[[Path], AbstractContextManager[TextModel]]
@@ -61,7 +62,7 @@ def _train(stage: str, folder: Path, steps: int, processes: int) -> None:
     from synth_assets.embedded.reward_models import train_reward_model
     from synth_assets.embedded.trainer import TrainingPlan
 
-    plan = TrainingPlan(stage, folder, num_steps=steps, seed=SEEDS[stage])
+    plan = TrainingPlan(stage, folder, num_steps=steps, seed=SEEDS[stage], learning_rate=LEARNING_RATES[stage])
     if stage == "reward":
         train_reward_model(plan, processes, folder / "teacher", folder / "answers.parquet")
     else:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import distributed, nn
+from torch import nn
 
 from synth_assets.embedded.episodes import Episode, base_episodes, teacher_episodes
 from synth_assets.embedded.network import CausalModel, load_trunk_state
 from synth_assets.embedded.packing import encode_episodes, packed_batches
 from synth_assets.embedded.tokenizer import MAX_POSITIONS, build_tokenizer, world_words
-from synth_assets.embedded.trainer import TrainingPlan, append_json_line, run_processes, train
+from synth_assets.embedded.trainer import TrainingPlan, append_json_line, rank, run_processes, train
 
 if TYPE_CHECKING:
     from transformers import LlamaConfig
@@ -72,14 +72,13 @@ def load_weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def _train_one(world: str, plan: TrainingPlan, start_folder: Path | None) -> None:
-    rank = distributed.get_rank() if distributed.is_initialized() else 0
     torch.manual_seed(plan.seed)
     model = CausalModel(embedded_config())
     if start_folder:
         load_trunk_state(model, load_weights(start_folder))
     if torch.cuda.is_available():
         model.cuda()
-    episodes = WORLDS[world](plan.seed * 1000 + rank, world_words())
+    episodes = WORLDS[world](plan.seed * 1000 + rank(), world_words())
     tokenizer = build_tokenizer()
     batches = packed_batches(episodes, lambda drawn: encode_episodes(tokenizer, drawn), plan.num_rows, plan.length)
     train(model, batches, plan, lambda row: append_json_line(plan.folder / f"{plan.name}.log.jsonl", row))

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import polars as pl
 import torch
-from torch import distributed
 
 from synth_assets.embedded.language_models import embedded_config, load_weights, save_model_folder
 from synth_assets.embedded.leaf_kinds import Instance
@@ -12,7 +11,7 @@ from synth_assets.embedded.network import RewardNetwork, load_trunk_state
 from synth_assets.embedded.packing import packed_batches
 from synth_assets.embedded.reward_world import GradedAnswer, encode_graded, graded_answers
 from synth_assets.embedded.tokenizer import build_tokenizer
-from synth_assets.embedded.trainer import TrainingPlan, append_json_line, run_processes, train
+from synth_assets.embedded.trainer import TrainingPlan, append_json_line, rank, run_processes, train
 from synth_assets.records import REWARD_ATTRIBUTES
 
 
@@ -40,14 +39,13 @@ def read_sampled(file: Path) -> list[GradedAnswer]:
 
 
 def _train_one(plan: TrainingPlan, teacher: Path, sampled: Path) -> None:
-    rank = distributed.get_rank() if distributed.is_initialized() else 0
     torch.manual_seed(plan.seed)
     model = RewardNetwork(embedded_config())
     load_trunk_state(model, load_weights(teacher))
     if torch.cuda.is_available():
         model.cuda()
     tokenizer = build_tokenizer()
-    answers = graded_answers(plan.seed * 1000 + rank, read_sampled(sampled))
+    answers = graded_answers(plan.seed * 1000 + rank(), read_sampled(sampled))
     batches = packed_batches(
         answers,
         lambda drawn: encode_graded(tokenizer, drawn),

@@ -84,12 +84,12 @@ def train(
             optimizer.step()
             optimizer.zero_grad()
         losses.append(loss.item())
-        if (step + 1) % 50 == 0 and _rank() == 0:
+        if (step + 1) % 50 == 0 and rank() == 0:
             tokens = 50 * plan.num_rows * plan.length * _world_size()
             report({"step": step + 1, "loss": round(sum(losses) / len(losses), 4), "tokens": tokens,
                     "tokens_per_s": round(tokens / (time.monotonic() - started))})  # fmt: skip
             losses, started = [], time.monotonic()
-        if _rank() == 0 and (time.monotonic() - saved > plan.save_every_s or step + 1 == plan.num_steps):
+        if rank() == 0 and (time.monotonic() - saved > plan.save_every_s or step + 1 == plan.num_steps):
             _save(model, optimizers, plan, step + 1)
             saved = time.monotonic()
 
@@ -111,7 +111,8 @@ def _in_group(rank: int, size: int, port: int, work: Callable[..., None], argume
     distributed.destroy_process_group()
 
 
-def _rank() -> int:
+def rank() -> int:
+    """This process's number in its group; 0 where there is none."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from synth_assets.embedded.episodes import Episode, teacher_episodes
 from synth_assets.embedded.packing import Encoded, encode_episodes, packed_batches
 from synth_assets.embedded.tokenizer import build_tokenizer, world_words
+from synth_assets.embedded.trainer import TrainingPlan
 from synth_assets.recipe import resolve_path
 
 Instruction = tuple[str, str]  # context (or empty), instruction
@@ -40,7 +41,8 @@ def _training_episodes(seed: int, rank: int, num_steps: int) -> list[Episode]:
         drawn.extend(episodes)
         return encode_episodes(tokenizer, episodes)
 
-    batches = packed_batches(teacher_episodes(seed * 1000 + rank, world_words()), encode, 16, 256)
+    episodes = teacher_episodes(seed * 1000 + rank, world_words())
+    batches = packed_batches(episodes, encode, TrainingPlan.num_rows, TrainingPlan.length)
     for _ in range(num_steps):
         next(batches)
     return drawn
