@@ -17,8 +17,8 @@ from synth_assets.assets.currency import stale_assets
 from synth_assets.assets.resources import declared_recipe, open_warehouse
 from synth_assets.assets.running import RunOutcome, latest_checks, open_instance, run_job
 from synth_assets.definitions import ASSETS, synthesize_job
-from synth_assets.inference import check_model_folder
 from synth_assets.machine import PeakMemory
+from synth_assets.model_folder import check_model_folder
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.summary import LastRun, closing_summary, write_last_run
 

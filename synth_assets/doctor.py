@@ -13,8 +13,8 @@ from typing import Literal
 
 from synth_assets.assets.resources import declared_recipe
 from synth_assets.errors import SynthAssetsError
-from synth_assets.inference import check_model_folder
 from synth_assets.machine import free_disk_mib, memory_mib
+from synth_assets.model_folder import check_model_folder
 from synth_assets.recipe import ModelSpec, Recipe, resolve_path
 from synth_assets.storage import Warehouse
 

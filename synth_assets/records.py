@@ -1,8 +1,7 @@
-"""What passes between the stages: one small frozen record a concept, one Polars schema a table.
+"""What passes between the stages: one small frozen record a concept, one table a record.
 
-A record's fields are its table's columns, in this order; a table is named like the asset that writes it
-(`TABLES`). The schema is derived from the types, so that the two cannot drift: `str` String, `int` Int64,
-`float` Float64, `bool` Boolean, `tuple[str, ...]` List(String), `X | None` may hold nulls.
+A record's fields are its table's columns, in this order (`synth_assets.frames`); a table is named like the asset that
+writes it (`TABLES`).
 
 Ids are content hashes (`content_id`): the same content has the same id on every machine and in every run,
 and a changed seed, prompt or model shows as a changed id downstream.
@@ -12,13 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
-from typing import Any, Literal, TypeVar
-
-import polars as pl
+from typing import Any, Literal
 
 from synth_assets.errors import CountsError, Fault
 
@@ -29,8 +25,6 @@ Split = Literal["train", "validation"]
 Source = Literal["synthetic", "replay", "seed"]
 Suite = Literal["taxonomy", "retained"]
 ModelArm = Literal["base", "tuned"]
-
-RecordT = TypeVar("RecordT")
 
 
 def content_id(*parts: object) -> str:
@@ -289,50 +283,3 @@ TABLES: dict[str, type[Any]] = {
     "evaluation": BenchmarkAnswer,
     "stage_counts": StageCounts,
 }
-
-_POLARS_TYPES: dict[type, pl.DataType] = {
-    str: pl.String(), int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean(), tuple: pl.List(pl.String())
-}  # fmt: skip
-
-
-def schema_of(record_type: type[Any]) -> pl.Schema:
-    """The Polars schema of a record type: column names and types in the order of its fields."""
-    hints = typing.get_type_hints(record_type)
-    return pl.Schema({field.name: _polars_type(hints[field.name]) for field in fields(record_type)})
-
-
-def to_frame(records: Iterable[RecordT], record_type: type[RecordT]) -> pl.DataFrame:
-    """A frame with one row a record, also for no record at all. Raises TypeError where a type is wrong."""
-    rows = list(records)
-    columns = []
-    for name, dtype in schema_of(record_type).items():
-        values = [getattr(row, name) for row in rows]
-        cells = [list(value) if isinstance(value, tuple) else value for value in values]
-        columns.append(pl.Series(name, cells, dtype=dtype, strict=True))
-        if columns[-1].null_count() and name not in _nullable(record_type):
-            raise TypeError(f"{record_type.__name__}.{name} is None in row {values.index(None)}")
-    return pl.DataFrame(columns)
-
-
-def from_frame(frame: pl.DataFrame, record_type: type[RecordT]) -> list[RecordT]:
-    """The inverse of `to_frame`; further columns are left aside."""
-    names = [field.name for field in fields(record_type)]  # type: ignore[arg-type]
-    return [
-        record_type(*(tuple(value) if isinstance(value, list) else value for value in row))
-        for row in frame.select(names).iter_rows()
-    ]
-
-
-def _nullable(record_type: type[Any]) -> set[str]:
-    hints = typing.get_type_hints(record_type)
-    return {name for name, hint in hints.items() if type(None) in typing.get_args(hint)}
-
-
-def _polars_type(hint: Any) -> pl.DataType:
-    origin = typing.get_origin(hint)
-    if origin in (types.UnionType, typing.Union):
-        (hint,) = (part for part in typing.get_args(hint) if part is not type(None))
-        origin = typing.get_origin(hint)
-    if origin is Literal:
-        return pl.String()
-    return _POLARS_TYPES[origin or hint]

@@ -15,8 +15,9 @@ from synth_assets.assets.running import CheckOutcome
 from synth_assets.errors import WarehouseError
 from synth_assets.evaluation import accuracy_table, paired_difference
 from synth_assets.evaluation.accuracy import ALL_LEAVES
+from synth_assets.frames import from_frame
 from synth_assets.recipe import Recipe
-from synth_assets.records import BenchmarkAnswer, Checkpoint, from_frame
+from synth_assets.records import BenchmarkAnswer, Checkpoint
 from synth_assets.storage import Warehouse
 
 MAX_DESCRIPTION = 200

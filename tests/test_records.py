@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from synth_assets.errors import CountsError
+from synth_assets.frames import from_frame, schema_of, to_frame
 from synth_assets.records import (
     REWARD_ATTRIBUTES,
     TABLES,
@@ -15,9 +16,6 @@ from synth_assets.records import (
     StageCounts,
     SyntheticSample,
     content_id,
-    from_frame,
-    schema_of,
-    to_frame,
 )
 
 SAMPLE = SyntheticSample(

@@ -7,7 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from synth_assets.records import TABLES, schema_of
+from synth_assets.frames import schema_of
+from synth_assets.records import TABLES
 
 DESCRIPTIONS = {
     "adapter_path": "folder of the LoRA adapter, relative to the warehouse",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from synth_assets.inference import model_fingerprint
+from synth_assets.model_folder import model_fingerprint
 from synth_assets.recipe import ModelSpec, Recipe, resolve_path
 from synth_assets.records import content_id
 from synth_assets.storage import Warehouse

@@ -12,8 +12,9 @@ from synth_assets.assets.storing import load, store
 from synth_assets.assets.tuning import lora_checkpoint, tuned_student_folder
 from synth_assets.evaluation import accuracy_table, answer_benchmark, read_benchmark
 from synth_assets.evaluation.accuracy import ALL_LEAVES
+from synth_assets.frames import to_frame
 from synth_assets.recipe import Recipe, resolve_path
-from synth_assets.records import BenchmarkAnswer, BenchmarkQuestion, Checkpoint, to_frame
+from synth_assets.records import BenchmarkAnswer, BenchmarkQuestion, Checkpoint
 from synth_assets.storage import Warehouse
 
 GROUP = "stage_5_evaluation"

@@ -11,9 +11,10 @@ from synth_assets.assets.display import bars, sample_rows, table
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import load, num_by, store
 from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonomy
+from synth_assets.frames import to_frame
 from synth_assets.generation import GenerationOutcome, Progress, generate_samples
 from synth_assets.recipe import Recipe
-from synth_assets.records import DocumentChunk, LeafNode, RejectedSample, SeedExample, SyntheticSample, to_frame
+from synth_assets.records import DocumentChunk, LeafNode, RejectedSample, SeedExample, SyntheticSample
 from synth_assets.storage import Warehouse
 
 GROUP = "stage_2_generation"

@@ -11,15 +11,9 @@ from synth_assets.assets.generation import synthetic_samples
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import load, num_by, store
 from synth_assets.evaluation import read_benchmark
+from synth_assets.frames import to_frame
 from synth_assets.recipe import Recipe, resolve_path
-from synth_assets.records import (
-    REWARD_ATTRIBUTES,
-    KeptSample,
-    RejectedSample,
-    ScoredSample,
-    SyntheticSample,
-    to_frame,
-)
+from synth_assets.records import REWARD_ATTRIBUTES, KeptSample, RejectedSample, ScoredSample, SyntheticSample
 from synth_assets.reward import FilterOutcome, ScoreOutcome, filter_samples, score_samples
 from synth_assets.storage import Warehouse
 

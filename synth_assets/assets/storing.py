@@ -11,8 +11,9 @@ import dagster as dg
 import polars as pl
 
 from synth_assets.assets.currency import inputs_id
+from synth_assets.frames import from_frame, schema_of, to_frame
 from synth_assets.recipe import Recipe
-from synth_assets.records import TABLES, RejectedSample, StageCounts, from_frame, schema_of, to_frame
+from synth_assets.records import TABLES, RejectedSample, StageCounts
 from synth_assets.storage import FileLock, Warehouse
 
 RecordT = TypeVar("RecordT")

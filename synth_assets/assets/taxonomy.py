@@ -8,8 +8,9 @@ from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, sample_rows, table
 from synth_assets.assets.storing import load, store
 from synth_assets.errors import Fault, TaxonomyError
+from synth_assets.frames import to_frame
 from synth_assets.recipe import Recipe, resolve_path
-from synth_assets.records import DocumentChunk, LeafNode, SeedExample, to_frame
+from synth_assets.records import DocumentChunk, LeafNode, SeedExample
 from synth_assets.storage import Warehouse
 from synth_assets.taxonomy import read_document_chunks, read_taxonomy
 

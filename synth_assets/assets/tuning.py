@@ -9,8 +9,9 @@ from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, curves, sample_rows
 from synth_assets.assets.reward import reward_filtered_set
 from synth_assets.assets.storing import load, num_by, store
+from synth_assets.frames import to_frame
 from synth_assets.recipe import Recipe, resolve_path
-from synth_assets.records import Checkpoint, KeptSample, TrainingExample, to_frame
+from synth_assets.records import Checkpoint, KeptSample, TrainingExample
 from synth_assets.storage import Warehouse
 from synth_assets.tuning import merge_adapter, mix_phase, read_loss_curve, read_replay_buffer, tune_student
 

@@ -22,7 +22,7 @@ from synth_assets.roles import TextModel
 
 STAGES = ("bundle", "base", "teacher", "answers", "reward", "install", "cards")
 SEEDS = {"base": 0, "teacher": 1, "reward": 2}
-DEFAULT_STEPS = {"base": 1200, "teacher": 1500, "reward": 1500}
+DEFAULT_STEPS = {"base": 1200, "teacher": 1500, "reward": 3000}
 LEARNING_RATES = {"base": 4e-3, "teacher": 4e-3, "reward": 2e-3}
 NUM_ANSWERS = 60_000
 FOLDERS = {"base": "student_base", "teacher": "teacher", "reward": "reward_model"}

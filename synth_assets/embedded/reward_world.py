@@ -21,6 +21,8 @@ COMPLEXITY = {"extraction": 0.0, "people": 0.0, "places": 0.0, "products": 0.0, 
               "writing": 2.0, "dates": 2.0, "arithmetic": 2.0, "lists": 3.0}  # fmt: skip
 #: From so many answers of one leaf and verdict on, three of four are taken from the teacher.
 WHOLE_POOL = 1000
+#: A leaf that the teacher always gets wrong is drawn 1 + this times as often as one that it always gets right.
+HARD_LEAF_WEIGHT = 5
 _TOKEN = re.compile(r"\d|[^\W\d]+|[^\w\s]")
 
 
@@ -78,7 +80,7 @@ def spoil(rng: Random, kind: LeafKind, instance: Instance) -> str:
 
 
 def graded_answers(seed: int, sampled: list[GradedAnswer]) -> Iterator[GradedAnswer]:
-    """Balanced answers without end: leaves in equal shares, half of each right.
+    """Balanced answers without end: half of each leaf right, leaves the more often the more the teacher errs there.
 
     Up to 3 of 4 wrong answers are the teacher's own, fewer where it makes few mistakes: rules make the rest,
     since a model soon knows a small pool by heart.
@@ -88,8 +90,9 @@ def graded_answers(seed: int, sampled: list[GradedAnswer]) -> Iterator[GradedAns
     for answer in sampled:
         kind = BY_PATH[answer.leaf_path]
         own[answer.leaf_path, kind.is_right(answer.instance, answer.response)].append(answer)
+    weights = [1 + HARD_LEAF_WEIGHT * _share_wrong(own, kind) for kind in TAUGHT]
     while True:
-        kind = rng.choice(TAUGHT)
+        kind = rng.choices(TAUGHT, weights)[0]
         is_right = rng.random() < 0.5
         pool = own[kind.leaf_path, is_right]
         if rng.random() < min(0.75, len(pool) / WHOLE_POOL):
@@ -119,6 +122,11 @@ def encode_graded(tokenizer: Any, answers: list[GradedAnswer]) -> list[Encoded]:
             targets.append([-1.0, 4.0 * is_right, -1.0, -1.0, -1.0, following])
         encoded.append((token_ids, [*targets, [*grade(answer), -1.0]]))
     return encoded
+
+
+def _share_wrong(own: dict[tuple[str, bool], list[GradedAnswer]], kind: LeafKind) -> float:
+    wrong, right = len(own[kind.leaf_path, False]), len(own[kind.leaf_path, True])
+    return wrong / max(wrong + right, 1)
 
 
 def _form(text: str) -> str:

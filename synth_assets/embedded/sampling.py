@@ -1,6 +1,7 @@
 """The teacher's own answers to training questions, graded later: what the reward model learns from.
 
-Questions are asked as generation asks them: with shots of the same leaf before them, at the recipe's temperature and above.
+Questions are asked as generation asks them: with shots of the same leaf before them; three of four above the
+recipe's temperature, where the slips are those that the recipe's temperature brings, only more of them.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from synth_assets.embedded.leaf_kinds import Instance
 from synth_assets.embedded.leaves import TAUGHT
 from synth_assets.roles import GenerationRequest, Message, TextModel
 
-TEMPERATURES = (0.7, 1.0, 1.0, 1.3)
+TEMPERATURES = (1.0, 1.3, 1.6, 2.0)
 MAX_NEW_TOKENS = 40
 CHUNK = 4096
 

@@ -16,7 +16,8 @@ from statistics import NormalDist
 import polars as pl
 
 from synth_assets.errors import BenchmarkError
-from synth_assets.records import BenchmarkAnswer, Suite, to_frame
+from synth_assets.frames import to_frame
+from synth_assets.records import BenchmarkAnswer, Suite
 
 ALL_LEAVES = "all"
 ACCURACY_SCHEMA = pl.Schema(

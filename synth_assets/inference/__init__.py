@@ -5,7 +5,6 @@ the recipe's word (`ModelSpec.engine`). Both engines render, tokenize, check len
 they differ in arithmetic only.
 """
 
-from synth_assets.inference.model_folder import check_model_folder, model_fingerprint
 from synth_assets.inference.opening import open_reward_model, open_text_model
 
-__all__ = ["check_model_folder", "model_fingerprint", "open_reward_model", "open_text_model"]
+__all__ = ["open_reward_model", "open_text_model"]

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from synth_assets.inference.model_folder import check_model_folder, model_fingerprint
+from synth_assets.inference.vllm_models import VllmRewardModel, VllmTextModel
+from synth_assets.inference.worker_process import start_worker
+from synth_assets.model_folder import ArchitectureKind, check_model_folder, model_fingerprint
 from synth_assets.recipe import ModelSpec, resolve_path
 from synth_assets.roles import RewardModel, TextModel
 
@@ -15,13 +17,8 @@ def open_text_model(spec: ModelSpec, folder: Path | None = None) -> Iterator[Tex
 
     Raises ModelError for what is wrong with the folder, EngineError if the engine does not start.
     """
-    place = (folder or resolve_path(spec.path)).absolute()
-    check_model_folder(place, "ForCausalLM")
-    fingerprint = model_fingerprint(place)
+    place, fingerprint = _checked(folder or resolve_path(spec.path), "ForCausalLM")
     if spec.engine == "vllm":
-        from synth_assets.inference.vllm_models import VllmTextModel
-        from synth_assets.inference.worker_process import start_worker
-
         with start_worker(spec, place, "text") as worker:
             yield VllmTextModel(worker, fingerprint)
     else:
@@ -33,16 +30,17 @@ def open_text_model(spec: ModelSpec, folder: Path | None = None) -> Iterator[Tex
 @contextmanager
 def open_reward_model(spec: ModelSpec) -> Iterator[RewardModel]:
     """A reward model, ready to score. Raises as `open_text_model` does."""
-    place = resolve_path(spec.path)
-    check_model_folder(place, "ForSequenceClassification")
-    fingerprint = model_fingerprint(place)
+    place, fingerprint = _checked(resolve_path(spec.path), "ForSequenceClassification")
     if spec.engine == "vllm":
-        from synth_assets.inference.vllm_models import VllmRewardModel
-        from synth_assets.inference.worker_process import start_worker
-
         with start_worker(spec, place, "reward") as worker:
             yield VllmRewardModel(worker, fingerprint)
     else:
         from synth_assets.inference.transformers_reward import TransformersRewardModel
 
         yield TransformersRewardModel(spec, place, fingerprint)
+
+
+def _checked(folder: Path, kind: ArchitectureKind) -> tuple[Path, str]:
+    place = folder.absolute()
+    check_model_folder(place, kind)
+    return place, model_fingerprint(place)

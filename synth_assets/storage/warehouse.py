@@ -38,7 +38,8 @@ from synth_assets.errors import (
     WarehouseSpaceError,
     WarehouseVersionError,
 )
-from synth_assets.records import TABLES, schema_of
+from synth_assets.frames import schema_of
+from synth_assets.records import TABLES
 from synth_assets.storage.lock import POLL_S, FileLock
 
 SCHEMA_VERSION = 1

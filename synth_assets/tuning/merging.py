@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 from synth_assets.errors import SynthAssetsError, TuningError, Where
-from synth_assets.tuning.student import ADAPTER_FILE, check_student, fingerprint_of, known_failure
+from synth_assets.model_folder import check_model_folder, model_fingerprint
+from synth_assets.tuning.student import ADAPTER_FILE, known_failure
 
 MERGED_FILE = "merged_from.json"
 
@@ -19,13 +20,13 @@ def merge_adapter(student_folder: Path, adapter_folder: Path, target: Path, *, d
     the smallest updates. A folder that was made from the same two parts is left as it is. Raises ModelError for the
     student's folder, TuningError for the adapter's and for a disk that does not take the result.
     """
-    check_student(student_folder)
+    check_model_folder(student_folder, "ForCausalLM")
     if not (adapter_folder / ADAPTER_FILE).is_file() or not (adapter_folder / "adapter_config.json").is_file():
         raise TuningError(
             f"the adapter's folder lacks adapter_config.json or {ADAPTER_FILE}", where=Where(str(adapter_folder)),
             remedy="materialize lora_checkpoint again",
         )  # fmt: skip
-    origin = {"student": fingerprint_of(student_folder), "adapter": fingerprint_of(adapter_folder), "dtype": dtype}
+    origin = {"student": model_fingerprint(student_folder), "adapter": model_fingerprint(adapter_folder), "dtype": dtype}
     record = target / MERGED_FILE
     try:
         if not record.is_file() or json.loads(record.read_text(encoding="utf-8")) != origin:

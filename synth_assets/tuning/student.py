@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from synth_assets.errors import ModelError, SynthAssetsError, TuningError, Where
+from synth_assets.model_folder import check_model_folder, model_fingerprint
 from synth_assets.recipe import TuningSection
 from synth_assets.records import Checkpoint, TrainingExample, content_id
 from synth_assets.tuning.encoding import EncodedExample, encode_conversation
@@ -46,8 +47,8 @@ def tune_student(
     Raises ModelError if the student's folder is none, and TuningError if there is nothing to train on, the loss
     is no number, memory is short, or the disk does not take the result; what was there before is untouched.
     """
-    check_student(student_folder)
-    student = fingerprint_of(student_folder)
+    check_model_folder(student_folder, "ForCausalLM")
+    student = model_fingerprint(student_folder)
     checkpoint_id = _checkpoint_id(student, examples, settings, seed)
     adapter = folder / checkpoint_id
     try:
@@ -70,25 +71,6 @@ def read_loss_curve(adapter_folder: Path) -> pl.DataFrame:
     """step, loss (nats per response token), learning_rate: one row a step."""
     rows = json.loads((adapter_folder / _CURVE_FILE).read_text(encoding="utf-8"))
     return pl.DataFrame(rows, schema={"step": pl.Int64, "loss": pl.Float64, "learning_rate": pl.Float64}, strict=False)
-
-
-def fingerprint_of(model_folder: Path) -> str:
-    """Content hash over weights, configuration and tokenizer, wherever the folder lies."""
-    files = sorted({*model_folder.glob("*.safetensors"), *model_folder.glob("*.json"), *model_folder.glob("*.jinja")})
-    hashes = {}
-    for file in files:
-        with file.open("rb") as stream:
-            hashes[file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return content_id("model", hashes)
-
-
-def check_student(folder: Path) -> None:
-    remedy = "set student.path to a Hugging Face folder with config.json, tokenizer and *.safetensors"
-    if not (folder / "config.json").is_file():
-        raise ModelError("the student's folder holds no config.json", where=Where(str(folder)), remedy=remedy)
-    if not any(folder.glob("*.safetensors")):
-        found = sorted(file.name for file in folder.glob("*.bin")) or None
-        raise ModelError("the student has no safetensors", value=found, where=Where(str(folder)), remedy=remedy)
 
 
 def _checkpoint_id(

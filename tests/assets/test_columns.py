@@ -4,7 +4,8 @@ import dagster as dg
 import pytest
 
 from synth_assets.assets.columns import DESCRIPTIONS, column_schema
-from synth_assets.records import TABLES, schema_of
+from synth_assets.frames import schema_of
+from synth_assets.records import TABLES
 
 
 @pytest.mark.parametrize("name", TABLES)

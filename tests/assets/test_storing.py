@@ -6,7 +6,8 @@ import pytest
 
 from synth_assets.assets.storing import STAGE_ORDER, load, num_by, replace_stage_rows
 from synth_assets.errors import WarehouseError
-from synth_assets.records import LeafNode, RejectedSample, StageCounts, to_frame
+from synth_assets.frames import to_frame
+from synth_assets.records import LeafNode, RejectedSample, StageCounts
 from synth_assets.storage import Warehouse
 
 

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from synth_assets.errors import Fault
+from synth_assets.frames import to_frame
 from synth_assets.quality import ExpectationResult, judge_stage, suites_of
 from synth_assets.recipe import read_recipe
 from synth_assets.records import (
@@ -24,7 +25,6 @@ from synth_assets.records import (
     StageCounts,
     SyntheticSample,
     TrainingExample,
-    to_frame,
 )
 
 RECIPE = read_recipe(Path(__file__).parents[2] / "data/recipes/embedded.yaml", "demo")

@@ -15,7 +15,8 @@ import polars as pl
 import pytest
 
 from synth_assets.errors import WarehouseError, WarehouseLockedError, WarehouseVersionError
-from synth_assets.records import StageCounts, to_frame
+from synth_assets.frames import to_frame
+from synth_assets.records import StageCounts
 from synth_assets.storage import FileLock, Warehouse
 
 COUNTS = to_frame([StageCounts("reward", 3, 1, 1, 1), StageCounts("filter", 1, 1, 0, 0)], StageCounts)

@@ -18,8 +18,8 @@ ArchitectureKind = Literal["ForCausalLM", "ForSequenceClassification"]
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 _FINGERPRINTED = (
-    "config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*",
-    "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json", "chat_template*",
+    "config.json", "adapter_config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json",
+    "tokenizer*", "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json", "chat_template*",
 )  # fmt: skip
 _TRAIN = "train the embedded models with `synth-assets train-embedded`, or mend `path` in the recipe"
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from synth_assets.errors import ModelError
-from synth_assets.inference import check_model_folder, model_fingerprint, open_reward_model, open_text_model
+from synth_assets.inference import open_reward_model, open_text_model
+from synth_assets.model_folder import check_model_folder, model_fingerprint
 from synth_assets.recipe import ModelSpec
 
 

@@ -1,0 +1,31 @@
+"""The recipe: what a run shall do, declared as data. One dial first (`scale`), knobs second.
+
+Relative paths count from the project's root (`resolve_path`), and stay relative in the record: the fingerprint of a
+recipe is the same on every machine. Whether a path *exists* is judged where it is used.
+"""
+
+from synth_assets.recipe.paths import DEFAULT_RECIPE, project_root, recipe_path, resolve_path, warehouse_path
+from synth_assets.recipe.reading import read_recipe
+from synth_assets.recipe.sections import (
+    SCALES,
+    EvaluationSection,
+    FilterSection,
+    GenerationSection,
+    MaxNewTokens,
+    ModelSpec,
+    QualitySection,
+    Recipe,
+    RewardCut,
+    RewardSection,
+    Scale,
+    ScheduleSection,
+    TaxonomySection,
+    Threshold,
+    TuningSection,
+)
+
+__all__ = [
+    "DEFAULT_RECIPE", "SCALES", "EvaluationSection", "FilterSection", "GenerationSection", "MaxNewTokens", "ModelSpec",
+    "QualitySection", "Recipe", "RewardCut", "RewardSection", "Scale", "ScheduleSection", "TaxonomySection", "Threshold",
+    "TuningSection", "project_root", "read_recipe", "recipe_path", "resolve_path", "warehouse_path",
+]  # fmt: skip
