@@ -55,7 +55,7 @@ def run_suite(suite: Suite, frames: Frames, measures_error: str = "") -> list[Ex
                 key = (expectation.table, expectation.where)
                 if key not in batches:
                     batches[key] = _batch(expectation, frame)
-                results.append(_judged(expectation, batches[key]))
+                results.append(_judged(expectation, batches[key], frame))
         except Exception as problem:
             results.append(_failed(expectation, f"{type(problem).__name__}: {problem}"))
     return results
@@ -110,7 +110,7 @@ def _batch(expectation: Expectation, frame: pl.DataFrame) -> Any:
     return definition.get_batch({"dataframe": frame.select(plain).to_pandas()})
 
 
-def _judged(expectation: Expectation, batch: Any) -> ExpectationResult:
+def _judged(expectation: Expectation, batch: Any, frame: pl.DataFrame) -> ExpectationResult:
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     severity = "critical" if expectation.is_blocking else "warning"
@@ -121,7 +121,8 @@ def _judged(expectation: Expectation, batch: Any) -> ExpectationResult:
     document = result.to_json_dict()
     if error := _exception_in(document.get("exception_info")):
         return _failed(expectation, error)
-    observed = _observed(document["result"])
+    is_measure = expectation.table == MEASURES_TABLE
+    observed = _measured(expectation, frame) if is_measure else _observed(document["result"])
     return _result(expectation, result.success is True, observed, document=json.dumps(document))
 
 
@@ -141,6 +142,14 @@ def _observed(result: dict[str, Any]) -> str:
     text = f"{result.get('unexpected_count', 0)} of {result.get('element_count', 0)} values are not as expected"
     shown = [str(value)[:80] for value in result.get("partial_unexpected_list", [])[:_NUM_SHOWN]]
     return text + (": " + ", ".join(shown) if shown else "")
+
+
+def _measured(expectation: Expectation, measures: pl.DataFrame) -> str:
+    """The measure's value with its threshold; of many, the one that is closest to it or furthest beyond."""
+    margin = pl.col(str(expectation.kwargs["column_A"])) - pl.col(str(expectation.kwargs["column_B"]))
+    row = measures.sort(margin).row(0, named=True)
+    text = f"{row['value']:.4g} (threshold {row['threshold']:.4g})"
+    return text if measures.height == 1 else f"{row['subject']}: {text}, the closest of {measures.height}"
 
 
 def _plain(value: Any) -> Any:

@@ -13,8 +13,10 @@ from synth_assets.quality.expectations import (
     Suite,
     between,
     greater,
+    matching,
     measure_at_least,
     measure_at_most,
+    no_rows,
     not_blank,
     one_of,
     rows_exist,
@@ -57,9 +59,8 @@ def _taxonomy(quality: QualitySection) -> tuple[Expectation, ...]:
             "leaf_nodes_have_enough_seed_examples", "taxonomy", "num_seed_examples", least.value, None, least.reason,
             is_blocking=False,
         ),
-        Expectation(
-            "taxonomy_has_no_faults", "taxonomy_faults", "expect_table_row_count_to_equal",
-            "each fault is a leaf node that was left out", {"value": 0}, is_blocking=False,
+        no_rows(
+            "taxonomy_has_no_faults", "taxonomy_faults", "each fault is a leaf node that was left out", is_blocking=False
         ),
     )  # fmt: skip
 
@@ -175,12 +176,10 @@ def _training_mix() -> tuple[Expectation, ...]:
 def _lora_checkpoint() -> tuple[Expectation, ...]:
     table = "lora_checkpoint"
     diverged = 2 * math.log(1e6)
-    digest = {"column": "adapter_sha256", "regex": "^[0-9a-f]{64}$"}
+    digest = "^[0-9a-f]{64}$"
     return (
         rows_exist(table),
-        Expectation(
-            "adapter_has_a_hash", table, "expect_column_values_to_match_regex", "an adapter is known by its content", digest
-        ),
+        matching("adapter_has_a_hash", table, "adapter_sha256", digest, "an adapter is known by its content"),
         between(
             "train_loss_is_sane", table, "train_loss_last", 0, diverged,
             "twice the loss of guessing among a million tokens: the training has diverged",

@@ -10,11 +10,12 @@ import polars as pl
 import pytest
 
 from synth_assets.quality import Expectation, Suite, run_suite, write_data_docs
-from synth_assets.quality.expectations import between, not_blank, one_of, rows_exist
+from synth_assets.quality.expectations import between, measure_at_least, not_blank, one_of, rows_exist
+from synth_assets.quality.measures import MEASURES_SCHEMA
 
 FRAME = pl.DataFrame({"name": ["a", "b", None], "value": [1.0, float("nan"), 3.0], "tags": [["x"], [], None]})
-BAD_REGEX = Expectation("broken", "t", "expect_column_values_to_match_regex", "r", {"column": "name", "regex": "("})
-UNKNOWN_KIND = Expectation("unknown", "t", "expect_the_unexpected", "r", {})
+BAD_REGEX = Expectation("broken", "t", "expect_column_values_to_match_regex", "e", "r", {"column": "name", "regex": "("})
+UNKNOWN_KIND = Expectation("unknown", "t", "expect_the_unexpected", "e", "r", {})
 
 
 def _suite(*expectations: Expectation) -> Suite:
@@ -98,3 +99,15 @@ def test_definitions_need_neither_great_expectations_nor_a_model_library() -> No
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_a_measure_shows_its_value_and_of_many_the_one_closest_to_its_threshold() -> None:
+    def observed(*rows: tuple[str, float]) -> str:
+        frame = pl.DataFrame(
+            [("share", subject, value, 0.5) for subject, value in rows], schema=MEASURES_SCHEMA, orient="row"
+        )
+        suite = Suite("s", (), (measure_at_least("enough", "share", "r"),))
+        return run_suite(suite, {"measures": frame})[0].observed
+
+    assert observed(("all", 0.75)) == "0.75 (threshold 0.5)"
+    assert observed(("a", 0.9), ("b", 0.625), ("c", 1.0)) == "b: 0.625 (threshold 0.5), the closest of 3"

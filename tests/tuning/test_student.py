@@ -1,5 +1,6 @@
 """The training for real, on a tiny random student: it learns, it is the same again, it survives kill -9."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
