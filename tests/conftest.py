@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from made_taxonomy import public_or_like_it
 
+TINY = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2,
+        "intermediate_size": 128}  # fmt: skip
+
 
 @pytest.fixture
 def public_taxonomy(tmp_path: Path) -> Path:
@@ -14,19 +17,13 @@ def public_taxonomy(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def tiny_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A LlamaForCausalLM with the embedded models' tokenizer and random weights: it talks, but says nothing."""
-    import torch
-    from transformers import LlamaForCausalLM
+    return _tiny_language_model(tmp_path_factory.mktemp("tiny") / "teacher", seed=11)
 
-    from synth_assets.embedded.language_models import embedded_config, save_model_folder
 
-    folder = tmp_path_factory.mktemp("tiny") / "teacher"
-    config = embedded_config(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
-                             intermediate_size=128)  # fmt: skip
-    torch.manual_seed(11)
-    model = LlamaForCausalLM(config)
-    del model.lm_head  # tied
-    save_model_folder(model, folder, "LlamaForCausalLM", config)
-    return folder
+@pytest.fixture(scope="session")
+def tiny_student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Like `tiny_teacher`, but able to learn: its frozen, tied head has vectors long enough to be sure of a token."""
+    return _tiny_language_model(tmp_path_factory.mktemp("tiny") / "student", seed=13, embedding_std=0.3)
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +35,7 @@ def tiny_reward_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from synth_assets.embedded.language_models import embedded_config, save_model_folder
 
     folder = tmp_path_factory.mktemp("tiny") / "reward_model"
-    config = embedded_config(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
-                             intermediate_size=128, num_labels=5)  # fmt: skip
+    config = embedded_config(**TINY, num_labels=5)
     torch.manual_seed(12)
     model = LlamaForSequenceClassification(config)
     torch.nn.init.normal_(model.score.weight, std=1.0)
@@ -47,20 +43,17 @@ def tiny_reward_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def tiny_student(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Like `tiny_teacher`, but able to learn: its frozen, tied head has vectors long enough to be sure of a token."""
+def _tiny_language_model(folder: Path, seed: int, embedding_std: float | None = None) -> Path:
     import torch
     from transformers import LlamaForCausalLM
 
     from synth_assets.embedded.language_models import embedded_config, save_model_folder
 
-    folder = tmp_path_factory.mktemp("tiny") / "student"
-    config = embedded_config(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
-                             intermediate_size=128)  # fmt: skip
-    torch.manual_seed(13)
+    config = embedded_config(**TINY)
+    torch.manual_seed(seed)
     model = LlamaForCausalLM(config)
-    torch.nn.init.normal_(model.model.embed_tokens.weight, std=0.3)
+    if embedding_std:
+        torch.nn.init.normal_(model.model.embed_tokens.weight, std=embedding_std)
     del model.lm_head  # tied
     save_model_folder(model, folder, "LlamaForCausalLM", config)
     return folder

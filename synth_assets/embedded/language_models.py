@@ -12,7 +12,7 @@ from synth_assets.embedded.episodes import Episode, base_episodes, teacher_episo
 from synth_assets.embedded.network import CausalModel, load_trunk_state
 from synth_assets.embedded.packing import encode_episodes, packed_batches
 from synth_assets.embedded.tokenizer import MAX_POSITIONS, build_tokenizer, world_words
-from synth_assets.embedded.trainer import TrainingPlan, append_json_line, rank, run_processes, train
+from synth_assets.embedded.trainer import TrainingPlan, load_trained, rank, run_processes, train
 
 if TYPE_CHECKING:
     from transformers import LlamaConfig
@@ -41,10 +41,8 @@ def embedded_config(**overrides: Any) -> "LlamaConfig":
 def train_language_model(world: str, plan: TrainingPlan, num_processes: int, start_folder: Path | None = None) -> Path:
     """Train `base` or `teacher` (from the weights in `start_folder`) and save a Hugging Face folder; returns it."""
     run_processes(_train_one, num_processes, world, plan, start_folder)
-    model = CausalModel(embedded_config())
-    model.load_state_dict(torch.load(plan.folder / f"{plan.name}.state.pt", weights_only=True)["model"])
     target = plan.folder / plan.name
-    save_model_folder(model, target, "LlamaForCausalLM", embedded_config())
+    save_model_folder(load_trained(CausalModel(embedded_config()), plan), target, "LlamaForCausalLM", embedded_config())
     return target
 
 
@@ -76,9 +74,7 @@ def _train_one(world: str, plan: TrainingPlan, start_folder: Path | None) -> Non
     model = CausalModel(embedded_config())
     if start_folder:
         load_trunk_state(model, load_weights(start_folder))
-    if torch.cuda.is_available():
-        model.cuda()
     episodes = WORLDS[world](plan.seed * 1000 + rank(), world_words())
     tokenizer = build_tokenizer()
     batches = packed_batches(episodes, lambda drawn: encode_episodes(tokenizer, drawn), plan.num_rows, plan.length)
-    train(model, batches, plan, lambda row: append_json_line(plan.folder / f"{plan.name}.log.jsonl", row))
+    train(model, batches, plan)

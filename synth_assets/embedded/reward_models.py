@@ -11,7 +11,7 @@ from synth_assets.embedded.network import RewardNetwork, load_trunk_state
 from synth_assets.embedded.packing import packed_batches
 from synth_assets.embedded.reward_world import GradedAnswer, encode_graded, graded_answers
 from synth_assets.embedded.tokenizer import build_tokenizer
-from synth_assets.embedded.trainer import TrainingPlan, append_json_line, rank, run_processes, train
+from synth_assets.embedded.trainer import TrainingPlan, load_trained, rank, run_processes, train
 from synth_assets.records import REWARD_ATTRIBUTES
 
 
@@ -22,10 +22,8 @@ def train_reward_model(plan: TrainingPlan, num_processes: int, teacher: Path, sa
     config.id2label = dict(enumerate(REWARD_ATTRIBUTES))
     config.label2id = {name: index for index, name in enumerate(REWARD_ATTRIBUTES)}
     config.problem_type = "regression"
-    model = RewardNetwork(config)
-    model.load_state_dict(torch.load(plan.folder / f"{plan.name}.state.pt", weights_only=True)["model"])
     target = plan.folder / plan.name
-    save_model_folder(model, target, "LlamaForSequenceClassification", config)
+    save_model_folder(load_trained(RewardNetwork(config), plan), target, "LlamaForSequenceClassification", config)
     return target
 
 
@@ -42,8 +40,6 @@ def _train_one(plan: TrainingPlan, teacher: Path, sampled: Path) -> None:
     torch.manual_seed(plan.seed)
     model = RewardNetwork(embedded_config())
     load_trunk_state(model, load_weights(teacher))
-    if torch.cuda.is_available():
-        model.cuda()
     tokenizer = build_tokenizer()
     answers = graded_answers(plan.seed * 1000 + rank(), read_sampled(sampled))
     batches = packed_batches(
@@ -53,4 +49,4 @@ def _train_one(plan: TrainingPlan, teacher: Path, sampled: Path) -> None:
         plan.length,
         len(REWARD_ATTRIBUTES) + 1,
     )
-    train(model, batches, plan, lambda row: append_json_line(plan.folder / f"{plan.name}.log.jsonl", row))
+    train(model, batches, plan)

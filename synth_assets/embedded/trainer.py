@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed, nn
 from torch.multiprocessing.spawn import spawn
 
 from synth_assets.embedded.packing import PackedBatch
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,13 @@ def build_optimizers(model: nn.Module, plan: TrainingPlan) -> list[torch.optim.O
     ]
 
 
-def train(
-    model: nn.Module,
-    batches: Iterator[PackedBatch],
-    plan: TrainingPlan,
-    report: Callable[[dict[str, Any]], None],
-) -> None:
-    """Train in place. In a process group, gradients are averaged over its processes."""
-    device = next(model.parameters()).device
+def train(model: nn.Module, batches: Iterator[PackedBatch], plan: TrainingPlan) -> None:
+    """Train in place, on a GPU if there is one. In a process group, gradients are averaged over its processes.
+
+    `folder/name.log.jsonl` gets a row every 50 steps, `folder/name.state.pt` is what a broken-off run goes on from.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device)
     optimizers = build_optimizers(model, plan)
     first_step = _resume(model, optimizers, plan)
     for _ in range(first_step):
@@ -86,12 +87,18 @@ def train(
         losses.append(loss.item())
         if (step + 1) % 50 == 0 and rank() == 0:
             tokens = 50 * plan.num_rows * plan.length * _world_size()
-            report({"step": step + 1, "loss": round(sum(losses) / len(losses), 4), "tokens": tokens,
-                    "tokens_per_s": round(tokens / (time.monotonic() - started))})  # fmt: skip
+            _log(plan, {"step": step + 1, "loss": round(sum(losses) / len(losses), 4), "tokens": tokens,
+                        "tokens_per_s": round(tokens / (time.monotonic() - started))})  # fmt: skip
             losses, started = [], time.monotonic()
         if rank() == 0 and (time.monotonic() - saved > plan.save_every_s or step + 1 == plan.num_steps):
             _save(model, optimizers, plan, step + 1)
             saved = time.monotonic()
+
+
+def load_trained(model: ModuleT, plan: TrainingPlan) -> ModuleT:
+    """The model, with the weights that the finished run of `plan` left."""
+    model.load_state_dict(torch.load(_state_file(plan), weights_only=True)["model"])
+    return model
 
 
 def run_processes(work: Callable[..., None], num_processes: int, *arguments: object) -> None:
@@ -155,8 +162,7 @@ def _resume(model: nn.Module, optimizers: list[torch.optim.Optimizer], plan: Tra
     return int(state["step"])
 
 
-def append_json_line(path: Path, row: dict[str, Any]) -> None:
-    """Append one row to a log of JSON lines, as `report` of `train`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+def _log(plan: TrainingPlan, row: dict[str, Any]) -> None:
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    with (plan.folder / f"{plan.name}.log.jsonl").open("a") as file:
         file.write(json.dumps(row) + "\n")

@@ -79,12 +79,12 @@ def test_a_broken_off_training_ends_with_the_same_weights(tmp_path: Path) -> Non
         return CausalModel(embedded_config())
 
     whole = fresh()
-    train(whole, _batches(), plan, lambda row: None)
+    train(whole, _batches(), plan)
     broken_plan = replace(plan, name="broken", save_every_s=0.0)
     with pytest.raises(BrokenOff):
-        train(fresh(), cut(_batches(), 4), broken_plan, lambda row: None)
+        train(fresh(), cut(_batches(), 4), broken_plan)
     resumed = fresh()
-    train(resumed, _batches(), broken_plan, lambda row: None)
+    train(resumed, _batches(), broken_plan)
     for left, right in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(left, right)
 
