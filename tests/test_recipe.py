@@ -47,7 +47,7 @@ def test_a_recipe_is_frozen_and_its_fingerprint_sees_a_change(tmp_path: Path) ->
 
 
 def test_an_unknown_key_is_named_with_its_place_and_the_nearest_known_key(tmp_path: Path) -> None:
-    file = _changed(tmp_path, "  learning_rate: 5.0e-3", "  learning_rat: 5.0e-3")
+    file = _changed(tmp_path, "  learning_rate: 4.0e-3", "  learning_rat: 4.0e-3")
     unknown, missing = sorted(_faults(file), key=lambda fault: fault.message, reverse=True)
     assert (unknown.key, unknown.message) == ("tuning.learning_rat", "unknown key")
     assert unknown.line == _line_of(file, "learning_rat:") and unknown.column == 3
@@ -91,7 +91,7 @@ def test_a_missing_or_unknown_scale_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_a_number_that_yaml_reads_as_text_is_explained(tmp_path: Path) -> None:
-    (fault,) = _faults(_changed(tmp_path, "learning_rate: 5.0e-3", "learning_rate: 5e-3"))
+    (fault,) = _faults(_changed(tmp_path, "learning_rate: 4.0e-3", "learning_rate: 4e-3"))
     assert "write 1.0e-3" in fault.expected
 
 
@@ -139,10 +139,10 @@ def test_aliases_that_blow_up_are_refused_at_once(tmp_path: Path) -> None:
 
 def test_quantile_cut_must_be_a_share(tmp_path: Path) -> None:
     (fault,) = _faults(
-        _changed(tmp_path, "mode: leaf_quantile, value: 0.5", "mode: leaf_quantile, value: 1.5")
+        _changed(tmp_path, "mode: absolute, value: 4.0", "mode: leaf_quantile, value: 1.5")
     )
     assert fault.key == "reward.cut.value"
-    absolute = _changed(tmp_path, "mode: leaf_quantile, value: 0.5", "mode: absolute, value: 1.5")
+    absolute = _changed(tmp_path, "mode: absolute, value: 4.0", "mode: absolute, value: 1.5")
     assert read_recipe(absolute).reward.cut.value == 1.5
 
 
@@ -159,3 +159,22 @@ def test_environment_chooses_recipe_home_and_warehouse(
     value: dict[str, Any] = yaml.safe_load(EMBEDDED.read_text(encoding="utf-8"))
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**value, "name": "mine"}))
     assert read_recipe().name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("cron", "is_right"),
+    [("0 2 * * *", True), ("*/15 0-6,22 1 */2 1-5", True), ("0 25 * * *", False), ("0 2 * *", False),
+     ("5-1 2 * * *", False), ("*/0 2 * * *", False), ("0 2 32 * *", False), ("now", False)],
+)  # fmt: skip
+def test_a_schedule_that_no_clock_reaches_is_refused(tmp_path: Path, cron: str, is_right: bool) -> None:
+    file = _changed(tmp_path, 'cron: "0 2 * * *"', f'cron: "{cron}"')
+    if is_right:
+        assert read_recipe(file).schedule.cron == cron
+    else:
+        (fault,) = _faults(file)
+        assert fault.key == "schedule.cron" and "weekday" in fault.expected
+
+
+def test_replay_needs_its_buffer(tmp_path: Path) -> None:
+    (fault,) = _faults(_changed(tmp_path, "  replay_buffer: data/models/student_base/replay_buffer.jsonl\n", ""))
+    assert fault.key == "tuning.replay_buffer" and "replay_share" in fault.expected

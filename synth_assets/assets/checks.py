@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from synth_assets.quality import ExpectationResult, Suite, judge_stage, suites_of, write_data_docs
+from synth_assets.quality import ExpectationResult, Suite, judge_stage, suite_id, suites_of, write_data_docs
 from synth_assets.recipe import Recipe
 from synth_assets.storage import Warehouse
 
@@ -54,17 +54,18 @@ def _checks_of(suite: Suite) -> dg.AssetChecksDefinition:
         results = judge_stage(suite, tables, recipe)
         index = write_data_docs(suite.name, results, data_docs_folder(warehouse))
         for result in results:
-            yield _result(suite.name, result, index)
+            yield _result(suite.name, result, index, suite_id(suite, recipe.quality))
 
     return checks
 
 
-def _result(asset: str, result: ExpectationResult, index: Path) -> dg.AssetCheckResult:
+def _result(asset: str, result: ExpectationResult, index: Path, suite: str) -> dg.AssetCheckResult:
     severity = dg.AssetCheckSeverity.ERROR if result.is_blocking else dg.AssetCheckSeverity.WARN
     metadata: dict[str, Any] = {
         "observed": result.observed,
         "expected": result.expected,
         "data_docs": dg.MetadataValue.path(str(index)),
+        "suite_id": suite,
     }
     if result.error:
         metadata["could_not_be_judged"] = result.error

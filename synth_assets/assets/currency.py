@@ -3,7 +3,8 @@
 An asset is current if it was made from the same code, the same part of the recipe, the same upstream tables and the
 same files, its table is still the one that was made then, and its checks have been run on it. What is current is
 not made again by `synth-assets demo`. The part of the recipe is in Dagster's code version as well, so the UI marks an
-asset as outdated as soon as the recipe says something else.
+asset as outdated as soon as the recipe says something else. Thresholds of checks make nothing anew: only the checks
+are run again (`outdated_checks`).
 
 `version` is raised by hand when a change of code changes rows. Hashing reads every file: models of many GB take
 as long as reading them takes.
@@ -17,6 +18,7 @@ from pathlib import Path
 import dagster as dg
 
 from synth_assets.model_folder import model_fingerprint
+from synth_assets.quality import suite_id, suites_of
 from synth_assets.recipe import ModelSpec, Recipe, resolve_path
 from synth_assets.records import content_id
 from synth_assets.storage import Warehouse
@@ -126,6 +128,26 @@ def stale_assets(
         ):
             stale.append(name)
     return stale
+
+
+def outdated_checks(
+    checks: Mapping[str, Sequence[dg.AssetCheckKey]], recipe: Recipe, instance: dg.DagsterInstance
+) -> list[str]:
+    """Assets whose checks were last judged by another suite: other bounds, other thresholds."""
+    suites = suites_of(recipe.quality)
+    return [
+        asset
+        for asset, keys in checks.items()
+        if {_judged_by(key, instance) for key in keys} != {suite_id(suites[asset], recipe.quality)}
+    ]
+
+
+def _judged_by(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> object:
+    latest = instance.get_latest_asset_check_evaluation_record(key)
+    if latest is None or not isinstance(latest.evaluation, dg.AssetCheckEvaluation):
+        return None
+    said = latest.evaluation.metadata.get("suite_id")
+    return said.value if said else None
 
 
 def _is_current(

@@ -5,7 +5,6 @@ Pictures are small PNGs inside the Markdown, so that they are shown without any 
 """
 
 import base64
-import html
 import io
 import math
 import re
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MAX_CELL = 240
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:@/$^=])")
+_SPECIAL = re.compile(r"""[\\`*_{}\[\]()#+\-.!|~:@/$^=&<>"']""")
 _WHITE = re.compile(r"\s+")
 BLUE, ORANGE, GREY = "#3b6fb6", "#d9822b", "#9aa3ad"
 
@@ -34,7 +33,7 @@ def escape(value: object) -> str:
     text = "".join(letter for letter in text if letter.isprintable())
     if len(text) > MAX_CELL:
         text = text[: MAX_CELL - 1] + "…"
-    return _MARKDOWN.sub(lambda match: f"&#{ord(match[1])};", html.escape(text, quote=True))
+    return _SPECIAL.sub(lambda match: f"&#{ord(match[0])};", text)
 
 
 def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:

@@ -6,6 +6,7 @@ import dagster as dg
 import polars as pl
 
 from synth_assets.assets.columns import column_schema
+from synth_assets.assets.currency import inputs_id
 from synth_assets.assets.display import interval_bars, sample_rows, table
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import load, store
@@ -36,6 +37,7 @@ def evaluation(
 
     The suite `taxonomy` asks what was taught, the suite `retained` what the base knew before.
     """
+    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
     questions = read_benchmark(resolve_path(recipe.evaluation.benchmark))
     warehouse.write_table("benchmark_questions", to_frame(questions, BenchmarkQuestion))
     (checkpoint,) = load(warehouse, Checkpoint)
@@ -45,7 +47,7 @@ def evaluation(
         context.log.info(f"the {arm} student answers {len(questions)} questions")
         with engines.open_text_model(recipe.student, folders[arm]) as student:
             answers += answer_benchmark(student, questions, arm, recipe.evaluation, recipe.generation.prompts)
-    return store(context, recipe, warehouse, answers, _metadata(answers, questions, recipe))
+    return store(context, recipe, warehouse, made_of, answers, _metadata(answers, questions, recipe))
 
 
 def _metadata(

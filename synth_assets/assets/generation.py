@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 
 from synth_assets.assets.columns import column_schema
+from synth_assets.assets.currency import inputs_id
 from synth_assets.assets.display import bars, sample_rows, table
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import load, num_by, store
@@ -38,6 +39,7 @@ def synthetic_samples(
     Candidates are asked for until the leaf has its quota or its budget is spent. What cannot be read, is cut off, repeats
     the prompt or another sample is rejected, with that reason, into the table `rejected_samples`.
     """
+    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
     leaves, seeds = load(warehouse, LeafNode), load(warehouse, SeedExample)
     chunks = load(warehouse, DocumentChunk)
     with engines.open_text_model(recipe.teacher) as teacher:
@@ -46,7 +48,7 @@ def synthetic_samples(
         )
     metadata = _metadata(outcome)
     return store(
-        context, recipe, warehouse, outcome.samples, metadata, counts=outcome.counts, rejected=outcome.rejected
+        context, recipe, warehouse, made_of, outcome.samples, metadata, counts=outcome.counts, rejected=outcome.rejected
     )
 
 

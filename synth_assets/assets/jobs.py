@@ -1,4 +1,4 @@
-"""The one job, when it runs by itself, and how its steps become processes.
+"""The job, when it runs by itself, and how its steps become processes.
 
 Every step is a process of its own: vLLM and torch each change the process in which they run, and memory comes back
 for certain. A forkserver that has imported this package, and what most steps need beside it, starts them: a step begins
@@ -12,12 +12,19 @@ import dagster as dg
 from synth_assets.recipe import ScheduleSection
 
 JOB_NAME = "synthesize"
+CHECK_JOB_NAME = "examine"
 PRELOADED = ("synth_assets.definitions", "great_expectations", "matplotlib.backends.backend_agg", "matplotlib.figure")
 
 synthesize = dg.define_asset_job(
     JOB_NAME,
     selection=dg.AssetSelection.all(),
     description="The whole pipeline: from the taxonomy's files to a tuned and examined student.",
+)
+
+examine = dg.define_asset_job(
+    CHECK_JOB_NAME,
+    selection=dg.AssetSelection.all_asset_checks(),
+    description="Only the checks, on the tables as they are: after a threshold was changed.",
 )
 
 step_executor = dg.multiprocess_executor.configured(

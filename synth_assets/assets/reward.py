@@ -6,6 +6,7 @@ import dagster as dg
 import polars as pl
 
 from synth_assets.assets.columns import column_schema
+from synth_assets.assets.currency import inputs_id
 from synth_assets.assets.display import bars, histogram, sample_rows
 from synth_assets.assets.generation import synthetic_samples
 from synth_assets.assets.resources import Engines
@@ -33,12 +34,13 @@ def scored_samples(
     engines: dg.ResourceParam[Engines],
 ) -> dg.MaterializeResult[Any]:
     """The reward model's five attributes for every sample, and their weighted sum: the reward."""
+    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
     samples = load(warehouse, SyntheticSample)
     with engines.open_reward_model(recipe.reward_model) as model:
         outcome = score_samples(samples, model, recipe.reward.weights, recipe.generation.prompts)
     metadata = _score_metadata(outcome)
     return store(
-        context, recipe, warehouse, outcome.scored, metadata, counts=outcome.counts, rejected=outcome.failed
+        context, recipe, warehouse, made_of, outcome.scored, metadata, counts=outcome.counts, rejected=outcome.failed
     )
 
 
@@ -57,12 +59,13 @@ def reward_filtered_set(
 
     What is turned away goes with its reason into the table `rejected_samples`.
     """
+    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
     samples, scored = load(warehouse, SyntheticSample), load(warehouse, ScoredSample)
     benchmark = read_benchmark(resolve_path(recipe.evaluation.benchmark))
     outcome = filter_samples(samples, scored, recipe.reward.cut, recipe.filter, benchmark)
     metadata = _filter_metadata(outcome, scored, recipe)
     return store(
-        context, recipe, warehouse, outcome.kept, metadata, counts=outcome.counts, rejected=outcome.rejected
+        context, recipe, warehouse, made_of, outcome.kept, metadata, counts=outcome.counts, rejected=outcome.rejected
     )
 
 

@@ -36,6 +36,7 @@ class CheckOutcome:
     has_passed: bool
     is_blocking: bool
     description: str
+    run_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,12 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
 
 
 def run_job(
-    job: Callable[[], dg.JobDefinition], instance: dg.DagsterInstance, assets: Sequence[str], report: Report
+    job: Callable[[], dg.JobDefinition], instance: dg.DagsterInstance, assets: Sequence[str] | None, report: Report
 ) -> RunOutcome:
-    """Make these assets and run their checks; returns when the run has ended. `job` is a function of a module."""
+    """Make these assets (None: all of the job) with their checks; returns when the run has ended.
+
+    `job` is a function of a module, so that a step's process finds it again.
+    """
     marker = uuid.uuid4().hex
     follower = _Follower(instance, marker, report)
     with follower.following():
@@ -71,7 +75,7 @@ def run_job(
             instance=instance,
             run_config=_CONSOLE_OFF,
             tags={DEMO_TAG: marker},
-            asset_selection=[dg.AssetKey(name) for name in assets],
+            asset_selection=None if assets is None else [dg.AssetKey(name) for name in assets],
             raise_on_error=False,
         )
     return RunOutcome(result.run_id, result.success, tuple(follower.errors))
@@ -85,13 +89,9 @@ def latest_checks(
     for asset, keys in checks.items():
         for key in keys:
             record = instance.get_latest_asset_check_evaluation_record(key)
-            evaluation = record.evaluation if record else None
-            if isinstance(evaluation, dg.AssetCheckEvaluation):
-                outcomes.append(
-                    CheckOutcome(
-                        asset, key.name, evaluation.passed, bool(evaluation.blocking), evaluation.description or ""
-                    )
-                )
+            if record and isinstance(evaluation := record.evaluation, dg.AssetCheckEvaluation):
+                is_blocking, said = bool(evaluation.blocking), evaluation.description or ""
+                outcomes.append(CheckOutcome(asset, key.name, evaluation.passed, is_blocking, said, record.run_id))
     return outcomes
 
 

@@ -10,7 +10,6 @@ from typing import Any, TypeVar, cast
 import dagster as dg
 import polars as pl
 
-from synth_assets.assets.currency import inputs_id
 from synth_assets.frames import from_frame, schema_of, to_frame
 from synth_assets.recipe import Recipe
 from synth_assets.records import TABLES, RejectedSample, StageCounts
@@ -30,13 +29,17 @@ def store(
     context: dg.AssetExecutionContext,
     recipe: Recipe,
     warehouse: Warehouse,
+    made_of: str,
     records: Iterable[RecordT],
     metadata: Mapping[str, Any],
     *,
     counts: StageCounts | None = None,
     rejected: Sequence[RejectedSample] = (),
 ) -> dg.MaterializeResult[Any]:
-    """Write an asset's table, and with `counts`, which must add up, the rows that it turned away."""
+    """Write an asset's table, and with `counts`, which must add up, the rows that it turned away.
+
+    `made_of`: the asset's `inputs_id` from before it read anything, so that what changes under way makes it stale.
+    """
     name = context.asset_key.path[-1]
     frame = to_frame(list(records), cast("type[RecordT]", TABLES[name]))
     counted: dict[str, Any] = {}
@@ -46,7 +49,6 @@ def store(
         counted = {
             key: getattr(counts, key) for key in ("num_in", "num_kept", "num_rejected", "num_failed")
         }
-    made_of = inputs_id(name, recipe, warehouse)
     digest = warehouse.write_table(name, frame)
     return dg.MaterializeResult(
         metadata={

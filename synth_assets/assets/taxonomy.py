@@ -5,14 +5,15 @@ from typing import Any
 import dagster as dg
 
 from synth_assets.assets.columns import column_schema
+from synth_assets.assets.currency import inputs_id
 from synth_assets.assets.display import bars, sample_rows, table
 from synth_assets.assets.storing import load, store
-from synth_assets.errors import Fault, TaxonomyError
+from synth_assets.errors import DocumentError, Fault, TaxonomyError
 from synth_assets.frames import to_frame
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import DocumentChunk, LeafNode, SeedExample
 from synth_assets.storage import Warehouse
-from synth_assets.taxonomy import read_document_chunks, read_taxonomy
+from synth_assets.taxonomy import document_fault, read_document_chunks, read_taxonomy
 
 GROUP = "stage_1_taxonomy"
 
@@ -27,6 +28,7 @@ def taxonomy(
 
     A leaf node that cannot be read is left out and reported in the table `taxonomy_faults`; the others go on.
     """
+    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
     found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths])
     faults = to_frame(found.faults, Fault)
     warehouse.write_table("taxonomy_faults", faults)
@@ -37,7 +39,7 @@ def taxonomy(
         "num_faults": faults.height,
         "faults": table(faults.head(20)),
     }
-    return store(context, recipe, warehouse, found.leaf_nodes, metadata)
+    return store(context, recipe, warehouse, made_of, found.leaf_nodes, metadata)
 
 
 @dg.asset(
@@ -52,6 +54,7 @@ def seed_examples(
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult[Any]:
     """The human-written questions and answers of every leaf node: what the teacher imitates."""
+    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
     found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths])
     if list(found.leaf_nodes) != load(warehouse, LeafNode):
         raise TaxonomyError(
@@ -67,7 +70,7 @@ def seed_examples(
             "seed examples",
         ),
     }
-    return store(context, recipe, warehouse, found.seed_examples, metadata)
+    return store(context, recipe, warehouse, made_of, found.seed_examples, metadata)
 
 
 @dg.asset(
@@ -81,14 +84,25 @@ def document_chunks(
     recipe: dg.ResourceParam[Recipe],
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult[Any]:
-    """The documents of the knowledge leaves, in pieces that fit into a prompt beside the seeds."""
+    """The documents of the knowledge leaves, in pieces that fit into a prompt beside the seeds.
+
+    A leaf node whose documents cannot be read has no chunks and is reported in the table `document_faults`.
+    """
+    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
     seeds = load(warehouse, SeedExample)
     folder, size = resolve_path(recipe.taxonomy.documents), recipe.taxonomy.max_chunk_tokens
-    chunks = [
-        chunk
-        for leaf in load(warehouse, LeafNode)
-        for chunk in read_document_chunks(leaf, folder, size, seeds)
-    ]
+    chunks: list[DocumentChunk] = []
+    faults: list[Fault] = []
+    for leaf in load(warehouse, LeafNode):
+        try:
+            chunks += read_document_chunks(leaf, folder, size, seeds)
+        except DocumentError as error:
+            faults.append(document_fault(leaf, error, map(resolve_path, recipe.taxonomy.paths)))
+    warehouse.write_table("document_faults", to_frame(faults, Fault))
     rows = to_frame(chunks, DocumentChunk)
-    metadata = {"examples": sample_rows(rows, ["leaf_path", "source", "heading", "text"])}
-    return store(context, recipe, warehouse, chunks, metadata)
+    metadata = {
+        "examples": sample_rows(rows, ["leaf_path", "source", "heading", "text"]),
+        "num_faults": len(faults),
+        "faults": table(to_frame(faults, Fault).head(20)),
+    }
+    return store(context, recipe, warehouse, made_of, chunks, metadata)

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from synth_assets.assets.columns import column_schema
+from synth_assets.assets.currency import inputs_id
 from synth_assets.assets.display import bars, curves, sample_rows
 from synth_assets.assets.reward import reward_filtered_set
 from synth_assets.assets.storing import load, num_by, store
@@ -33,6 +34,7 @@ def training_mix(
 
     The replayed rows keep tuning from wiping out what the base student can do. Validation rows are never trained on.
     """
+    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
     buffer = recipe.tuning.replay_buffer if recipe.tuning.replay_share else None
     replay = read_replay_buffer(resolve_path(buffer)) if buffer else []
     kept = load(warehouse, KeptSample)
@@ -43,7 +45,7 @@ def training_mix(
         "rows_by_source": bars(num_by(rows, "source"), "Where the rows come from", "rows"),
         "rows_per_leaf": bars(num_by(rows, "leaf_path"), "Rows of each leaf node", "rows"),
     }
-    return store(context, recipe, warehouse, mix, metadata)
+    return store(context, recipe, warehouse, made_of, mix, metadata)
 
 
 @dg.asset(
@@ -62,6 +64,7 @@ def lora_checkpoint(
     Training that was broken off goes on from its last saved state. The adapter merged into its student lies beside it,
     as a plain model folder.
     """
+    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
     mix = load(warehouse, TrainingExample)
     student, folder = resolve_path(recipe.student.path), warehouse.artefact_dir("adapters", recipe.name)
     checkpoint = tune_student(
@@ -70,7 +73,7 @@ def lora_checkpoint(
     )  # fmt: skip
     tuned = tuned_student_folder(warehouse, recipe, checkpoint)
     merge_adapter(student, warehouse.folder / checkpoint.adapter_path, tuned)
-    return store(context, recipe, warehouse, [checkpoint], _training_metadata(warehouse, checkpoint, tuned))
+    return store(context, recipe, warehouse, made_of, [checkpoint], _training_metadata(warehouse, checkpoint, tuned))
 
 
 def tuned_student_folder(warehouse: Warehouse, recipe: Recipe, checkpoint: Checkpoint) -> Path:

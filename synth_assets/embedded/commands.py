@@ -22,7 +22,7 @@ from synth_assets.roles import TextModel
 
 STAGES = ("bundle", "base", "teacher", "answers", "reward", "install", "cards")
 SEEDS = {"base": 0, "teacher": 1, "reward": 2}
-DEFAULT_STEPS = {"base": 1200, "teacher": 1500, "reward": 3000}
+DEFAULT_STEPS = {"base": 1200, "teacher": 1500, "reward": 2400}
 LEARNING_RATES = {"base": 4e-3, "teacher": 4e-3, "reward": 2e-3}
 NUM_ANSWERS = 60_000
 FOLDERS = {"base": "student_base", "teacher": "teacher", "reward": "reward_model"}
@@ -84,13 +84,15 @@ def training_record(stage: str, model: Path, log: Path) -> dict[str, Any]:
     """What a training run cost, from its log: tokens, minutes (without pauses), machine, last loss."""
     from safetensors.torch import load_file
 
-    rows = [json.loads(line) for line in log.read_text().splitlines()]
-    last = rows[-1]
-    seconds = sum(row["tokens"] / row["tokens_per_s"] for row in rows)
+    written = [json.loads(line) for line in log.read_text().splitlines()]
+    start = next(row for row in written if "machine" in row)
+    rows = list({row["step"]: row for row in written if "tokens" in row}.values())  # a resumed run repeats some steps
+    last, seconds = rows[-1], sum(row["tokens"] / row["tokens_per_s"] for row in rows)
     config = json.loads((model / "config.json").read_text())
     return {
         "command": stage, "architecture": config["architectures"][0], "steps": last["step"],
         "num_parameters": sum(t.numel() for t in load_file(model / "model.safetensors").values()),
         "num_tokens": sum(row["tokens"] for row in rows), "minutes": round(seconds / 60),
-        "machine": "2 CPU cores", "seed": SEEDS[stage], "processes": 2, "last_loss": last["loss"],
+        "machine": start["machine"], "seed": start["seed"], "processes": start["processes"],
+        "learning_rate": start["learning_rate"], "last_loss": last["loss"],
     }  # fmt: skip

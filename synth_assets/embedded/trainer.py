@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from torch import distributed, nn
 from torch.multiprocessing.spawn import spawn
 
 from synth_assets.embedded.packing import PackedBatch
+from synth_assets.errors import TuningError, Where
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -61,12 +62,16 @@ def build_optimizers(model: nn.Module, plan: TrainingPlan) -> list[torch.optim.O
 def train(model: nn.Module, batches: Iterator[PackedBatch], plan: TrainingPlan) -> None:
     """Train in place, on a GPU if there is one. In a process group, gradients are averaged over its processes.
 
-    `folder/name.log.jsonl` gets a row every 50 steps, `folder/name.state.pt` is what a broken-off run goes on from.
+    `folder/name.log.jsonl` gets a row at the start and every 50 steps; `folder/name.state.pt` is what a broken-off run
+    goes on from. Raises TuningError if that state is of another plan.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
     optimizers = build_optimizers(model, plan)
     first_step = _resume(model, optimizers, plan)
+    if rank() == 0:
+        machine = torch.cuda.get_device_name() if device.type == "cuda" else f"{os.cpu_count()} CPU cores"
+        _log(plan, {"step": first_step, "machine": machine, **_identity(plan)})
     for _ in range(first_step):
         next(batches)
     started = saved = time.monotonic()
@@ -140,13 +145,20 @@ def _average_gradients(model: nn.Module) -> None:
         offset += gradient.numel()
 
 
+def _identity(plan: TrainingPlan) -> dict[str, Any]:
+    """What makes two runs the same one, given the same number of processes."""
+    said = {key: value for key, value in asdict(plan).items() if key not in ("name", "folder", "save_every_s")}
+    return said | {"processes": _world_size()}
+
+
 def _state_file(plan: TrainingPlan) -> Path:
     return plan.folder / f"{plan.name}.state.pt"
 
 
 def _save(model: nn.Module, optimizers: list[torch.optim.Optimizer], plan: TrainingPlan, step: int) -> None:
     plan.folder.mkdir(parents=True, exist_ok=True)
-    state = {"step": step, "model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers]}
+    state: dict[str, Any] = {"step": step, "plan": _identity(plan), "model": model.state_dict()}
+    state["optimizers"] = [optimizer.state_dict() for optimizer in optimizers]
     partial = _state_file(plan).with_suffix(".partial")
     torch.save(state, partial)
     partial.replace(_state_file(plan))
@@ -156,6 +168,11 @@ def _resume(model: nn.Module, optimizers: list[torch.optim.Optimizer], plan: Tra
     if not _state_file(plan).exists():
         return 0
     state: dict[str, Any] = torch.load(_state_file(plan), weights_only=True)
+    if state["plan"] != _identity(plan):
+        raise TuningError(
+            "the training state is of another plan", value=state["plan"], where=Where(str(_state_file(plan))),
+            remedy=f"train into another folder, or delete this file to begin anew with {_identity(plan)}",
+        )  # fmt: skip
     model.load_state_dict(state["model"])
     for optimizer, optimizer_state in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(optimizer_state)

@@ -7,7 +7,7 @@ from synth_assets.quality.data_docs import write_data_docs
 from synth_assets.quality.expectations import Expectation, ExpectationResult, Suite
 from synth_assets.quality.great_expectations_bridge import judge_stage, run_suite
 from synth_assets.quality.measures import MEASURES_SCHEMA, measure_stage
-from synth_assets.quality.suites import suites_of
+from synth_assets.quality.suites import suite_id, suites_of
 
 __all__ = [
     "MEASURES_SCHEMA",
@@ -17,6 +17,7 @@ __all__ = [
     "judge_stage",
     "measure_stage",
     "run_suite",
+    "suite_id",
     "suites_of",
     "write_data_docs",
 ]

@@ -58,14 +58,14 @@ def _synthetic_samples(tables: Tables, recipe: Recipe) -> list[Measure]:
         Measure("samples_of_unknown_leaf_nodes", ALL, strangers, 0),
         Measure("samples_without_seed_examples", ALL, seedless, 0),
         *(Measure("quota_share", leaf, (num or 0) / quota, least) for leaf, num in counts.sort("leaf_path").rows()),
-        *_count_measures(tables, recipe, "generation"),
+        *_count_measures(tables, recipe, "generation", samples.height),
     ]
 
 
 def _reward_filtered_set(tables: Tables, recipe: Recipe) -> list[Measure]:
-    kept, samples = tables["reward_filtered_set"], tables["synthetic_samples"]
+    kept, samples, scored = (tables[name] for name in ("reward_filtered_set", "synthetic_samples", "scored_samples"))
     strangers = kept.join(samples, on="synthetic_sample_id", how="anti").height
-    unscored = kept.join(tables["scored_samples"], on="synthetic_sample_id", how="anti").height
+    unscored = kept.join(scored, on="synthetic_sample_id", how="anti").height
     emptied = samples.select("leaf_path").unique().join(kept, on="leaf_path", how="anti").height
     by_leaf = kept.group_by("leaf_path").len().sort("leaf_path").rows()
     most = recipe.quality.max_leaf_share.value
@@ -75,8 +75,8 @@ def _reward_filtered_set(tables: Tables, recipe: Recipe) -> list[Measure]:
         Measure("leaf_nodes_without_kept_samples", ALL, emptied, 0),
         Measure("kept_share", ALL, _ratio(kept.height, samples.height), recipe.quality.min_kept_share.value),
         *(Measure("leaf_share", leaf, _ratio(num, kept.height), most) for leaf, num in by_leaf),
-        *_count_measures(tables, recipe, "scoring"),
-        *_count_measures(tables, recipe, "filter"),
+        *_count_measures(tables, recipe, "scoring", scored.height, samples.height),
+        *_count_measures(tables, recipe, "filter", kept.height, scored.height),
     ]
 
 
@@ -125,16 +125,24 @@ def _evaluation(tables: Tables, recipe: Recipe) -> list[Measure]:
     ]
 
 
-def _count_measures(tables: Tables, recipe: Recipe, stage: str) -> list[Measure]:
-    """In = kept + rejected + failed, and few failures. A stage that left no counts is not a stage without failures."""
+def _count_measures(
+    tables: Tables, recipe: Recipe, stage: str, num_kept: int, num_in: int | None = None
+) -> list[Measure]:  # fmt: skip
+    """Rows in the tables against what the stage says that it counted, and few failures.
+
+    `num_kept`: rows of the stage's own table; `num_in`: rows of the table before it, where there is one. A stage that
+    left no counts is not a stage without failures.
+    """
     rows = tables["stage_counts"].filter(pl.col("stage") == stage)
     unaccounted = failed = math.nan
     if rows.height == 1:
         counts = rows.row(0, named=True)
-        unaccounted = counts["num_in"] - counts["num_kept"] - counts["num_rejected"] - counts["num_failed"]
+        ended = tables["rejected_samples"].filter(pl.col("stage") == stage).height
+        unaccounted = abs(counts["num_in"] - num_kept - ended)
+        unaccounted += 0 if num_in is None else abs(counts["num_in"] - num_in)
         failed = _ratio(counts["num_failed"], counts["num_in"])
     return [
-        Measure("unaccounted_rows", stage, abs(unaccounted), 0),
+        Measure("unaccounted_rows", stage, unaccounted, 0),
         Measure("failed_share", stage, failed, recipe.quality.max_failed_share.value),
     ]
 

@@ -7,6 +7,7 @@ that are blank, figures that are no numbers. What is merely worse than hoped is 
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 from synth_assets.quality.expectations import (
     Expectation,
@@ -23,10 +24,15 @@ from synth_assets.quality.expectations import (
     unique,
 )
 from synth_assets.recipe import QualitySection
-from synth_assets.records import BRANCHES, REWARD_ATTRIBUTES
+from synth_assets.records import BRANCHES, REWARD_ATTRIBUTES, content_id
 
 _TWICE = "the same content under one id twice would count twice"
 _BLANK = "a blank text teaches nothing and hides a fault before"
+
+
+def suite_id(suite: Suite, quality: QualitySection) -> str:
+    """Content hash of what a suite holds against the tables, thresholds included."""
+    return content_id("suite", asdict(suite), quality.model_dump(mode="json"))
 
 
 def suites_of(quality: QualitySection) -> dict[str, Suite]:
@@ -34,11 +40,15 @@ def suites_of(quality: QualitySection) -> dict[str, Suite]:
     suites = (
         Suite("taxonomy", ("taxonomy", "taxonomy_faults"), _taxonomy(quality)),
         Suite("seed_examples", ("seed_examples", "taxonomy"), _seed_examples()),
-        Suite("document_chunks", ("document_chunks", "taxonomy"), _document_chunks()),
-        Suite("synthetic_samples", ("synthetic_samples", "taxonomy", "stage_counts"), _synthetic_samples(quality)),
+        Suite("document_chunks", ("document_chunks", "document_faults", "taxonomy"), _document_chunks()),
+        Suite(
+            "synthetic_samples",
+            ("synthetic_samples", "taxonomy", "stage_counts", "rejected_samples"),
+            _synthetic_samples(quality),
+        ),
         Suite(
             "reward_filtered_set",
-            ("reward_filtered_set", "scored_samples", "synthetic_samples", "stage_counts"),
+            ("reward_filtered_set", "scored_samples", "synthetic_samples", "stage_counts", "rejected_samples"),
             _reward_filtered_set(quality),
         ),
         Suite("training_mix", ("training_mix", "reward_filtered_set"), _training_mix()),
@@ -92,6 +102,10 @@ def _document_chunks() -> tuple[Expectation, ...]:
         measure_at_most(
             "knowledge_leaf_nodes_have_chunks", "knowledge_leaf_nodes_without_chunks",
             "without its document a knowledge leaf is generated from nothing", is_blocking=False,
+        ),
+        no_rows(
+            "documents_have_no_faults", "document_faults", "each fault is a leaf node whose documents were not read",
+            is_blocking=False,
         ),
     )  # fmt: skip
 

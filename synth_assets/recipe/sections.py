@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 import zoneinfo
 from typing import Annotated, Any, Literal
@@ -121,10 +122,17 @@ class TuningSection(_Section):
     validation_share: Annotated[float, Field(ge=0, lt=1)]
     replay_share: Annotated[float, Field(ge=0, lt=1)]
     """Share of the training rows that repeat what the student knew before."""
-    replay_buffer: Text | None = None
+    replay_buffer: Annotated[Text | None, Field(validate_default=True)] = None
     """JSON Lines file of what it knew: prompt, response, leaf_path. Needed where replay_share > 0."""
     checkpoint_every: Count
     """Steps from one resumable state to the next."""
+
+    @field_validator("replay_buffer")
+    @classmethod
+    def _is_there_for_a_share(cls, path: str | None, info: Any) -> str | None:
+        if path is None and info.data.get("replay_share"):
+            raise ValueError("a JSON Lines file, since replay_share is above 0")
+        return path
 
 
 class EvaluationSection(_Section):
@@ -134,9 +142,36 @@ class EvaluationSection(_Section):
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
 
 
+_CRON_LIMITS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+_CRON_PART = re.compile(r"(?:\*|(\d+)(?:-(\d+))?)(?:/(\d+))?")
+
+
+def _is_cron_field(field: str, limits: tuple[int, int]) -> bool:
+    """Numbers, ranges, lists and steps: what every cron understands; names of months and days are not taken."""
+    low, high = limits
+    for part in field.split(","):
+        match = _CRON_PART.fullmatch(part)
+        if match is None:
+            return False
+        first, last, step = (int(number) if number else None for number in match.groups())
+        ends = [end for end in (first, last) if end is not None]
+        if not all(low <= end <= high for end in ends) or ends != sorted(ends) or step == 0:
+            return False
+    return True
+
+
 class ScheduleSection(_Section):
-    cron: Annotated[str, Field(pattern=r"^\S+ \S+ \S+ \S+ \S+$")]
+    cron: Text
+    """Minute, hour, day of the month, month, day of the week."""
     timezone: Text
+
+    @field_validator("cron")
+    @classmethod
+    def _is_a_schedule(cls, cron: str) -> str:
+        fields = cron.split()
+        if len(fields) != len(_CRON_LIMITS) or not all(map(_is_cron_field, fields, _CRON_LIMITS)):
+            raise ValueError("five fields such as 0 2 * * *: minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-6")
+        return cron
 
     @field_validator("timezone")
     @classmethod

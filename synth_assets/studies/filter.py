@@ -5,26 +5,27 @@ kept_share                     share of the samples that the recipe's cut and fi
 student_exact                  share of the benchmark's taxonomy questions answered exactly right, by arm:
                                base (untuned) | seeds (the five of each leaf) | unfiltered | kept
 student_retained               the same on what the base knew before tuning
+student_exact_gain             differences of student_exact, paired by seed: kept - ARM
 
 The tuned arms get equal counts per leaf (the seeds arm has only its five), the same replay buffer and the same steps; one
-student a seed, and each seed has samples of its own. Right answers are counted per question, intervals are over seeds.
+student a seed, and each seed has samples of its own. The unfiltered arm is drawn from all samples that neither repeat
+another nor a benchmark question, so that the arms differ by the reward alone. Intervals of tuned arms are over seeds,
+that of the base over questions. Adapters that an interrupted study has finished are used again.
 """
 
-import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from statistics import mean
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 from synth_assets.evaluation import answer_benchmark, read_benchmark
 from synth_assets.inference import open_text_model
-from synth_assets.recipe import Recipe, resolve_path
-from synth_assets.records import BenchmarkAnswer, BenchmarkQuestion, KeptSample, SyntheticSample, TrainingExample
+from synth_assets.recipe import Recipe, RewardCut, resolve_path, warehouse_path
+from synth_assets.records import BenchmarkAnswer, BenchmarkQuestion, KeptSample, TrainingExample
 from synth_assets.reward import filter_samples
-from synth_assets.studies.results import StudyRow, mean_over, share
+from synth_assets.studies.results import StudyRow, mean_over_seeds, share
 from synth_assets.studies.world import (
     Material,
     ScoredGeneration,
@@ -36,6 +37,7 @@ from synth_assets.tuning import merge_adapter, mix_phase, read_replay_buffer, tu
 
 NUM_SEEDS = 5
 ARMS = ("seeds", "unfiltered", "kept")
+NO_CUT = RewardCut(mode="absolute", value=-1e9)
 METRICS = {"taxonomy": "student_exact", "retained": "student_retained"}
 
 
@@ -43,23 +45,27 @@ def run_filter_study(recipe: Recipe, seeds: Sequence[int], report: Callable[[str
     questions = read_benchmark(resolve_path(recipe.evaluation.benchmark))
     material = bundled_material(recipe)
     generations = generate_and_score(recipe, material, seeds)
-    kept_of = {g.seed: _keep(recipe, g, questions) for g in generations}
+    kept_of = {g.seed: _keep(recipe, g, questions, recipe.reward.cut) for g in generations}
     yield from _error_rows(generations, kept_of)
     with open_text_model(recipe.student) as base:
         answers = answer_benchmark(base, questions, "base", recipe.evaluation, recipe.generation.prompts)
     yield from _accuracy_rows("base", [answers])
     by_arm: dict[str, list[list[BenchmarkAnswer]]] = defaultdict(list)
     for generation in generations:
-        for arm, mix in _equal_arms(recipe, material, generation, kept_of[generation.seed]).items():
+        clean = _keep(recipe, generation, questions, NO_CUT)
+        for arm, mix in _equal_arms(recipe, material, generation.seed, clean, kept_of[generation.seed]).items():
             by_arm[arm].append(_tuned_answers(recipe, mix, generation.seed, questions))
             right = mean(a.is_right for a in by_arm[arm][-1] if a.suite == "taxonomy")
             report(f"seed {generation.seed}, {arm}: {len(mix)} rows, student_exact {right:.3f}")
     for arm in ARMS:
         yield from _accuracy_rows(arm, by_arm[arm])
+    yield from _gain_rows({"base": [answers] * len(generations), **by_arm})
 
 
-def _keep(recipe: Recipe, generation: ScoredGeneration, questions: Sequence[BenchmarkQuestion]) -> list[KeptSample]:
-    outcome = filter_samples(generation.samples, generation.scored, recipe.reward.cut, recipe.filter, questions)
+def _keep(
+    recipe: Recipe, generation: ScoredGeneration, questions: Sequence[BenchmarkQuestion], cut: RewardCut
+) -> list[KeptSample]:
+    outcome = filter_samples(generation.samples, generation.scored, cut, recipe.filter, questions)
     return list(outcome.kept)
 
 
@@ -78,48 +84,49 @@ def _accuracy_rows(arm: str, runs: Sequence[Sequence[BenchmarkAnswer]]) -> Itera
     for suite, metric in METRICS.items():
         of_suite = [[a for a in run if a.suite == suite] for run in runs]
         for leaf_path in sorted({a.leaf_path for run in of_suite for a in run}):
-            verdicts = [a.is_right for run in of_suite for a in run if a.leaf_path == leaf_path]
-            yield share(metric, arm, leaf_path, sum(verdicts), len(verdicts))
-        if len(runs) == 1:
-            yield share(metric, arm, "all", sum(a.is_right for a in of_suite[0]), len(of_suite[0]))
-        else:
-            yield mean_over(metric, arm, "all", [mean(a.is_right for a in run) for run in of_suite])
+            yield _over_runs(metric, arm, leaf_path, [[a for a in run if a.leaf_path == leaf_path] for run in of_suite])
+        yield _over_runs(metric, arm, "all", of_suite)
+
+
+def _over_runs(metric: str, arm: str, subject: str, runs: Sequence[Sequence[BenchmarkAnswer]]) -> StudyRow:
+    if len(runs) == 1:
+        return share(metric, arm, subject, sum(a.is_right for a in runs[0]), len(runs[0]))
+    return mean_over_seeds(metric, arm, subject, [mean(a.is_right for a in run) for run in runs])
+
+
+def _gain_rows(by_arm: Mapping[str, Sequence[Sequence[BenchmarkAnswer]]]) -> Iterator[StudyRow]:
+    exact = {arm: [mean(a.is_right for a in run if a.suite == "taxonomy") for run in runs] for arm, runs in by_arm.items()}
+    for arm in ("base", "seeds", "unfiltered"):
+        gains = [kept - other for kept, other in zip(exact["kept"], exact[arm], strict=True)]
+        yield mean_over_seeds("student_exact_gain", f"kept - {arm}", "all", gains, bounds=(-1.0, 1.0))
 
 
 def _equal_arms(
-    recipe: Recipe, material: Material, generation: ScoredGeneration, kept: Sequence[KeptSample]
+    recipe: Recipe, material: Material, seed: int, clean: Sequence[KeptSample], kept: Sequence[KeptSample]
 ) -> dict[str, list[TrainingExample]]:
-    """The training mix of each tuned arm. Per leaf, `unfiltered` draws as many of all samples as `kept` has."""
-    rng = Random(f"arms-{generation.seed}")
-    samples_of: dict[str, list[SyntheticSample]] = defaultdict(list)
-    for sample in generation.samples:
-        samples_of[sample.leaf_path].append(sample)
-    num_kept = {path: sum(k.leaf_path == path for k in kept) for path in samples_of}
-    unfiltered = [_as_kept(s) for path, rows in samples_of.items() for s in rng.sample(rows, num_kept[path])]
+    """The training mix of each tuned arm. Per leaf, `unfiltered` draws as many of all clean samples as `kept` has."""
+    rng = Random(f"arms-{seed}")
+    clean_of: dict[str, list[KeptSample]] = defaultdict(list)
+    for sample in clean:
+        clean_of[sample.leaf_path].append(sample)
+    num_kept = {path: sum(k.leaf_path == path for k in kept) for path in clean_of}
+    unfiltered = [sample for path, rows in clean_of.items() for sample in rng.sample(rows, num_kept[path])]
     replay = read_replay_buffer(resolve_path(recipe.tuning.replay_buffer)) if recipe.tuning.replay_buffer else []
     five = [seed for seed in material.seed_examples if seed.position < NUM_SEEDS]
     style, settings = recipe.generation.prompts, recipe.tuning
     return {
-        "seeds": mix_phase([], replay, settings, generation.seed, style, seeds=five),
-        "unfiltered": mix_phase(unfiltered, replay, settings, generation.seed, style),
-        "kept": mix_phase(kept, replay, settings, generation.seed, style),
+        "seeds": mix_phase([], replay, settings, seed, style, seeds=five),
+        "unfiltered": mix_phase(unfiltered, replay, settings, seed, style),
+        "kept": mix_phase(kept, replay, settings, seed, style),
     }
-
-
-def _as_kept(sample: SyntheticSample) -> KeptSample:
-    shared = {field.name: getattr(sample, field.name) for field in fields(KeptSample) if field.name != "reward"}
-    return KeptSample(**shared, reward=0.0)
 
 
 def _tuned_answers(
     recipe: Recipe, mix: Sequence[TrainingExample], seed: int, questions: Sequence[BenchmarkQuestion]
 ) -> list[BenchmarkAnswer]:
-    folder = Path(mkdtemp(prefix="synth-assets-study-"))
-    try:
-        student = resolve_path(recipe.student.path)
-        checkpoint = tune_student(student, mix, recipe.tuning, seed, folder, relative_to=folder)
-        merged = merge_adapter(student, folder / checkpoint.adapter_path, folder / "merged")
+    folder, student = warehouse_path() / "studies" / "filter", resolve_path(recipe.student.path)
+    checkpoint = tune_student(student, mix, recipe.tuning, seed, folder)
+    with TemporaryDirectory(prefix="synth-assets-") as scratch:
+        merged = merge_adapter(student, folder / checkpoint.adapter_path, Path(scratch) / "merged")
         with open_text_model(recipe.student, merged) as model:
             return answer_benchmark(model, questions, "tuned", recipe.evaluation, recipe.generation.prompts)
-    finally:
-        shutil.rmtree(folder)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from synth_assets.model_folder import model_fingerprint
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.studies.embedded import run_embedded_study
 from synth_assets.studies.filter import run_filter_study
@@ -26,4 +27,7 @@ def run_study(name: str, recipe: Recipe, report: Callable[[str], None]) -> Path:
         if row.subject == "all":
             interval = "" if row.ci_low is None else f" ({row.ci_low:.3f} to {row.ci_high:.3f})"
             report(f"  {row.metric:<28} {row.arm:<12} {row.value:.3f}{interval}, n = {row.n}")
-    return write_study(resolve_path("data/studies"), name, rows, seeds, time.monotonic() - started)
+    models = {"teacher": recipe.teacher, "reward_model": recipe.reward_model, "student": recipe.student}
+    fingerprints = {role: model_fingerprint(resolve_path(spec.path)) for role, spec in models.items()}
+    made_with = {"recipe": recipe.name, "scale": recipe.scale, **fingerprints}
+    return write_study(resolve_path("data/studies"), name, rows, seeds, time.monotonic() - started, made_with)

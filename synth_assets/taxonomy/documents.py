@@ -15,11 +15,12 @@ Taxonomies come from strangers: a pattern cannot leave the documents folder, nor
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
-from synth_assets.errors import DocumentError
+from synth_assets.errors import DocumentError, Fault
+from synth_assets.located_yaml import LocatedYaml, read_located_yaml
 from synth_assets.records import DocumentChunk, LeafNode, SeedExample, content_id
 
 LOCAL_REPO = "local"
@@ -186,3 +187,11 @@ def _chunk(leaf_node: LeafNode, source: str, heading: str, start: int, text: str
 
 def _error(leaf_node: LeafNode, what: str, value: str | None, remedy: str) -> DocumentError:
     return DocumentError(f"{leaf_node.file}: {what}", value=value, remedy=remedy)
+
+
+def document_fault(leaf_node: LeafNode, error: DocumentError, roots: Iterable[Path]) -> Fault:
+    """What is wrong with a leaf's documents, at the line of its file that names them."""
+    told = error.what.removeprefix(f"{leaf_node.file}: ")
+    file = next((root / leaf_node.file for root in roots if (root / leaf_node.file).is_file()), None)
+    source = read_located_yaml(file, leaf_node.file) if file else LocatedYaml(leaf_node.file, None, {})
+    return source.fault(("document", "patterns"), error.value, told, error.remedy or "a document that can be read")

@@ -11,6 +11,7 @@ length and attribution.txt, which are the upstream linter's.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -69,11 +70,20 @@ def _records(
         file=file,
         num_seed_examples=len(seeds),
     )
-    examples = [
-        SeedExample(content_id("seed_example", leaf_path, *seed), leaf_node_id, leaf_path, position, *seed)
-        for position, seed in enumerate(seeds)
-    ]
-    return leaf_node, examples
+    return leaf_node, _seed_examples(seeds, leaf_node)
+
+
+def _seed_examples(seeds: Sequence[Seed], leaf_node: LeafNode) -> list[SeedExample]:
+    """One a seed; where version 1 allows a seed twice, the second has an id of its own."""
+    seen: Counter[Seed] = Counter()
+    examples = []
+    for position, seed in enumerate(seeds):
+        seed_id = content_id("seed_example", leaf_node.leaf_path, *seed)
+        if seen[seed]:
+            seed_id = content_id(seed_id, seen[seed])
+        seen[seed] += 1
+        examples.append(SeedExample(seed_id, leaf_node.leaf_node_id, leaf_node.leaf_path, position, *seed))
+    return examples
 
 
 class _LeafReader:
@@ -124,7 +134,7 @@ class _LeafReader:
                 self._fault(
                     ("document", "patterns", index), pattern, "no pattern", "text such as manuals/*.md"
                 )
-        self._all_different([repr(item) for item in patterns], ("document", "patterns"))
+        self._all_different(patterns, ("document", "patterns"))
 
     def _skill_seeds(self, value: dict[str, Any], at_least: int) -> list[Seed]:
         seeds: list[Seed] = []
@@ -138,7 +148,7 @@ class _LeafReader:
             context = self._text(item, path, "context") if "context" in item else None
             seeds.append((context, self._text(item, path, "question"), self._text(item, path, "answer")))
         if at_least > 1:
-            self._all_different([repr(item) for item in items], ("seed_examples",))
+            self._all_different(items, ("seed_examples",))
         return seeds
 
     def _knowledge_seeds(self, value: dict[str, Any]) -> list[Seed]:
@@ -162,8 +172,8 @@ class _LeafReader:
                     )
                 else:
                     self._fault(place, pair, "not a pair", "a mapping with question and answer")
-            self._all_different([repr(pair) for pair in pairs], (*path, "questions_and_answers"))
-        self._all_different([repr(item) for item in items], ("seed_examples",))
+            self._all_different(pairs, (*path, "questions_and_answers"))
+        self._all_different(items, ("seed_examples",))
         return seeds
 
     def _text(self, holder: dict[str, Any], path: KeyPath, key: str, *, may_be_empty: bool = False) -> str:
@@ -187,7 +197,9 @@ class _LeafReader:
             self._fault((*path, key), len(items), "has too few entries", f"at least {at_least}")
         return items
 
-    def _all_different(self, shown: Sequence[str], path: KeyPath) -> None:
+    def _all_different(self, items: Sequence[Any], path: KeyPath) -> None:
+        """No entry repeats another, white space around texts aside."""
+        shown = [repr(_stripped(item)) for item in items]
         first: dict[str, int] = {}
         for index, item in enumerate(shown):
             if first.setdefault(item, index) != index:
@@ -200,3 +212,11 @@ class _LeafReader:
 
     def _fault(self, path: KeyPath, value: object, message: str, expected: str) -> None:
         self.faults.append(self.source.fault(path, value, message, expected))
+
+
+def _stripped(item: Any) -> Any:
+    if isinstance(item, dict):
+        return {key: _stripped(part) for key, part in item.items()}
+    if isinstance(item, list):
+        return [_stripped(part) for part in item]
+    return item.strip() if isinstance(item, str) else item

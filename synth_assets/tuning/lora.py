@@ -76,7 +76,7 @@ def train_lora(
     Goes on from the last whole state in `work`, if there is one.
     """
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    set_seed(seed)
+    set_seed(seed % 2**32)
     model = _with_adapter(student_folder, settings)
     trainer = _PlannedTrainer(
         model=model, args=_arguments(settings, seed, work), train_dataset=list(train),

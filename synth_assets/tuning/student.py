@@ -53,7 +53,7 @@ def tune_student(
     adapter = folder / checkpoint_id
     try:
         if not (adapter / _CHECKPOINT_FILE).is_file():
-            blank = Checkpoint(checkpoint_id, student, "", "", settings.max_steps, 0, 0.0, 0.0, None)
+            blank = Checkpoint(checkpoint_id, student, "", "", 0, 0, 0.0, 0.0, None)
             _train_and_publish(student_folder, examples, settings, seed, adapter, blank, report)
         elif report:
             report(f"the adapter {checkpoint_id} is there already")
@@ -101,7 +101,8 @@ def _train_and_publish(
     losses = [row["loss"] for row in curve]
     last = losses[-max(1, len(losses) // 10) :]
     checkpoint = replace(
-        checkpoint, num_examples=len(train), train_loss_first=losses[0], train_loss_last=sum(last) / len(last),
+        checkpoint, num_examples=len(train), num_steps=int(curve[-1]["step"]),
+        train_loss_first=losses[0], train_loss_last=sum(last) / len(last),
         validation_loss=mean_loss(model, validation, pad, settings.batch_size) if validation else None,
     )  # fmt: skip
     _publish(model, curve, checkpoint, work, adapter)

@@ -78,6 +78,7 @@ def made_recipe(folder: Path, student: Path | None = None) -> Recipe:
     recipe = read_recipe(scale="smoke")
     said = recipe.model_dump(mode="json")
     said["taxonomy"] |= {"paths": [str(root)], "documents": str(folder / "documents")}
+    said["reward"]["cut"] = {"mode": "leaf_quantile", "value": 0.5}
     said["evaluation"]["benchmark"] = str(folder / "benchmark")
     said["tuning"] |= {"replay_buffer": str(folder / "replay.jsonl"), "max_steps": 3}
     said["student"]["path"] = str(student or folder / "student")

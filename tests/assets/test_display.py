@@ -1,6 +1,7 @@
 """Pages of the UI: text from strangers is shown, never obeyed."""
 
 import base64
+import html
 
 import polars as pl
 import pytest
@@ -30,8 +31,14 @@ def test_text_of_a_model_cannot_become_markup(text: str, forbidden: str) -> None
 @given(st.text())
 def test_escaped_text_is_one_short_line_without_markup(text: str) -> None:
     escaped = escape(text)
-    assert not set("<>|`*_[]!\n\r") & set(escaped)
-    assert len(escaped) <= MAX_CELL * 6
+    assert not set("<>|`*_[]!\n\r\"'") & set(escaped)
+    shown = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+    if len(shown) <= MAX_CELL:
+        assert html.unescape(escaped) == shown
+
+
+def test_an_apostrophe_is_shown_as_one() -> None:
+    assert escape("o'clock & <b>") == "o&#39;clock &#38; &#60;b&#62;"
 
 
 def test_missing_values_and_numbers() -> None:

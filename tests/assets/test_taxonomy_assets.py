@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import dagster as dg
+from made_pipeline import made_recipe
 
 from synth_assets.assets.checks import stage_checks
 from synth_assets.assets.resources import resources
@@ -101,3 +102,19 @@ def test_files_that_change_between_two_assets_are_noticed(tmp_path: Path) -> Non
         result = dg.materialize([seed_examples], resources=given, instance=instance, raise_on_error=False)
         assert not result.success
     assert not warehouse.has_table("seed_examples")
+
+
+def test_a_missing_document_is_reported_with_its_line_and_the_other_leaves_go_on(tmp_path: Path) -> None:
+    recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
+    other = tmp_path / "taxonomy/knowledge/rivers/qna.yaml"
+    other.parent.mkdir()
+    towns = (tmp_path / "taxonomy/knowledge/towns/qna.yaml").read_text(encoding="utf-8")
+    other.write_text(towns.replace("towns.md", "gone.md"), encoding="utf-8")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = materialize(recipe, warehouse, instance, (taxonomy, seed_examples, document_chunks))
+        failed = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
+        assert result.success and failed == {"knowledge_leaf_nodes_have_chunks", "documents_have_no_faults"}
+    assert set(warehouse.read_table("document_chunks")["leaf_path"]) == {"knowledge/towns"}
+    (fault,) = warehouse.read_table("document_faults").iter_rows(named=True)
+    assert fault["file"] == "knowledge/rivers/qna.yaml" and "'gone.md'" in fault["message"]
+    assert other.read_text(encoding="utf-8").splitlines()[fault["line"] - 1].strip().startswith("patterns")

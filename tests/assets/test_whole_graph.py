@@ -7,11 +7,12 @@ import polars as pl
 import pytest
 from made_pipeline import MADE_ENGINES, TO_THE_MIX, made_recipe, materialize
 
-from synth_assets.assets.checks import check_keys
-from synth_assets.assets.currency import stale_assets
+from synth_assets.assets import reward
+from synth_assets.assets.checks import check_keys, stage_checks
+from synth_assets.assets.currency import outdated_checks, stale_assets
 from synth_assets.assets.resources import resources
 from synth_assets.definitions import ASSETS
-from synth_assets.recipe import Recipe, RewardCut
+from synth_assets.recipe import Recipe, RewardCut, Threshold
 from synth_assets.records import RejectedSample
 from synth_assets.storage import Warehouse
 from synth_assets.summary import LastRun, closing_summary
@@ -91,6 +92,54 @@ def test_what_is_current_is_not_made_again(tmp_path: Path) -> None:
         leaf = tmp_path / "taxonomy/foundational_skills/counting/qna.yaml"
         leaf.write_text(leaf.read_text(encoding="utf-8").replace("done 1", "done one"), encoding="utf-8")
         assert stale() == [*TO_THE_MIX, *LATER]
+
+
+def test_another_threshold_makes_nothing_again_but_is_judged_again(tmp_path: Path) -> None:
+    recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
+    stricter = Threshold(value=0.9, reason="nearly everything must be kept")
+    quality = recipe.quality.model_copy(update={"min_kept_share": stricter})
+    changed = recipe.model_copy(update={"quality": quality})
+    keys = {name: found for name, found in check_keys(recipe).items() if name in TO_THE_MIX}
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert materialize(recipe, warehouse, instance).success
+        assert outdated_checks(keys, recipe, instance) == []
+        assert outdated_checks(keys, changed, instance) == list(keys)
+        assert stale_assets(ASSETS[:7], keys, changed, warehouse, instance) == []
+        checks = [c for c in stage_checks(changed) if {key.asset_key.path[-1] for key in c.check_keys} <= set(keys)]
+        given = resources(changed, warehouse, MADE_ENGINES)
+        selection = dg.AssetSelection.checks(*checks)
+        dg.materialize(checks, selection=selection, resources=given, instance=instance, raise_on_error=False)
+        assert outdated_checks(keys, changed, instance) == []
+        assert stale_assets(ASSETS[:7], keys, changed, warehouse, instance) == ["reward_filtered_set", "training_mix"]
+
+
+def test_what_changes_under_way_makes_the_asset_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
+    benchmark = tmp_path / "benchmark/questions.jsonl"
+    read = reward.read_benchmark
+
+    def read_then_change(path: Path) -> object:
+        questions = read(path)
+        benchmark.write_text(benchmark.read_text(encoding="utf-8").replace("taxonomy 0", "taxonomy 9"), encoding="utf-8")
+        return questions
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        monkeypatch.setattr(reward, "read_benchmark", read_then_change)
+        assert materialize(recipe, warehouse, instance).success
+        monkeypatch.undo()
+        stale = stale_assets(ASSETS, check_keys(recipe), recipe, warehouse, instance)
+        assert stale == ["reward_filtered_set", "training_mix", *LATER]
+
+
+def test_the_summary_of_a_failed_run_leaves_out_what_is_from_before(tmp_path: Path) -> None:
+    recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert materialize(recipe, warehouse, instance).success
+    left = ["scored_samples", "reward_filtered_set", "training_mix", *LATER]
+    last = LastRun(recipe="made at scale smoke", is_success=False, errors=["scored_samples: no"], left=left)
+    text = closing_summary(recipe, warehouse, last)
+    assert "made at scale smoke: FAILED" in text and f"not made: {', '.join(left)}" in text
+    assert "generation" in text and "filter  " not in text and "low_reward" not in text
 
 
 def test_an_asset_whose_checks_have_not_run_is_not_current(tmp_path: Path) -> None:

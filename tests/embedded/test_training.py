@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from synth_assets.embedded.commands import training_record
 from synth_assets.embedded.episodes import base_episodes
 from synth_assets.embedded.language_models import embedded_config, load_weights, save_model_folder, train_language_model
 from synth_assets.embedded.network import CausalModel, RewardNetwork
 from synth_assets.embedded.packing import encode_episodes, packed_batches
 from synth_assets.embedded.tokenizer import build_tokenizer, world_words
 from synth_assets.embedded.trainer import TrainingPlan, learning_rate_share, train
+from synth_assets.errors import TuningError
 
 
 def _batches(seed: int = 0):
@@ -104,3 +106,19 @@ def test_the_learning_rate_warms_up_stays_and_falls() -> None:
     shares = [learning_rate_share(step, plan) for step in range(100)]
     assert shares[0] == 0.1 and shares[9] == 1.0 and shares[39] == 1.0
     assert shares[99] < 0.07 and all(a >= b for a, b in pairwise(shares[40:]))
+
+
+def test_a_state_of_another_plan_is_not_gone_on_from(tmp_path: Path) -> None:
+    plan = TrainingPlan("whole", tmp_path, num_steps=1, num_rows=2, length=128)
+    train(CausalModel(embedded_config()), _batches(), plan)
+    with pytest.raises(TuningError, match="another plan"):
+        train(CausalModel(embedded_config()), _batches(), replace(plan, seed=5))
+
+
+def test_the_training_record_counts_a_resumed_step_once(tmp_path: Path) -> None:
+    folder = train_language_model("base", TrainingPlan("base", tmp_path, num_steps=50, num_rows=1, length=64), 1)
+    log = tmp_path / "base.log.jsonl"
+    start, row = log.read_text().splitlines()
+    log.write_text("\n".join([start, row, start, row]) + "\n")
+    record = training_record("base", folder, log)
+    assert (record["num_tokens"], record["steps"], record["processes"], record["seed"]) == (50 * 64, 50, 1, 0)

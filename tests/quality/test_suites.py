@@ -20,6 +20,7 @@ from synth_assets.records import (
     DocumentChunk,
     KeptSample,
     LeafNode,
+    RejectedSample,
     ScoredSample,
     SeedExample,
     StageCounts,
@@ -84,8 +85,14 @@ def _good_tables() -> dict[str, list[Any]]:
             for x in leaves
             for n in range(5)
         ],
+        "document_faults": [],
         "document_chunks": [DocumentChunk("chunk", "leaf2", LEAVES[2], "d.md", "", 0, 4, "Text")],
         "synthetic_samples": samples,
+        "rejected_samples": [
+            RejectedSample(f"{stage}{n}", LEAVES[0], stage, "rejected", "why", "", "", "", n)
+            for stage, num in (("generation", 3), ("filter", 6))
+            for n in range(num)
+        ],
         "scored_samples": [ScoredSample(s.synthetic_sample_id, s.leaf_path, 3, 3, 3, 2, 1, 3.0, "rm") for s in samples],
         "reward_filtered_set": kept,
         "training_mix": mix,
@@ -148,16 +155,18 @@ def _double(table: str) -> Callable[[dict[str, list[Any]]], None]:
 
 
 NAN = float("nan")
+A_FAULT = Fault("f", 1, 1, "", "", "m", "e")
 DEFECTS: list[tuple[str, str, Callable[[dict[str, list[Any]]], None], bool]] = [
     ("taxonomy", "taxonomy_has_rows", _drop("taxonomy", lambda row: False), True),
     ("taxonomy", "leaf_path_is_unique", _double("taxonomy"), True),
     ("taxonomy", "branch_is_known", _set("taxonomy", branch="other"), True),
     ("taxonomy", "leaf_nodes_have_enough_seed_examples", _set("taxonomy", num_seed_examples=4), False),
-    ("taxonomy", "taxonomy_has_no_faults", lambda t: t["taxonomy_faults"].append(Fault("f", 1, 1, "", "", "m", "e")), False),
+    ("taxonomy", "taxonomy_has_no_faults", lambda t: t["taxonomy_faults"].append(A_FAULT), False),
     ("seed_examples", "question_is_not_blank", _set("seed_examples", question=" \n"), True),
     ("seed_examples", "seed_examples_are_human", _set("seed_examples", generation_depth=1), True),
     ("seed_examples", "every_leaf_node_has_its_seed_examples", lambda t: t["seed_examples"].pop(), True),
     ("document_chunks", "chunks_have_a_span", _set("document_chunks", char_end=0), True),
+    ("document_chunks", "documents_have_no_faults", lambda t: t["document_faults"].append(A_FAULT), False),
     ("document_chunks", "knowledge_leaf_nodes_have_chunks", _drop("document_chunks", lambda row: False), False),
     ("synthetic_samples", "synthetic_sample_id_is_unique", _double("synthetic_samples"), True),
     ("synthetic_samples", "response_is_not_blank", _set("synthetic_samples", response=""), True),
@@ -167,14 +176,17 @@ DEFECTS: list[tuple[str, str, Callable[[dict[str, list[Any]]], None], bool]] = [
     ("synthetic_samples", "samples_have_seed_examples", _set("synthetic_samples", seed_example_ids=()), True),
     ("synthetic_samples", "samples_have_a_leaf_node", _set("synthetic_samples", leaf_node_id="gone"), True),
     ("synthetic_samples", "leaf_quotas_are_met", _drop("synthetic_samples", lambda row: row.leaf_node_id != "leaf1"), False),
-    ("synthetic_samples", "generation_counts_add_up", _set("stage_counts", num_rejected=2), True),
+    ("synthetic_samples", "generation_counts_add_up", _set("stage_counts", num_in=16), True),
+    ("synthetic_samples", "generation_counts_add_up", lambda t: t["rejected_samples"].pop(0), True),
     ("synthetic_samples", "generation_counts_add_up", _drop("stage_counts", lambda row: row.stage != "generation"), True),
     ("synthetic_samples", "few_candidates_failed", _set("stage_counts", num_rejected=2, num_failed=1), True),
     ("reward_filtered_set", "reward_is_a_number", _set("scored_samples", reward=NAN), True),
     ("reward_filtered_set", "correctness_is_in_range", _set("scored_samples", correctness=9.0), False),
     ("reward_filtered_set", "kept_rows_have_a_sample", _set("reward_filtered_set", synthetic_sample_id="gone"), True),
     ("reward_filtered_set", "kept_rows_have_a_score", lambda t: t["scored_samples"].pop(0), True),
-    ("reward_filtered_set", "filter_counts_add_up", _set("stage_counts", 2, num_kept=7), True),
+    ("reward_filtered_set", "filter_counts_add_up", lambda t: t["rejected_samples"].pop(), True),
+    ("reward_filtered_set", "filter_counts_add_up", lambda t: t["reward_filtered_set"].pop(), True),
+    ("reward_filtered_set", "filter_counts_add_up", lambda t: t["scored_samples"].pop(), True),
     ("reward_filtered_set", "enough_is_kept", _drop("reward_filtered_set", lambda row: row.leaf_node_id == "leaf0"), True),
     (
         "reward_filtered_set",

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from synth_assets.evaluation import wilson_interval
 from synth_assets.recipe import project_root, resolve_path
 from synth_assets.studies.documents import render_document
-from synth_assets.studies.results import StudyRow, mean_over, roc_auc, share, write_study
+from synth_assets.studies.results import StudyRow, mean_over_seeds, mean_share, roc_auc, share, write_study
 from synth_assets.studies.running import STUDIES
 
 
@@ -18,16 +19,25 @@ def test_auc_counts_pairs_and_half_the_ties() -> None:
 
 
 def test_a_mean_over_seeds_has_students_interval() -> None:
-    row = mean_over("m", "a", "all", [0.4, 0.5, 0.6])
+    row = mean_over_seeds("m", "a", "all", [0.4, 0.5, 0.6])
     assert row.value == pytest.approx(0.5) and row.n == 3
     assert row.ci_low == pytest.approx(0.5 - 4.302653 * 0.1 / 3**0.5, abs=1e-6)  # t with 2 degrees of freedom
-    assert mean_over("m", "a", "all", [0.4]).ci_low is None
+    assert mean_over_seeds("m", "a", "all", [0.4]).ci_low is None
+
+
+def test_a_mean_of_shares_has_a_width_where_every_share_is_zero() -> None:
+    row = mean_share("m", "a", "all", [(0, 100), (0, 100)])
+    low, high = wilson_interval(0, 100, 0.95)
+    assert (row.value, row.ci_low, row.n) == (0.0, 0.0, 200) and low == 0
+    assert row.ci_high == pytest.approx(high / 2**0.5)  # two independent leaves
+    assert mean_share("m", "a", "all", [(3, 10)]).ci_low == pytest.approx(wilson_interval(3, 10, 0.95)[0])
 
 
 def test_a_study_is_written_with_its_command_and_rows(tmp_path: Path) -> None:
-    file = write_study(tmp_path, "tiny", [share("m", "a", "all", 1, 3)], [1, 2], 90.0)
+    file = write_study(tmp_path, "tiny", [share("m", "a", "all", 1, 3)], [1, 2], 90.0, {"scale": "smoke"})
     written = json.loads(file.read_text())
     assert written["command"] == "make study-tiny" and written["seeds"] == [1, 2] and written["minutes"] == 1.5
+    assert written["made_with"] == {"scale": "smoke"}
     assert written["rows"][0]["value"] == 0.3333 and written["rows"][0]["n"] == 3
 
 
@@ -37,7 +47,7 @@ def test_tables_are_rendered_from_the_study_and_from_nothing_else(tmp_path: Path
         StudyRow("right", "base", "a/b", 0.5, None, None, 10),
         StudyRow("right", "tuned", "a/b", 0.75, None, None, 10),
     ]
-    write_study(tmp_path, "tiny", rows, [1], 1.0)
+    write_study(tmp_path, "tiny", rows, [1], 1.0, {})
     by_arm = "x <!-- study tiny: right by arm -->\nold 99 %\n<!-- end --> y"
     rendered = render_document(by_arm, tmp_path)
     assert "| right | base | 25.0 % | 20.0 % to 30.0 % | 100 |" in rendered and "99 %" not in rendered
@@ -49,7 +59,7 @@ def test_tables_are_rendered_from_the_study_and_from_nothing_else(tmp_path: Path
 @pytest.mark.parametrize("name", sorted(file.stem for file in resolve_path("data/studies").glob("*.json")))
 def test_the_committed_study_has_its_form_and_the_readme_its_figures(name: str) -> None:
     study = json.loads((resolve_path("data/studies") / f"{name}.json").read_text())
-    assert set(study) == {"study", "command", "seeds", "machine", "minutes", "rows"}
+    assert set(study) == {"study", "command", "seeds", "machine", "minutes", "made_with", "rows"}
     assert study["seeds"] == list(STUDIES[name][1])
     for row in study["rows"]:
         assert set(row) == {"metric", "arm", "subject", "value", "ci_low", "ci_high", "n"}

@@ -154,3 +154,14 @@ def test_a_link_out_of_the_taxonomy_is_refused(tmp_path: Path) -> None:
     link.symlink_to(outside)
     (fault,) = read_taxonomy([tmp_path / "in"]).faults
     assert fault.message == "leads out of the taxonomy"
+
+
+def test_a_seed_that_stands_twice_is_a_fault_or_two_rows(tmp_path: Path) -> None:
+    value = skill()
+    value["seed_examples"][4] = {key: f"{text}  " for key, text in value["seed_examples"][0].items()}
+    with pytest.raises(LeafError) as caught:
+        read_leaf(tmp_path, put(tmp_path, "compositional_skills/twice", value))
+    assert [fault.message for fault in caught.value.faults] == ["repeats entry 0"]
+    del value["version"]  # version 1 allows it
+    leaf_node, seeds = read_leaf(tmp_path, put(tmp_path, "compositional_skills/old", value))
+    assert len({seed.seed_example_id for seed in seeds}) == leaf_node.num_seed_examples == 5
