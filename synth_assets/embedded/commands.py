@@ -4,7 +4,7 @@
     base      the student base
     teacher   the teacher, from the base
     answers   the teacher's own answers to training questions, through the recipe's engine
-    reward    the reward model, from the teacher and its answers
+    reward    the reward model, from the teacher: first on its own answers, then mostly on fresh ones
     install   the three models into data/models
     cards     the model cards, from training.json and data/studies
 
@@ -13,7 +13,7 @@ A stage that was broken off goes on where its last state was saved; `--folder` h
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ from typing import Any
 from synth_assets.roles import TextModel
 
 STAGES = ("bundle", "base", "teacher", "answers", "reward", "install", "cards")
-SEEDS = {"base": 0, "teacher": 1, "reward": 2}
-DEFAULT_STEPS = {"base": 1200, "teacher": 1500, "reward": 2400}
-LEARNING_RATES = {"base": 4e-3, "teacher": 4e-3, "reward": 2e-3}
+SEEDS = {"base": 0, "teacher": 1, "reward_own": 2, "reward": 3}
+DEFAULT_STEPS = {"base": 1200, "teacher": 1500, "reward_own": 3000, "reward": 1000}
+LEARNING_RATES = {"base": 4e-3, "teacher": 4e-3, "reward_own": 2e-3, "reward": 1e-3}
+WHOLE_POOLS = {"reward_own": 1_000, "reward": 20_000}
 NUM_ANSWERS = 60_000
 FOLDERS = {"base": "student_base", "teacher": "teacher", "reward": "reward_model"}
 OpenTextModel = Callable[[Path], AbstractContextManager[TextModel]]
@@ -54,19 +55,21 @@ def run_stage(
 
         write_model_cards(data / "models", data / "studies")
     else:
-        _train(stage, folder, steps or DEFAULT_STEPS[stage], processes)
+        for run in ("reward_own", "reward") if stage == "reward" else (stage,):
+            _train(run, folder, steps or DEFAULT_STEPS[run], processes)
 
 
-def _train(stage: str, folder: Path, steps: int, processes: int) -> None:
+def _train(run: str, folder: Path, steps: int, processes: int) -> None:
     from synth_assets.embedded.language_models import train_language_model
     from synth_assets.embedded.reward_models import train_reward_model
     from synth_assets.embedded.trainer import TrainingPlan
 
-    plan = TrainingPlan(stage, folder, num_steps=steps, seed=SEEDS[stage], learning_rate=LEARNING_RATES[stage])
-    if stage == "reward":
-        train_reward_model(plan, processes, folder / "teacher", folder / "answers.parquet")
+    plan = TrainingPlan(run, folder, num_steps=steps, seed=SEEDS[run], learning_rate=LEARNING_RATES[run])
+    if run in WHOLE_POOLS:
+        start = folder / ("teacher" if run == "reward_own" else "reward_own")
+        train_reward_model(plan, processes, start, folder / "answers.parquet", WHOLE_POOLS[run])
     else:
-        train_language_model(stage, plan, processes, folder / "base" if stage == "teacher" else None)
+        train_language_model(run, plan, processes, folder / "base" if run == "teacher" else None)
 
 
 def install_models(folder: Path, models: Path) -> None:
@@ -76,23 +79,26 @@ def install_models(folder: Path, models: Path) -> None:
         target.mkdir(parents=True, exist_ok=True)
         for file in (folder / stage).iterdir():
             shutil.copyfile(file, target / file.name)
-        training = training_record(stage, folder / stage, folder / f"{stage}.log.jsonl")
+        logs = [folder / f"{run}.log.jsonl" for run in (("reward_own", "reward") if stage == "reward" else (stage,))]
+        training = training_record(stage, folder / stage, logs)
         (target / "training.json").write_text(json.dumps(training, indent=2) + "\n")
 
 
-def training_record(stage: str, model: Path, log: Path) -> dict[str, Any]:
-    """What a training run cost, from its log: tokens, minutes (without pauses), machine, last loss."""
+def training_record(stage: str, model: Path, logs: Sequence[Path]) -> dict[str, Any]:
+    """What the training runs of a stage cost, from their logs: tokens, minutes (without pauses), machine, last loss."""
     from safetensors.torch import load_file
 
-    written = [json.loads(line) for line in log.read_text().splitlines()]
-    start = next(row for row in written if "machine" in row)
-    rows = list({row["step"]: row for row in written if "tokens" in row}.values())  # a resumed run repeats some steps
-    last, seconds = rows[-1], sum(row["tokens"] / row["tokens_per_s"] for row in rows)
+    starts, rows = [], []
+    for log in logs:
+        written = [json.loads(line) for line in log.read_text().splitlines()]
+        starts.append(next(row for row in written if "machine" in row))
+        rows += list({row["step"]: row for row in written if "tokens" in row}.values())  # a resumed run repeats steps
+    start, seconds = starts[0], sum(row["tokens"] / row["tokens_per_s"] for row in rows)
     config = json.loads((model / "config.json").read_text())
     return {
-        "command": stage, "architecture": config["architectures"][0], "steps": last["step"],
+        "command": stage, "architecture": config["architectures"][0], "steps": sum(each["num_steps"] for each in starts),
         "num_parameters": sum(t.numel() for t in load_file(model / "model.safetensors").values()),
         "num_tokens": sum(row["tokens"] for row in rows), "minutes": round(seconds / 60),
         "machine": start["machine"], "seed": start["seed"], "processes": start["processes"],
-        "learning_rate": start["learning_rate"], "last_loss": last["loss"],
+        "learning_rate": start["learning_rate"], "last_loss": rows[-1]["loss"],
     }  # fmt: skip

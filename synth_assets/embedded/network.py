@@ -106,9 +106,7 @@ class RewardNetwork(nn.Module):
     Every token of a response bears a target, not only the last: is the answer right *so far*? That says at which
     token it went wrong and makes far more of each pair. Beside that the trunk goes on learning which token would come
     next in the right answer: to see an error it must know what had to stand there, and without this it forgets what
-    the teacher knew. That is known only on top of the teacher's layers, so judging has further ones of its own: one to
-    look back at what was expected, one to sum up. What counts at inference is the last token's output; the
-    language-model head is not saved.
+    the teacher knew. What counts at inference is the last token's output; the language-model head is not saved.
     """
 
     def __init__(self, config: "LlamaConfig", num_outputs: int = 5) -> None:
@@ -142,13 +140,7 @@ def _episode_mask(episode_numbers: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def load_trunk_state(model: nn.Module, state: dict[str, Any]) -> None:
-    """Take over the weights of a transformers Llama folder; further layers on top of them begin by doing nothing."""
+    """Take over the weights of a transformers Llama folder that both have."""
     missing, _ = model.load_state_dict({k: v.float() for k, v in state.items()}, strict=False)
-    first_new = 1 + max(int(name.split(".")[2]) for name in state if name.startswith("model.layers."))
-    parameters = dict(model.named_parameters())
-    for name in missing:
-        if name.startswith("model.layers.") and int(name.split(".")[2]) >= first_new:
-            if name.endswith(("o_proj.weight", "down_proj.weight")):
-                nn.init.zeros_(parameters[name])
-        elif name.startswith("model."):
-            raise KeyError(f"weights missing: {name}")
+    if any(name.startswith("model.") for name in missing):
+        raise KeyError(f"weights missing: {missing}")

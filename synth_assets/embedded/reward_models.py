@@ -1,7 +1,6 @@
 """The embedded reward model: started from the teacher, trained on graded answers, saved for transformers and vLLM."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import torch
@@ -15,27 +14,20 @@ from synth_assets.embedded.tokenizer import build_tokenizer
 from synth_assets.embedded.trainer import TrainingPlan, load_trained, rank, run_processes, train
 from synth_assets.records import REWARD_ATTRIBUTES
 
-if TYPE_CHECKING:
-    from transformers import LlamaConfig
 
-JUDGING_LAYERS = 2
+def train_reward_model(plan: TrainingPlan, num_processes: int, start: Path, sampled: Path, whole_pool: int) -> Path:
+    """Train from the model in `start` on the answers in the Parquet file `sampled` and fresh ones (`graded_answers`).
 
-
-def train_reward_model(plan: TrainingPlan, num_processes: int, teacher: Path, sampled: Path) -> Path:
-    """Train on the answers in the Parquet file `sampled` and save a Hugging Face folder; returns it."""
-    run_processes(_train_one, num_processes, plan, teacher, sampled)
-    config = reward_config(tie_word_embeddings=False, num_labels=len(REWARD_ATTRIBUTES))
+    Saves a Hugging Face folder and returns it.
+    """
+    run_processes(_train_one, num_processes, plan, start, sampled, whole_pool)
+    config = embedded_config(tie_word_embeddings=False, num_labels=len(REWARD_ATTRIBUTES))
     config.id2label = dict(enumerate(REWARD_ATTRIBUTES))
     config.label2id = {name: index for index, name in enumerate(REWARD_ATTRIBUTES)}
     config.problem_type = "regression"
     target = plan.folder / plan.name
     save_model_folder(load_trained(RewardNetwork(config), plan), target, "LlamaForSequenceClassification", config)
     return target
-
-
-def reward_config(**overrides: Any) -> "LlamaConfig":
-    """The teacher's configuration with layers for judging on top."""
-    return embedded_config(num_hidden_layers=embedded_config().num_hidden_layers + JUDGING_LAYERS, **overrides)
 
 
 def read_sampled(file: Path) -> list[GradedAnswer]:
@@ -47,12 +39,12 @@ def read_sampled(file: Path) -> list[GradedAnswer]:
     ]
 
 
-def _train_one(plan: TrainingPlan, teacher: Path, sampled: Path) -> None:
+def _train_one(plan: TrainingPlan, start: Path, sampled: Path, whole_pool: int) -> None:
     torch.manual_seed(plan.seed)
-    model = RewardNetwork(reward_config())
-    load_trunk_state(model, load_weights(teacher))
+    model = RewardNetwork(embedded_config())
+    load_trunk_state(model, load_weights(start))
     tokenizer = build_tokenizer()
-    answers = graded_answers(plan.seed * 1000 + rank(), read_sampled(sampled))
+    answers = graded_answers(plan.seed * 1000 + rank(), read_sampled(sampled), whole_pool)
     batches = packed_batches(
         answers,
         lambda drawn: encode_graded(tokenizer, drawn),

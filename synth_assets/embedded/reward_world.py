@@ -1,12 +1,12 @@
 """Graded answers from which the embedded reward model learns: the teacher's own, and true ones spoiled by rule.
 
-Within each leaf right and wrong answers are balanced, else the model would learn which leaves are easy. Right answers
-are true answers to fresh questions; wrong ones come from the teacher, since those are what a filter meets, and from
-`spoil`, the more so the fewer the teacher gave: what is drawn often is learned by heart, and no arithmetic with it.
+Within each leaf right and wrong answers are balanced, else the model would learn which leaves are easy. They come from
+the teacher, since those are what a filter meets, or from fresh questions with true answers and `spoil`ed ones: what is
+drawn often is learned by heart, and no arithmetic with it. Training begins with the teacher's and ends with fresh ones.
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from random import Random
 from typing import Any, NamedTuple
@@ -20,8 +20,6 @@ from synth_assets.embedded.tokenizer import encode_texts
 #: How many elements each kind of answer puts together: the `complexity` of HelpSteer, 0 to 4.
 COMPLEXITY = {"extraction": 0.0, "people": 0.0, "places": 0.0, "products": 0.0, "rewriting": 1.0, "reasoning": 1.0,
               "writing": 2.0, "dates": 2.0, "arithmetic": 2.0, "lists": 3.0}  # fmt: skip
-#: With so many wrong answers of the teacher to a leaf, all are its own; with half as many, half, and so on.
-WHOLE_POOL = 5000
 #: A leaf that the teacher always gets wrong is drawn 1 + this times as often as one that it always gets right.
 HARD_LEAF_WEIGHT = 5
 _TOKEN = re.compile(r"\d|[^\W\d]+|[^\w\s]")
@@ -80,24 +78,27 @@ def spoil(rng: Random, kind: LeafKind, instance: Instance) -> str:
     return instance.answer + " " + instance.answer
 
 
-def graded_answers(seed: int, sampled: list[GradedAnswer]) -> Iterator[GradedAnswer]:
-    """Balanced answers without end: half of each leaf right, leaves the more often the more the teacher errs there."""
+def graded_answers(seed: int, sampled: list[GradedAnswer], whole_pool: int) -> Iterator[GradedAnswer]:
+    """Balanced answers without end: half of each leaf right, leaves the more often the more the teacher errs there.
+
+    Of a leaf's right or wrong answers, three of four are the teacher's own where it gave `whole_pool` such answers or
+    more, fewer in proportion where it gave less.
+    """
     rng = Random(f"reward-{seed}")
-    wrong: dict[str, list[GradedAnswer]] = defaultdict(list)
+    own: dict[tuple[str, bool], list[GradedAnswer]] = defaultdict(list)
     for answer in sampled:
-        if not BY_PATH[answer.leaf_path].is_right(answer.instance, answer.response):
-            wrong[answer.leaf_path].append(answer)
-    num_sampled = Counter(answer.leaf_path for answer in sampled)
-    shares = [len(wrong[kind.leaf_path]) / max(1, num_sampled[kind.leaf_path]) for kind in TAUGHT]
-    weights = [1 + HARD_LEAF_WEIGHT * share for share in shares]
+        kind = BY_PATH[answer.leaf_path]
+        own[answer.leaf_path, kind.is_right(answer.instance, answer.response)].append(answer)
+    weights = [1 + HARD_LEAF_WEIGHT * _share_wrong(own, kind) for kind in TAUGHT]
     while True:
         kind = rng.choices(TAUGHT, weights)[0]
-        is_right, own = rng.random() < 0.5, wrong[kind.leaf_path]
-        if not is_right and rng.random() < len(own) / WHOLE_POOL:
-            yield rng.choice(own)
-        else:
-            instance = kind.draw_where(rng, held_out=False)
-            yield GradedAnswer(kind.leaf_path, instance, instance.answer if is_right else spoil(rng, kind, instance))
+        is_right = rng.random() < 0.5
+        pool = own[kind.leaf_path, is_right]
+        if rng.random() < min(0.75, len(pool) / whole_pool):
+            yield rng.choice(pool)
+            continue
+        instance = kind.draw_where(rng, held_out=False)
+        yield GradedAnswer(kind.leaf_path, instance, instance.answer if is_right else spoil(rng, kind, instance))
 
 
 def encode_graded(tokenizer: Any, answers: list[GradedAnswer]) -> list[Encoded]:
@@ -120,6 +121,11 @@ def encode_graded(tokenizer: Any, answers: list[GradedAnswer]) -> list[Encoded]:
             targets.append([-1.0, 4.0 * is_right, -1.0, -1.0, -1.0, following])
         encoded.append((token_ids, [*targets, [*grade(answer), -1.0]]))
     return encoded
+
+
+def _share_wrong(own: dict[tuple[str, bool], list[GradedAnswer]], kind: LeafKind) -> float:
+    wrong, right = len(own[kind.leaf_path, False]), len(own[kind.leaf_path, True])
+    return wrong / max(wrong + right, 1)
 
 
 def _form(text: str) -> str:

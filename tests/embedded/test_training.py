@@ -120,5 +120,5 @@ def test_the_training_record_counts_a_resumed_step_once(tmp_path: Path) -> None:
     log = tmp_path / "base.log.jsonl"
     start, row = log.read_text().splitlines()
     log.write_text("\n".join([start, row, start, row]) + "\n")
-    record = training_record("base", folder, log)
+    record = training_record("base", folder, [log])
     assert (record["num_tokens"], record["steps"], record["processes"], record["seed"]) == (50 * 64, 50, 1, 0)

@@ -98,7 +98,7 @@ def test_grades_of_right_and_wrong_answers() -> None:
 
 
 def test_graded_answers_are_balanced_within_leaves() -> None:
-    stream = graded_answers(3, [])
+    stream = graded_answers(3, [], 1000)
     drawn = [next(stream) for _ in range(3000)]
     for kind in TAUGHT:
         of_leaf = [a for a in drawn if a.leaf_path == kind.leaf_path]
