@@ -2,6 +2,7 @@
 
     synth-assets demo             make what is not made yet, through Dagster, and print a summary
     synth-assets summary          print that summary again
+    synth-assets trace ID         all that made one sample, and all that was made of it
     synth-assets dev              the Dagster UI on this machine, with schedule and daemons
     synth-assets doctor           what is installed and ready, and what to do about what is not
     synth-assets train-embedded   make the embedded models anew
@@ -11,6 +12,7 @@
 Errors of this project are printed as they are, without a traceback, and end with exit code 1.
 """
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -24,6 +26,7 @@ from synth_assets import __version__
 from synth_assets.assets.resources import (
     be_quiet_and_offline,
     declare,
+    declared_engines,
     declared_recipe,
     open_warehouse,
     settle_dagster_home,
@@ -79,6 +82,20 @@ def summary() -> None:
 
     warehouse = open_warehouse()
     click.echo(closing_summary(declared_recipe(), warehouse, read_last_run(warehouse)))
+
+
+@cli.command()
+@click.argument("sample_id")
+@click.option("--json", "as_json", is_flag=True, help="As JSON instead of text.")
+@click.option("--ask/--no-ask", default=True, help="Ask the tuned student as well (starts its engine).", show_default=True)
+@_telling
+def trace(sample_id: str, as_json: bool, ask: bool) -> None:
+    """All that made one sample, and all that was made of it; the beginning of its id will do."""
+    from synth_assets.trace import find_sample, trace_sample, trace_text
+
+    recipe, warehouse = declared_recipe(), open_warehouse()
+    traced = trace_sample(recipe, warehouse, find_sample(warehouse, sample_id), declared_engines() if ask else None)
+    click.echo(json.dumps(traced, indent=2, ensure_ascii=False) if as_json else trace_text(traced))
 
 
 @cli.command()

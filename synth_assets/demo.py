@@ -16,7 +16,7 @@ from pathlib import Path
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.currency import outdated_checks, stale_assets
 from synth_assets.assets.resources import declared_recipe, open_warehouse
-from synth_assets.assets.running import RunOutcome, latest_checks, open_instance, run_job
+from synth_assets.assets.running import RunOutcome, bury_dead_runs, latest_checks, open_instance, run_job
 from synth_assets.definitions import ASSETS, examine_job, synthesize_job
 from synth_assets.machine import PeakMemory
 from synth_assets.model_folder import check_model_folder
@@ -35,6 +35,8 @@ def run_demo(report: Report) -> int:
     names = [asset.key.path[-1] for asset in ASSETS]
     keys = check_keys(recipe)
     with open_instance() as instance:
+        for run_id in bury_dead_runs(instance):
+            report(f"run {run_id[:8]} was killed; this one goes on from what it left")
         stale = stale_assets(ASSETS, keys, recipe, warehouse, instance)
         said = f"recipe {recipe.name}, scale {recipe.scale}, seed {recipe.seed}"
         report(f"{said}: {len(stale)} of {len(names)} assets to make")

@@ -30,6 +30,26 @@ def free_disk_mib(path: Path) -> int:
     return shutil.disk_usage(path).free // MIB
 
 
+def process_mark() -> str:
+    """This process's id and start, by which `is_alive` knows it again though ids are given out anew."""
+    return f"{os.getpid()}:{_started_at(os.getpid())}"
+
+
+def is_alive(mark: str) -> bool:
+    """Whether the process of the mark still runs."""
+    process, _, started = mark.partition(":")
+    return process.isdigit() and _started_at(int(process)) == started
+
+
+def _started_at(process: int) -> str:
+    """Clock ticks from the machine's start to the process's, empty if there is none or it is only waiting to be buried."""
+    try:
+        fields = (_PROC / str(process) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
+
+
 class PeakMemory:
     """The most memory that this process and all that it started held at one time, in MiB; looked at twice a second.
 

@@ -4,7 +4,7 @@ Stages speak to these protocols; `inference` holds the implementations (vLLM, tr
 A request carries everything that its answer depends on, so that the same request to the same model is the same text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -49,19 +49,33 @@ class GenerationResult:
     error: str = ""
 
 
+OnResult = Callable[[int, GenerationResult], None]
+OnScore = Callable[[int, RewardAttributes | str], None]
+
+
 class TextModel(Protocol):
-    """A teacher or a student: continues conversations. Results come in the order of the requests."""
+    """A teacher or a student: continues conversations. Results come in the order of the requests.
+
+    `on_result` is told of each as soon as it is there, in any order: position of the request, result.
+    """
 
     @property
     def fingerprint(self) -> str: ...
 
-    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult]: ...
+    def generate(
+        self, requests: Sequence[GenerationRequest], on_result: OnResult | None = None
+    ) -> list[GenerationResult]: ...  # fmt: skip
 
 
 class RewardModel(Protocol):
-    """Gives a conversation that ends with an assistant turn its five attributes, or the words of an error."""
+    """Gives a conversation that ends with an assistant turn its five attributes, or the words of an error.
+
+    `on_score` is told of each as soon as it is there, in any order.
+    """
 
     @property
     def fingerprint(self) -> str: ...
 
-    def score(self, conversations: Sequence[Conversation]) -> list[RewardAttributes | str]: ...
+    def score(
+        self, conversations: Sequence[Conversation], on_score: OnScore | None = None
+    ) -> list[RewardAttributes | str]: ...  # fmt: skip

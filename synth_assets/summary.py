@@ -152,7 +152,7 @@ def _accuracy(recipe: Recipe, warehouse: Warehouse) -> str:
 
 
 def _places(warehouse: Warehouse) -> str:
-    lines = ["Where it lies", f"  tables     {warehouse.folder / 'tables'}", f"  SQL        {warehouse.database}"]
+    lines = ["Where it lies", f"  tables     {warehouse.folder / 'tables'}", f"  SQL        {warehouse.snapshot}"]
     if warehouse.has_table("lora_checkpoint"):
         for checkpoint in from_frame(warehouse.read_table("lora_checkpoint"), Checkpoint):
             lines.append(f"  adapter    {warehouse.folder / checkpoint.adapter_path}")

@@ -6,8 +6,9 @@ import dagster as dg
 import polars as pl
 
 from synth_assets.assets.columns import column_schema
-from synth_assets.assets.currency import inputs_id
 from synth_assets.assets.display import interval_bars, sample_rows, table
+from synth_assets.assets.journaling import journaled_text_model
+from synth_assets.assets.leasing import making
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import load, store
 from synth_assets.assets.tuning import lora_checkpoint, tuned_student_folder
@@ -37,17 +38,17 @@ def evaluation(
 
     The suite `taxonomy` asks what was taught, the suite `retained` what the base knew before.
     """
-    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
-    questions = read_benchmark(resolve_path(recipe.evaluation.benchmark))
-    warehouse.write_table("benchmark_questions", to_frame(questions, BenchmarkQuestion))
-    (checkpoint,) = load(warehouse, Checkpoint)
-    folders = {"base": None, "tuned": tuned_student_folder(warehouse, recipe, checkpoint)}
-    answers: list[BenchmarkAnswer] = []
-    for arm in ("base", "tuned"):
-        context.log.info(f"the {arm} student answers {len(questions)} questions")
-        with engines.open_text_model(recipe.student, folders[arm]) as student:
-            answers += answer_benchmark(student, questions, arm, recipe.evaluation, recipe.generation.prompts)
-    return store(context, recipe, warehouse, made_of, answers, _metadata(answers, questions, recipe))
+    with making(context, recipe, warehouse) as made_of:
+        questions = read_benchmark(resolve_path(recipe.evaluation.benchmark))
+        warehouse.write_table("benchmark_questions", to_frame(questions, BenchmarkQuestion))
+        (checkpoint,) = load(warehouse, Checkpoint)
+        folders = {"base": None, "tuned": tuned_student_folder(warehouse, recipe, checkpoint)}
+        answers: list[BenchmarkAnswer] = []
+        for arm in ("base", "tuned"):
+            context.log.info(f"the {arm} student answers {len(questions)} questions")
+            with journaled_text_model(engines, warehouse, recipe.student, folders[arm]) as student:
+                answers += answer_benchmark(student, questions, arm, recipe.evaluation, recipe.generation.prompts)
+        return store(context, recipe, warehouse, made_of, answers, _metadata(answers, questions, recipe))
 
 
 def _metadata(

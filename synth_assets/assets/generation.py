@@ -7,8 +7,9 @@ import dagster as dg
 import polars as pl
 
 from synth_assets.assets.columns import column_schema
-from synth_assets.assets.currency import inputs_id
 from synth_assets.assets.display import bars, sample_rows, table
+from synth_assets.assets.journaling import calls_metadata, journaled_text_model
+from synth_assets.assets.leasing import making
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import load, num_by, store
 from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonomy
@@ -39,17 +40,17 @@ def synthetic_samples(
     Candidates are asked for until the leaf has its quota or its budget is spent. What cannot be read, is cut off, repeats
     the prompt or another sample is rejected, with that reason, into the table `rejected_samples`.
     """
-    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
-    leaves, seeds = load(warehouse, LeafNode), load(warehouse, SeedExample)
-    chunks = load(warehouse, DocumentChunk)
-    with engines.open_text_model(recipe.teacher) as teacher:
-        outcome = generate_samples(
-            leaves, seeds, chunks, teacher, recipe.generation, recipe.seed, _progress(context)
+    with making(context, recipe, warehouse) as made_of:
+        leaves, seeds = load(warehouse, LeafNode), load(warehouse, SeedExample)
+        chunks = load(warehouse, DocumentChunk)
+        with journaled_text_model(engines, warehouse, recipe.teacher) as teacher:
+            outcome = generate_samples(
+                leaves, seeds, chunks, teacher, recipe.generation, recipe.seed, _progress(context)
+            )
+            metadata = _metadata(outcome) | calls_metadata(context, teacher.calls)
+        return store(
+            context, recipe, warehouse, made_of, outcome.samples, metadata, counts=outcome.counts, rejected=outcome.rejected
         )
-    metadata = _metadata(outcome)
-    return store(
-        context, recipe, warehouse, made_of, outcome.samples, metadata, counts=outcome.counts, rejected=outcome.rejected
-    )
 
 
 def _metadata(outcome: GenerationOutcome) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Beside `recipe.py` the only reader of environment variables. Steps are processes
 line was told reaches them this way:
 
     SYNTH_ASSETS_SCALE   smoke, demo or full, instead of what the recipe says
+    SYNTH_ASSETS_RETRY   failed, truncated, or both with a comma: model calls to be made again
 """
 
 import os
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from synth_assets.errors import RecipeError, WarehouseError
 from synth_assets.inference import open_reward_model, open_text_model
@@ -20,8 +21,11 @@ from synth_assets.recipe import SCALES, ModelSpec, Recipe, project_root, read_re
 from synth_assets.roles import RewardModel, TextModel
 from synth_assets.storage import Warehouse
 
+Retry = Literal["failed", "truncated"]
 SCALE_VARIABLE = "SYNTH_ASSETS_SCALE"
 RECIPE_VARIABLE = "SYNTH_ASSETS_RECIPE"
+RETRY_VARIABLE = "SYNTH_ASSETS_RETRY"
+RETRIES: tuple[Retry, ...] = get_args(Retry)
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Engines:
 
     open_text_model: Callable[..., AbstractContextManager[TextModel]] = open_text_model
     open_reward_model: Callable[[ModelSpec], AbstractContextManager[RewardModel]] = open_reward_model
+    retry: tuple[Retry, ...] = ()
+    """Which finished calls are made again, though the journal has their answers."""
 
 
 def declared_recipe() -> Recipe:
@@ -40,6 +46,15 @@ def declared_recipe() -> Recipe:
             f"{SCALE_VARIABLE} is no scale", value=scale, remedy=f"set it to one of {', '.join(SCALES)}"
         )
     return read_recipe(scale=scale)
+
+
+def declared_engines() -> Engines:
+    """The engines, with the calls to be made again that the environment names. Raises RecipeError."""
+    names = [name.strip() for name in os.environ.get(RETRY_VARIABLE, "").split(",") if name.strip()]
+    for name in names:
+        if name not in RETRIES:
+            raise RecipeError(f"{RETRY_VARIABLE} is no kind of call", value=name, remedy=f"use {' or '.join(RETRIES)}")
+    return Engines(retry=tuple(cast(Retry, name) for name in names))
 
 
 def declare(recipe: Path | None, scale: str | None) -> None:
@@ -79,4 +94,4 @@ def be_quiet_and_offline() -> None:
 
 
 def resources(recipe: Recipe, warehouse: Warehouse, engines: Engines | None = None) -> Mapping[str, Any]:
-    return {"recipe": recipe, "warehouse": warehouse, "engines": engines or Engines()}
+    return {"recipe": recipe, "warehouse": warehouse, "engines": engines or declared_engines()}

@@ -6,9 +6,10 @@ import dagster as dg
 import polars as pl
 
 from synth_assets.assets.columns import column_schema
-from synth_assets.assets.currency import inputs_id
 from synth_assets.assets.display import bars, histogram, sample_rows
 from synth_assets.assets.generation import synthetic_samples
+from synth_assets.assets.journaling import calls_metadata, journaled_reward_model
+from synth_assets.assets.leasing import making
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import load, num_by, store
 from synth_assets.evaluation import read_benchmark
@@ -34,14 +35,14 @@ def scored_samples(
     engines: dg.ResourceParam[Engines],
 ) -> dg.MaterializeResult[Any]:
     """The reward model's five attributes for every sample, and their weighted sum: the reward."""
-    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
-    samples = load(warehouse, SyntheticSample)
-    with engines.open_reward_model(recipe.reward_model) as model:
-        outcome = score_samples(samples, model, recipe.reward.weights, recipe.generation.prompts)
-    metadata = _score_metadata(outcome)
-    return store(
-        context, recipe, warehouse, made_of, outcome.scored, metadata, counts=outcome.counts, rejected=outcome.failed
-    )
+    with making(context, recipe, warehouse) as made_of:
+        samples = load(warehouse, SyntheticSample)
+        with journaled_reward_model(engines, warehouse, recipe.reward_model) as model:
+            outcome = score_samples(samples, model, recipe.reward.weights, recipe.generation.prompts)
+            metadata = _score_metadata(outcome) | calls_metadata(context, model.calls)
+        return store(
+            context, recipe, warehouse, made_of, outcome.scored, metadata, counts=outcome.counts, rejected=outcome.failed
+        )
 
 
 @dg.asset(
@@ -59,14 +60,14 @@ def reward_filtered_set(
 
     What is turned away goes with its reason into the table `rejected_samples`.
     """
-    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
-    samples, scored = load(warehouse, SyntheticSample), load(warehouse, ScoredSample)
-    benchmark = read_benchmark(resolve_path(recipe.evaluation.benchmark))
-    outcome = filter_samples(samples, scored, recipe.reward.cut, recipe.filter, benchmark)
-    metadata = _filter_metadata(outcome, scored, recipe)
-    return store(
-        context, recipe, warehouse, made_of, outcome.kept, metadata, counts=outcome.counts, rejected=outcome.rejected
-    )
+    with making(context, recipe, warehouse) as made_of:
+        samples, scored = load(warehouse, SyntheticSample), load(warehouse, ScoredSample)
+        benchmark = read_benchmark(resolve_path(recipe.evaluation.benchmark))
+        outcome = filter_samples(samples, scored, recipe.reward.cut, recipe.filter, benchmark)
+        metadata = _filter_metadata(outcome, scored, recipe)
+        return store(
+            context, recipe, warehouse, made_of, outcome.kept, metadata, counts=outcome.counts, rejected=outcome.rejected
+        )
 
 
 def _score_metadata(outcome: ScoreOutcome) -> dict[str, Any]:

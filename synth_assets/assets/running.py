@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster import DagsterEventType, EventLogEntry
 
+from synth_assets.assets.launcher import PROCESS_TAG
 from synth_assets.errors import WarehouseError
+from synth_assets.machine import is_alive, process_mark
 
 Report = Callable[[str], None]
 POLL_S = 0.3
@@ -60,6 +62,20 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
+def bury_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Mark runs of the command line as failed whose process was killed; returns their ids.
+
+    Runs that a code server started are the daemon's to look after (`assets.launcher`).
+    """
+    buried = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])):
+        mark = run.tags.get(PROCESS_TAG)
+        if mark and not is_alive(mark):
+            instance.report_run_failed(run, "its process was killed, or the machine was restarted")
+            buried.append(run.run_id)
+    return buried
+
+
 def run_job(
     job: Callable[[], dg.JobDefinition], instance: dg.DagsterInstance, assets: Sequence[str] | None, report: Report
 ) -> RunOutcome:
@@ -74,7 +90,7 @@ def run_job(
             dg.reconstructable(job),
             instance=instance,
             run_config=_CONSOLE_OFF,
-            tags={DEMO_TAG: marker},
+            tags={DEMO_TAG: marker, PROCESS_TAG: process_mark()},
             asset_selection=None if assets is None else [dg.AssetKey(name) for name in assets],
             raise_on_error=False,
         )

@@ -5,8 +5,8 @@ from typing import Any
 import dagster as dg
 
 from synth_assets.assets.columns import column_schema
-from synth_assets.assets.currency import inputs_id
 from synth_assets.assets.display import bars, sample_rows, table
+from synth_assets.assets.leasing import making
 from synth_assets.assets.storing import load, store
 from synth_assets.errors import DocumentError, Fault, TaxonomyError
 from synth_assets.frames import to_frame
@@ -28,18 +28,18 @@ def taxonomy(
 
     A leaf node that cannot be read is left out and reported in the table `taxonomy_faults`; the others go on.
     """
-    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
-    found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths])
-    faults = to_frame(found.faults, Fault)
-    warehouse.write_table("taxonomy_faults", faults)
-    leaves = to_frame(found.leaf_nodes, LeafNode)
-    shown = ["leaf_path", "branch", "num_seed_examples", "task_description", "created_by"]
-    metadata = {
-        "leaf_nodes": sample_rows(leaves, shown, 40),
-        "num_faults": faults.height,
-        "faults": table(faults.head(20)),
-    }
-    return store(context, recipe, warehouse, made_of, found.leaf_nodes, metadata)
+    with making(context, recipe, warehouse) as made_of:
+        found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths])
+        faults = to_frame(found.faults, Fault)
+        warehouse.write_table("taxonomy_faults", faults)
+        leaves = to_frame(found.leaf_nodes, LeafNode)
+        shown = ["leaf_path", "branch", "num_seed_examples", "task_description", "created_by"]
+        metadata = {
+            "leaf_nodes": sample_rows(leaves, shown, 40),
+            "num_faults": faults.height,
+            "faults": table(faults.head(20)),
+        }
+        return store(context, recipe, warehouse, made_of, found.leaf_nodes, metadata)
 
 
 @dg.asset(
@@ -54,23 +54,23 @@ def seed_examples(
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult[Any]:
     """The human-written questions and answers of every leaf node: what the teacher imitates."""
-    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
-    found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths])
-    if list(found.leaf_nodes) != load(warehouse, LeafNode):
-        raise TaxonomyError(
-            "the taxonomy's files were changed after the asset taxonomy was made",
-            remedy="materialize taxonomy again, then seed_examples",
-        )
-    seeds = to_frame(found.seed_examples, SeedExample)
-    metadata = {
-        "examples": sample_rows(seeds, ["leaf_path", "context", "question", "answer"], 12),
-        "rows_per_leaf": bars(
-            {leaf.leaf_path: leaf.num_seed_examples for leaf in found.leaf_nodes},
-            "Seed examples of each leaf node",
-            "seed examples",
-        ),
-    }
-    return store(context, recipe, warehouse, made_of, found.seed_examples, metadata)
+    with making(context, recipe, warehouse) as made_of:
+        found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths])
+        if list(found.leaf_nodes) != load(warehouse, LeafNode):
+            raise TaxonomyError(
+                "the taxonomy's files were changed after the asset taxonomy was made",
+                remedy="materialize taxonomy again, then seed_examples",
+            )
+        seeds = to_frame(found.seed_examples, SeedExample)
+        metadata = {
+            "examples": sample_rows(seeds, ["leaf_path", "context", "question", "answer"], 12),
+            "rows_per_leaf": bars(
+                {leaf.leaf_path: leaf.num_seed_examples for leaf in found.leaf_nodes},
+                "Seed examples of each leaf node",
+                "seed examples",
+            ),
+        }
+        return store(context, recipe, warehouse, made_of, found.seed_examples, metadata)
 
 
 @dg.asset(
@@ -88,21 +88,21 @@ def document_chunks(
 
     A leaf node whose documents cannot be read has no chunks and is reported in the table `document_faults`.
     """
-    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
-    seeds = load(warehouse, SeedExample)
-    folder, size = resolve_path(recipe.taxonomy.documents), recipe.taxonomy.max_chunk_tokens
-    chunks: list[DocumentChunk] = []
-    faults: list[Fault] = []
-    for leaf in load(warehouse, LeafNode):
-        try:
-            chunks += read_document_chunks(leaf, folder, size, seeds)
-        except DocumentError as error:
-            faults.append(document_fault(leaf, error, map(resolve_path, recipe.taxonomy.paths)))
-    warehouse.write_table("document_faults", to_frame(faults, Fault))
-    rows = to_frame(chunks, DocumentChunk)
-    metadata = {
-        "examples": sample_rows(rows, ["leaf_path", "source", "heading", "text"]),
-        "num_faults": len(faults),
-        "faults": table(to_frame(faults, Fault).head(20)),
-    }
-    return store(context, recipe, warehouse, made_of, chunks, metadata)
+    with making(context, recipe, warehouse) as made_of:
+        seeds = load(warehouse, SeedExample)
+        folder, size = resolve_path(recipe.taxonomy.documents), recipe.taxonomy.max_chunk_tokens
+        chunks: list[DocumentChunk] = []
+        faults: list[Fault] = []
+        for leaf in load(warehouse, LeafNode):
+            try:
+                chunks += read_document_chunks(leaf, folder, size, seeds)
+            except DocumentError as error:
+                faults.append(document_fault(leaf, error, map(resolve_path, recipe.taxonomy.paths)))
+        warehouse.write_table("document_faults", to_frame(faults, Fault))
+        rows = to_frame(chunks, DocumentChunk)
+        metadata = {
+            "examples": sample_rows(rows, ["leaf_path", "source", "heading", "text"]),
+            "num_faults": len(faults),
+            "faults": table(to_frame(faults, Fault).head(20)),
+        }
+        return store(context, recipe, warehouse, made_of, chunks, metadata)

@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 
 from synth_assets.assets.columns import column_schema
-from synth_assets.assets.currency import inputs_id
 from synth_assets.assets.display import bars, curves, sample_rows
+from synth_assets.assets.leasing import making
 from synth_assets.assets.reward import reward_filtered_set
 from synth_assets.assets.storing import load, num_by, store
 from synth_assets.frames import to_frame
@@ -34,18 +34,18 @@ def training_mix(
 
     The replayed rows keep tuning from wiping out what the base student can do. Validation rows are never trained on.
     """
-    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
-    buffer = recipe.tuning.replay_buffer if recipe.tuning.replay_share else None
-    replay = read_replay_buffer(resolve_path(buffer)) if buffer else []
-    kept = load(warehouse, KeptSample)
-    mix = mix_phase(kept, replay, recipe.tuning, recipe.seed, recipe.generation.prompts)
-    rows = to_frame(mix, TrainingExample)
-    metadata = {
-        "examples": sample_rows(rows, ["split", "source", "leaf_path", "prompt", "response"]),
-        "rows_by_source": bars(num_by(rows, "source"), "Where the rows come from", "rows"),
-        "rows_per_leaf": bars(num_by(rows, "leaf_path"), "Rows of each leaf node", "rows"),
-    }
-    return store(context, recipe, warehouse, made_of, mix, metadata)
+    with making(context, recipe, warehouse) as made_of:
+        buffer = recipe.tuning.replay_buffer if recipe.tuning.replay_share else None
+        replay = read_replay_buffer(resolve_path(buffer)) if buffer else []
+        kept = load(warehouse, KeptSample)
+        mix = mix_phase(kept, replay, recipe.tuning, recipe.seed, recipe.generation.prompts)
+        rows = to_frame(mix, TrainingExample)
+        metadata = {
+            "examples": sample_rows(rows, ["split", "source", "leaf_path", "prompt", "response"]),
+            "rows_by_source": bars(num_by(rows, "source"), "Where the rows come from", "rows"),
+            "rows_per_leaf": bars(num_by(rows, "leaf_path"), "Rows of each leaf node", "rows"),
+        }
+        return store(context, recipe, warehouse, made_of, mix, metadata)
 
 
 @dg.asset(
@@ -64,16 +64,16 @@ def lora_checkpoint(
     Training that was broken off goes on from its last saved state. The adapter merged into its student lies beside it,
     as a plain model folder.
     """
-    made_of = inputs_id(context.asset_key.path[-1], recipe, warehouse)
-    mix = load(warehouse, TrainingExample)
-    student, folder = resolve_path(recipe.student.path), warehouse.artefact_dir("adapters", recipe.name)
-    checkpoint = tune_student(
-        student, mix, recipe.tuning, recipe.seed, folder, context.log.info,
-        relative_to=warehouse.folder,
-    )  # fmt: skip
-    tuned = tuned_student_folder(warehouse, recipe, checkpoint)
-    merge_adapter(student, warehouse.folder / checkpoint.adapter_path, tuned)
-    return store(context, recipe, warehouse, made_of, [checkpoint], _training_metadata(warehouse, checkpoint, tuned))
+    with making(context, recipe, warehouse) as made_of:
+        mix = load(warehouse, TrainingExample)
+        student, folder = resolve_path(recipe.student.path), warehouse.artefact_dir("adapters", recipe.name)
+        checkpoint = tune_student(
+            student, mix, recipe.tuning, recipe.seed, folder, context.log.info,
+            relative_to=warehouse.folder,
+        )  # fmt: skip
+        tuned = tuned_student_folder(warehouse, recipe, checkpoint)
+        merge_adapter(student, warehouse.folder / checkpoint.adapter_path, tuned)
+        return store(context, recipe, warehouse, made_of, [checkpoint], _training_metadata(warehouse, checkpoint, tuned))
 
 
 def tuned_student_folder(warehouse: Warehouse, recipe: Recipe, checkpoint: Checkpoint) -> Path:

@@ -16,7 +16,7 @@ from synth_assets.errors import ModelError, Where
 from synth_assets.inference.chat import ChatTokenizer
 from synth_assets.recipe import ModelSpec
 from synth_assets.records import RewardAttributes
-from synth_assets.roles import Conversation
+from synth_assets.roles import Conversation, OnScore
 
 
 class TransformersRewardModel:
@@ -40,16 +40,23 @@ class TransformersRewardModel:
         self._model = model.eval().to(self._device)
 
     @torch.inference_mode()
-    def score(self, conversations: Sequence[Conversation]) -> list[RewardAttributes | str]:
-        """Attributes or the words of an error, in the order of the conversations."""
+    def score(
+        self, conversations: Sequence[Conversation], on_score: OnScore | None = None
+    ) -> list[RewardAttributes | str]:  # fmt: skip
+        """Attributes or the words of an error, in the order of the conversations; `on_score` a batch at a time."""
         prompts = self._chat.prompts_of_conversations(conversations)
         scores: list[RewardAttributes | str] = [prompt.error for prompt in prompts]
         runnable = [index for index, prompt in enumerate(prompts) if not prompt.error]
+        if on_score:
+            for index in sorted(set(range(len(prompts))) - set(runnable)):
+                on_score(index, scores[index])
         for start in range(0, len(runnable), self._batch_size):
             batch = runnable[start : start + self._batch_size]
             values = self._score_batch([prompts[index].token_ids for index in batch])
             for index, row in zip(batch, values, strict=True):
                 scores[index] = RewardAttributes(*row)
+                if on_score:
+                    on_score(index, scores[index])
         return scores
 
     def _score_batch(self, rows: list[list[int]]) -> list[list[float]]:

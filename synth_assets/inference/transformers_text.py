@@ -17,7 +17,7 @@ from torch import Tensor
 
 from synth_assets.inference.chat import ChatTokenizer, Prompt, failed_result
 from synth_assets.recipe import ModelSpec
-from synth_assets.roles import GenerationRequest, GenerationResult
+from synth_assets.roles import GenerationRequest, GenerationResult, OnResult
 
 
 class TransformersTextModel:
@@ -36,11 +36,16 @@ class TransformersTextModel:
         self._model = model.eval().to(self._device)
         self._end_ids = _end_ids(self._chat.tokenizer, self._model.generation_config)
 
-    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult]:
-        """One result a request, in their order."""
+    def generate(
+        self, requests: Sequence[GenerationRequest], on_result: OnResult | None = None
+    ) -> list[GenerationResult]:  # fmt: skip
+        """One result a request, in their order; `on_result` is told a batch at a time."""
         prompts = self._chat.prompts_of_requests(requests)
         results = [failed_result(prompt.error) for prompt in prompts]
         runnable = [index for index, prompt in enumerate(prompts) if not prompt.error]
+        if on_result:
+            for index in sorted(set(range(len(prompts))) - set(runnable)):
+                on_result(index, results[index])
         for start in range(0, len(runnable), self._batch_size):
             batch = runnable[start : start + self._batch_size]
             rows = [_Row(requests[index], prompts[index]) for index in batch]
@@ -48,6 +53,8 @@ class TransformersTextModel:
             for index, row in zip(batch, rows, strict=True):
                 is_stopped = row.token_ids[-1] in self._end_ids
                 results[index] = self._chat.result(row.prompt, row.token_ids, row.sum_logprob, is_stopped)
+                if on_result:
+                    on_result(index, results[index])
         return results
 
     @torch.inference_mode()

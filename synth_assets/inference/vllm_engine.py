@@ -8,24 +8,29 @@ cache and eager mode (no profiling at the start). Log-probabilities are the raw 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from synth_assets.errors import EngineError
-from synth_assets.inference.chat import ChatTokenizer, failed_result
+from synth_assets.inference.chat import ChatTokenizer, Prompt, failed_result
 from synth_assets.recipe import ModelSpec
-from synth_assets.roles import GenerationRequest, Message
+from synth_assets.roles import GenerationRequest, GenerationResult, Message
 
 Rows = list[Any]
-Engine = Callable[[Rows], Rows]
+Finished = list[tuple[int, Any]]  # positions in the call's rows, and what came of them
+Engine = Callable[[Rows], Iterator[Finished]]
 
 _CPU_BLOCK_TOKENS = 32
 _MAX_TEMPERATURE = 2.0
+_SCORES_AT_ONCE = 256
 
 
 def open_engine(spec: ModelSpec, folder: Path, role: str) -> Engine:
-    """A function from rows to rows: requests to results for a text model, conversations to attributes or errors."""
+    """A function from rows to what comes of them, in groups as they are finished.
+
+    Requests to results for a text model, conversations to attributes or errors for a reward model.
+    """
     chat = ChatTokenizer(folder, spec.max_model_len, spec.max_num_batched_tokens)
     return _text_engine(spec, folder, chat) if role == "text" else _reward_engine(spec, folder, chat)
 
@@ -61,29 +66,29 @@ def _load(spec: ModelSpec, folder: Path, **settings: Any) -> Any:
 def _text_engine(spec: ModelSpec, folder: Path, chat: ChatTokenizer) -> Engine:
     llm = _load(spec, folder, logprobs_mode="raw_logprobs")
 
-    def generate(rows: Rows) -> Rows:
+    def generate(rows: Rows) -> Iterator[Finished]:
         requests = [
             GenerationRequest(**(row | {"messages": tuple(Message(*message) for message in row["messages"])}))
             for row in rows
         ]
         prompts = chat.prompts_of_requests(requests)
-        results = [failed_result(prompt.error or _temperature_error(r)) for prompt, r in zip(prompts, requests, strict=True)]
-        runnable = [index for index, result in enumerate(results) if not result.error]
-        outputs = llm.generate(
-            [{"prompt_token_ids": prompts[index].token_ids} for index in runnable],
-            [_sampling_params(requests[index]) for index in runnable],
-            use_tqdm=False,
-        )
-        for index, output in zip(runnable, outputs, strict=True):
-            (answer,) = output.outputs
-            if answer.finish_reason in ("stop", "length"):
-                is_stopped = answer.finish_reason == "stop"
-                results[index] = chat.result(prompts[index], answer.token_ids, answer.cumulative_logprob, is_stopped)
-            else:
-                results[index] = failed_result(f"vLLM ended the request: {answer.finish_reason}")
-        return [vars(result) for result in results]
+        errors = [prompt.error or _temperature_error(r) for prompt, r in zip(prompts, requests, strict=True)]
+        yield [(index, vars(failed_result(error))) for index, error in enumerate(errors) if error]
+        for index in (index for index, error in enumerate(errors) if not error):
+            prompt = {"prompt_token_ids": prompts[index].token_ids}
+            llm.llm_engine.add_request(str(index), prompt, _sampling_params(requests[index]))
+        while llm.llm_engine.has_unfinished_requests():
+            finished = [output for output in llm.llm_engine.step() if output.finished]
+            if finished:
+                yield [(int(o.request_id), vars(_result(chat, prompts[int(o.request_id)], o.outputs[0]))) for o in finished]
 
     return generate
+
+
+def _result(chat: ChatTokenizer, prompt: Prompt, answer: Any) -> GenerationResult:
+    if answer.finish_reason in ("stop", "length"):
+        return chat.result(prompt, answer.token_ids, answer.cumulative_logprob, answer.finish_reason == "stop")
+    return failed_result(f"vLLM ended the request: {answer.finish_reason}")
 
 
 def _temperature_error(request: GenerationRequest) -> str:
@@ -94,12 +99,14 @@ def _temperature_error(request: GenerationRequest) -> str:
 
 def _sampling_params(request: GenerationRequest) -> Any:
     from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
 
     return SamplingParams(
         temperature=request.temperature,
         seed=request.seed if request.temperature > 0 else None,
         max_tokens=request.max_new_tokens,
         logprobs=0,
+        output_kind=RequestOutputKind.FINAL_ONLY,
         flat_logprobs=True,  # one list a request instead of an object a token
         detokenize=False,  # chat.result does it, for every engine alike
     )
@@ -108,13 +115,13 @@ def _sampling_params(request: GenerationRequest) -> Any:
 def _reward_engine(spec: ModelSpec, folder: Path, chat: ChatTokenizer) -> Engine:
     llm = _load(spec, folder, runner="pooling", pooler_config={"use_activation": False})
 
-    def score(rows: Rows) -> Rows:
+    def score(rows: Rows) -> Iterator[Finished]:
         prompts = chat.prompts_of_conversations([tuple(Message(*message) for message in row) for row in rows])
+        yield [(index, prompt.error) for index, prompt in enumerate(prompts) if prompt.error]
         runnable = [index for index, prompt in enumerate(prompts) if not prompt.error]
-        outputs = llm.classify([{"prompt_token_ids": prompts[index].token_ids} for index in runnable], use_tqdm=False)
-        scores: Rows = [prompt.error for prompt in prompts]
-        for index, output in zip(runnable, outputs, strict=True):
-            scores[index] = [float(value) for value in output.outputs.probs]
-        return scores
+        for start in range(0, len(runnable), _SCORES_AT_ONCE):
+            group = runnable[start : start + _SCORES_AT_ONCE]
+            outputs = llm.classify([{"prompt_token_ids": prompts[index].token_ids} for index in group], use_tqdm=False)
+            yield [(index, list(map(float, o.outputs.probs))) for index, o in zip(group, outputs, strict=True)]
 
     return score

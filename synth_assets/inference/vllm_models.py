@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from synth_assets.inference.worker_process import WorkerProcess
 from synth_assets.records import RewardAttributes
-from synth_assets.roles import Conversation, GenerationRequest, GenerationResult
+from synth_assets.roles import Conversation, GenerationRequest, GenerationResult, OnResult, OnScore
 
 
 class VllmTextModel:
@@ -15,12 +15,17 @@ class VllmTextModel:
         self.worker = worker
         self.fingerprint = fingerprint
 
-    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult]:
+    def generate(
+        self, requests: Sequence[GenerationRequest], on_result: OnResult | None = None
+    ) -> list[GenerationResult]:  # fmt: skip
         """One result a request, in their order. Raises EngineError if the engine dies."""
-        if not requests:
-            return []
-        rows = self.worker.call({"rows": [asdict(request) for request in requests]}, len(requests))
-        return [GenerationResult(**row) for row in rows]
+        results: dict[int, GenerationResult] = {}
+        message = {"rows": [asdict(request) for request in requests]}
+        for position, row in self.worker.call(message, len(requests)) if requests else ():
+            results[position] = GenerationResult(**row)
+            if on_result:
+                on_result(position, results[position])
+        return [results[position] for position in range(len(requests))]
 
 
 class VllmRewardModel:
@@ -30,9 +35,14 @@ class VllmRewardModel:
         self.worker = worker
         self.fingerprint = fingerprint
 
-    def score(self, conversations: Sequence[Conversation]) -> list[RewardAttributes | str]:
+    def score(
+        self, conversations: Sequence[Conversation], on_score: OnScore | None = None
+    ) -> list[RewardAttributes | str]:  # fmt: skip
         """Attributes or the words of an error, in the order of the conversations. Raises EngineError."""
-        if not conversations:
-            return []
-        rows = self.worker.call({"rows": list(conversations)}, len(conversations))
-        return [row if isinstance(row, str) else RewardAttributes(*row) for row in rows]
+        scores: dict[int, RewardAttributes | str] = {}
+        message = {"rows": list(conversations)}
+        for position, row in self.worker.call(message, len(conversations)) if conversations else ():
+            scores[position] = row if isinstance(row, str) else RewardAttributes(*row)
+            if on_score:
+                on_score(position, scores[position])
+        return [scores[position] for position in range(len(conversations))]

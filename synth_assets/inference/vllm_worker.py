@@ -1,7 +1,8 @@
 """The worker process: `python -m synth_assets.inference.vllm_worker PARENT_PID`, JSON lines in and out.
 
-First message {spec, folder, role}, then {rows: [...]}; each is answered by {result} or {error}. An error of the engine
-ends the process, since an engine that failed once may hold requests of the past.
+First message {spec, folder, role}, then {rows: [...]}. Each is answered by any number of {rows: [[position, row], ...]},
+as they are finished, and then {done} or {error}. An error of the engine ends the process, since an engine that failed
+once may hold requests of the past.
 
 Standard output carries the replies alone: what libraries print goes to standard error. The process dies with its
 parent, twice over: the kernel's parent-death signal (Linux), and a thread that waits for the end of standard input.
@@ -46,9 +47,11 @@ def main(parent_pid: int) -> None:
     try:
         spec = ModelSpec.model_validate_json(json.dumps(first["spec"]))
         engine = open_engine(spec, Path(first["folder"]), first["role"])
-        _reply(replies, {"result": "ready"})
+        _reply(replies, {"done": True})
         while True:
-            _reply(replies, {"result": engine(messages.get()["rows"])})
+            for finished in engine(messages.get()["rows"]):
+                _reply(replies, {"rows": finished})
+            _reply(replies, {"done": True})
     except Exception as error:
         traceback.print_exc()
         _reply(replies, {"error": _described(error)})

@@ -47,22 +47,30 @@ class WorkerProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def call(self, message: dict[str, Any], num_rows: int = 0) -> Any:
-        """The reply. Raises what the worker reports, or EngineError if it died with `num_rows` rows under way."""
+    def call(self, message: dict[str, Any], num_rows: int = 0) -> Iterator[tuple[int, Any]]:
+        """Rows as the worker finishes them, with their positions; at the end all of them have come.
+
+        Raises what the worker reports, or EngineError if it died with rows under way.
+        """
         assert self._process.stdin and self._process.stdout
-        try:
+        line = b""
+        with suppress(BrokenPipeError, ValueError):
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
-        except (BrokenPipeError, ValueError):
-            line = b""
-        if not line.endswith(b"\n"):
-            raise self._death(num_rows)
-        reply = json.loads(line)
-        if error := reply.get("error"):
-            raised = ModelError if error["kind"] == "ModelError" else EngineError
-            raise raised(error["what"], value=error["value"], remedy=error["remedy"] or _REMEDY)
-        return reply["result"]
+        while True:
+            if not line.endswith(b"\n"):
+                raise self._death(num_rows)
+            reply = json.loads(line)
+            if error := reply.get("error"):
+                raised = ModelError if error["kind"] == "ModelError" else EngineError
+                raise raised(error["what"], value=error["value"], remedy=error["remedy"] or _REMEDY)
+            if "rows" not in reply:
+                return
+            for position, row in reply["rows"]:
+                num_rows -= 1
+                yield position, row
+            line = self._process.stdout.readline()
 
     def close(self) -> None:
         """Ends the worker and all that it started; safe to repeat."""
@@ -104,7 +112,8 @@ def start_worker(spec: ModelSpec, folder: Path, role: Role) -> Iterator[WorkerPr
     )
     worker = WorkerProcess(process, stderr, str(folder))
     try:
-        worker.call({"spec": spec.model_dump(mode="json"), "folder": str(folder), "role": role})
+        for _ in worker.call({"spec": spec.model_dump(mode="json"), "folder": str(folder), "role": role}):
+            pass  # it says that it is ready, or why not
         yield worker
     finally:
         worker.close()

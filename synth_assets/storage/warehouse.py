@@ -3,13 +3,16 @@
     <folder>/warehouse.json                 schema version
     <folder>/tables/<table>/<table>.parquet replaced as a whole, atomically
     <folder>/synth_assets.duckdb            views over them, and `published_tables`
+    <folder>/snapshot.duckdb                all tables, copied, for people's own queries
     <folder>/artefacts/<kind>/<key>/        what is no table: adapters, reports
 
 A DuckDB file that is open for writing shuts out every other process, so no connection is held: a write
 takes the file lock, opens the database, renames the finished Parquet into place, publishes
 the view and lets go.
 The database is opened *before* the rename: if another process holds it, the previous table stays. Our own
-reads never open it, they go to the Parquet files, and so cannot block a writer nor be blocked.
+reads never open it, they go to the Parquet files, and so cannot block a writer nor be blocked. For people there is the
+snapshot: a file of its own that is swapped in by a rename after each publication, so that a shell or notebook may hold
+the one that it opened for hours, while runs write.
 
 Determinism: the same frame gives the same bytes (row order, compression and row groups are fixed, and no time
 is written into the file). Simplification: a table is put together in memory before it is written.
@@ -40,12 +43,13 @@ from synth_assets.errors import (
 )
 from synth_assets.frames import schema_of
 from synth_assets.records import TABLES
+from synth_assets.storage.atomic import swapped_in, write_beside
 from synth_assets.storage.lock import POLL_S, FileLock
 
 SCHEMA_VERSION = 1
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,10 @@ class Warehouse:
     @property
     def database(self) -> Path:
         return self.folder / "synth_assets.duckdb"
+
+    @property
+    def snapshot(self) -> Path:
+        return self.folder / "snapshot.duckdb"
 
     def table_path(self, name: str) -> Path:
         """Where the table's Parquet file lies or would lie."""
@@ -83,13 +91,27 @@ class Warehouse:
         with self._writing():
             target = self.table_path(name)
             target.parent.mkdir(parents=True, exist_ok=True)
-            finished = _write_beside(target, content)
+            finished = write_beside(target, content)
             try:
-                with self._database() as connection, _swapped_in(finished, target):
+                with self._database() as connection, swapped_in(finished, target):
                     _publish(connection, target, name, frame.height, digest)
+                self._swap_snapshot()
             finally:
                 finished.unlink(missing_ok=True)
         return digest
+
+    def _swap_snapshot(self) -> None:
+        """Simplification: all tables are copied each time, about 1 s for 100 MB."""
+        partial = self.folder / f".snapshot.{os.getpid()}.tmp"
+        try:
+            with duckdb.connect(partial) as connection:
+                for name in self.table_names():
+                    connection.execute(_view_sql(name, self.table_path(name), "TABLE"))
+            os.replace(partial, self.snapshot)
+        except (duckdb.Error, OSError) as error:
+            raise _write_failure(error, self.snapshot) from error
+        finally:
+            partial.unlink(missing_ok=True)
 
     def read_table(self, name: str) -> pl.DataFrame:
         """The whole table. Raises WarehouseError if there is none."""
@@ -177,7 +199,7 @@ class Warehouse:
                 if not (self.folder / "warehouse.json").exists():
                     content = json.dumps({"schema_version": SCHEMA_VERSION}).encode()
                     file = self.folder / "warehouse.json"
-                    os.replace(_write_beside(file, content), file)
+                    os.replace(write_beside(file, content), file)
                 yield
         except OSError as error:
             raise _write_failure(error, self.folder) from error
@@ -216,42 +238,6 @@ def _parquet_bytes(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _write_beside(target: Path, content: bytes) -> Path:
-    """A finished, synced file beside the target, ready to be renamed; none is left behind on failure."""
-    path = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with path.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return path
-
-
-@contextmanager
-def _swapped_in(finished: Path, target: Path) -> Iterator[None]:
-    """Rename the finished file into place; if the body then fails, put the previous one back."""
-    previous = target.with_name(f".{target.name}.{os.getpid()}.previous")
-    if target.exists():
-        os.link(target, previous)
-    try:
-        os.replace(finished, target)
-        yield
-        descriptor = os.open(target.parent, os.O_RDONLY)
-        os.fsync(descriptor)  # the rename itself survives a power cut
-        os.close(descriptor)
-    except BaseException:
-        if previous.exists():
-            os.replace(previous, target)
-        else:
-            target.unlink(missing_ok=True)
-        raise
-    finally:
-        previous.unlink(missing_ok=True)
-
-
 def _publish(
     connection: duckdb.DuckDBPyConnection, file: Path, name: str, num_rows: int, digest: str
 ) -> None:
@@ -265,9 +251,9 @@ def _publish(
     connection.execute("COMMIT")
 
 
-def _view_sql(name: str, file: Path) -> str:
+def _view_sql(name: str, file: Path, kind: str = "VIEW") -> str:
     quoted = str(file.absolute()).replace("'", "''")
-    return f"CREATE OR REPLACE VIEW \"{name}\" AS SELECT * FROM read_parquet('{quoted}')"
+    return f"CREATE OR REPLACE {kind} \"{name}\" AS SELECT * FROM read_parquet('{quoted}')"
 
 
 def _checked(name: str, pattern: re.Pattern[str]) -> str:
@@ -281,7 +267,7 @@ def _checked(name: str, pattern: re.Pattern[str]) -> str:
 def _write_failure(error: Exception, path: Path) -> WarehouseError:
     number = error.errno if isinstance(error, OSError) else None
     text = str(error)
-    if number in _NO_SPACE or "no space left" in text.lower():
+    if number in NO_SPACE or "no space left" in text.lower():
         remedy = (
             "free some space, or set SYNTH_ASSETS_WAREHOUSE to another folder; the previous table is intact"
         )

@@ -12,7 +12,7 @@ from synth_assets.assets.resources import Engines, resources
 from synth_assets.definitions import build_definitions
 from synth_assets.recipe import ModelSpec, Recipe, read_recipe
 from synth_assets.records import RewardAttributes
-from synth_assets.roles import Conversation, GenerationRequest, GenerationResult
+from synth_assets.roles import Conversation, GenerationRequest, GenerationResult, OnResult, OnScore
 from synth_assets.storage import Warehouse
 
 TO_THE_MIX = (
@@ -26,8 +26,11 @@ class MadeTeacher:
 
     fingerprint = "made teacher"
 
-    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult]:
-        return [GenerationResult(self._text(request), "stop", "prompt", 5, 3, -0.5) for request in requests]
+    def generate(self, requests: Sequence[GenerationRequest], on_result: OnResult | None = None) -> list[GenerationResult]:
+        results = [GenerationResult(self._text(request), "stop", "prompt", 5, 3, -0.5) for request in requests]
+        for position, result in enumerate(results if on_result else ()):
+            on_result(position, result)
+        return results
 
     def _text(self, request: GenerationRequest) -> str:
         number = f"{request.seed % 10**12:012d}"
@@ -39,8 +42,13 @@ class MadeRewardModel:
 
     fingerprint = "made reward model"
 
-    def score(self, conversations: Sequence[Conversation]) -> list[RewardAttributes | str]:
-        return [self._score(conversation[-1].content) for conversation in conversations]
+    def score(
+        self, conversations: Sequence[Conversation], on_score: OnScore | None = None
+    ) -> list[RewardAttributes | str]:  # fmt: skip
+        scores = [self._score(conversation[-1].content) for conversation in conversations]
+        for position, score in enumerate(scores if on_score else ()):
+            on_score(position, score)
+        return list(scores)
 
     def _score(self, text: str) -> RewardAttributes:
         digits = [int(letter) for letter in text if letter.isdigit()]

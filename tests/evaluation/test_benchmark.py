@@ -31,7 +31,7 @@ class WrittenDownModel:
         self.answer = answer
         self.requests: list[GenerationRequest] = []
 
-    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult]:
+    def generate(self, requests: Sequence[GenerationRequest], on_result: object = None) -> list[GenerationResult]:
         self.requests += requests
         return [self.answer(request) for request in requests]
 

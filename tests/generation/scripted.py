@@ -18,7 +18,7 @@ class ScriptedTeacher:
         self.script = script
         self.batches: list[list[GenerationRequest]] = []
 
-    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult]:
+    def generate(self, requests: Sequence[GenerationRequest], on_result: object = None) -> list[GenerationResult]:
         self.batches.append(list(requests))
         return [self._result(request) for request in requests]
 

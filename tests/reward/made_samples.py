@@ -15,7 +15,7 @@ class ScriptedRewardModel:
         self.script = script
         self.asked: list[Conversation] = []
 
-    def score(self, conversations: Sequence[Conversation]) -> list[RewardAttributes | str]:
+    def score(self, conversations: Sequence[Conversation], on_score: object = None) -> list[RewardAttributes | str]:
         self.asked += conversations
         return [self.script(conversation) for conversation in conversations]
 

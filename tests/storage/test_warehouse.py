@@ -241,3 +241,16 @@ def test_artefacts_have_a_folder_and_the_check_of_writing_leaves_no_table(wareho
     assert os.path.relpath(folder, warehouse.folder) == "artefacts/adapters/0123abcd"
     warehouse.check_writable()
     assert warehouse.table_names() == []
+
+
+def test_a_reader_may_hold_the_snapshot_while_runs_write(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    schema = pl.Schema({"n": pl.Int64})
+    warehouse.write_table("numbers", pl.DataFrame({"n": [1, 2]}, schema=schema), schema)
+    with duckdb.connect(warehouse.snapshot, read_only=True) as held:
+        assert held.sql("SELECT sum(n) FROM numbers").fetchall() == [(3,)]
+        warehouse.write_table("numbers", pl.DataFrame({"n": [5]}, schema=schema), schema)
+        assert held.sql("SELECT sum(n) FROM numbers").fetchall() == [(3,)]
+        with duckdb.connect(str(warehouse.snapshot.rename(tmp_path / "moved.duckdb")), read_only=True) as new:
+            assert new.sql("SELECT sum(n) FROM numbers").fetchall() == [(5,)]
+    assert not list(tmp_path.glob(".snapshot*"))

@@ -1,0 +1,183 @@
+"""Models that never answer a call twice: the journal serves what it holds, the rest is asked and written down.
+
+A call is known by all that its answer depends on: engine, number format, the model's fingerprint, the conversation,
+and for generation the parameters and the request's own seed. So the journal is a cache as well: a changed threshold
+costs nothing, a changed seed file costs what depends on it. The engine is started at the first call that is not in the
+journal, and not at all if there is none.
+
+A call that failed, or whose answer was cut off, is as finished as any other; `retry` names those to be asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import dagster as dg
+
+from synth_assets.assets.resources import Engines, Retry
+from synth_assets.model_folder import ArchitectureKind, check_model_folder, model_fingerprint
+from synth_assets.recipe import ModelSpec, resolve_path
+from synth_assets.records import RewardAttributes, content_id
+from synth_assets.roles import (
+    Conversation,
+    GenerationRequest,
+    GenerationResult,
+    OnResult,
+    OnScore,
+    RewardModel,
+    TextModel,
+)
+from synth_assets.storage import Journal, Warehouse, open_journal
+
+FINISH_REASON_OF: Mapping[Retry, str] = {"failed": "error", "truncated": "length"}
+JOURNAL = "journal"
+
+AnswerT = TypeVar("AnswerT")
+OnAnswer = Callable[[int, AnswerT], None]
+ModelT = TypeVar("ModelT")
+
+
+@dataclass
+class JournaledCalls(Generic[AnswerT]):
+    """What stands between a model and those who ask it. Counts the calls served and those that had to be made."""
+
+    journal: Journal
+    write: Callable[[AnswerT], Mapping[str, Any]]
+    read: Callable[[Mapping[str, Any]], AnswerT]
+    is_asked_again: Callable[[AnswerT], bool]
+    num_served: int = 0
+    num_made: int = 0
+
+    def answer(
+        self, keys: Sequence[str], ask: Callable[[list[int], OnAnswer[AnswerT]], object],
+        on_answer: OnAnswer[AnswerT] | None,
+    ) -> list[AnswerT]:  # fmt: skip
+        """One answer a key, in their order. `ask` makes the calls at the given positions and is told where to put each."""
+        answers: dict[int, AnswerT] = {}
+
+        def take(position: int, answer: AnswerT) -> None:
+            answers[position] = answer
+            if on_answer:
+                on_answer(position, answer)
+
+        found = {key: self.read(value) for key, value in self.journal.find(keys).items()}
+        for position, key in enumerate(keys):
+            if key in found and not self.is_asked_again(found[key]):
+                take(position, found[key])
+        missing = [position for position in range(len(keys)) if position not in answers]
+
+        def note(number: int, answer: AnswerT) -> None:
+            self.journal.append(keys[missing[number]], self.write(answer))
+            take(missing[number], answer)
+
+        self.num_served += len(answers)
+        self.num_made += len(missing)
+        if missing:
+            ask(missing, note)
+            self.journal.commit()
+        return [answers[position] for position in range(len(keys))]
+
+
+class JournaledTextModel:
+    """A TextModel before which the journal stands. Raises what the model raises, and WarehouseError on a full disk."""
+
+    def __init__(
+        self, fingerprint: str, identity: Sequence[str], calls: JournaledCalls[GenerationResult],
+        open_model: Callable[[], TextModel],
+    ) -> None:  # fmt: skip
+        self.fingerprint, self.calls = fingerprint, calls
+        self._identity, self._open_model = tuple(identity), open_model
+
+    def generate(
+        self, requests: Sequence[GenerationRequest], on_result: OnResult | None = None
+    ) -> list[GenerationResult]:  # fmt: skip
+        def ask(positions: list[int], note: OnResult) -> None:
+            self._open_model().generate([requests[position] for position in positions], note)
+
+        keys = [content_id("generation", self._identity, asdict(request)) for request in requests]
+        return self.calls.answer(keys, ask, on_result)
+
+
+class JournaledRewardModel:
+    """A RewardModel before which the journal stands. Raises likewise."""
+
+    def __init__(
+        self, fingerprint: str, identity: Sequence[str], calls: JournaledCalls[RewardAttributes | str],
+        open_model: Callable[[], RewardModel],
+    ) -> None:  # fmt: skip
+        self.fingerprint, self.calls = fingerprint, calls
+        self._identity, self._open_model = tuple(identity), open_model
+
+    def score(
+        self, conversations: Sequence[Conversation], on_score: OnScore | None = None
+    ) -> list[RewardAttributes | str]:  # fmt: skip
+        def ask(positions: list[int], note: OnScore) -> None:
+            self._open_model().score([conversations[position] for position in positions], note)
+
+        keys = [content_id("reward", self._identity, conversation) for conversation in conversations]
+        return self.calls.answer(keys, ask, on_score)
+
+
+@contextmanager
+def journaled_text_model(
+    engines: Engines, warehouse: Warehouse, spec: ModelSpec, folder: Path | None = None,
+) -> Iterator[JournaledTextModel]:  # fmt: skip
+    """A teacher or student behind the journal of this warehouse; `folder` stands in for `spec.path`."""
+    place = (folder or resolve_path(spec.path)).absolute()
+    fingerprint = _fingerprint(place, "ForCausalLM")
+    again = {FINISH_REASON_OF[name] for name in engines.retry}
+    with open_journal(warehouse.folder / JOURNAL) as journal, ExitStack() as stack:
+        calls = JournaledCalls(
+            journal, asdict, lambda said: GenerationResult(**said), lambda result: result.finish_reason in again
+        )
+        opened = _once(lambda: stack.enter_context(engines.open_text_model(spec, place)))
+        yield JournaledTextModel(fingerprint, (spec.engine, spec.dtype, fingerprint), calls, opened)
+
+
+@contextmanager
+def journaled_reward_model(
+    engines: Engines, warehouse: Warehouse, spec: ModelSpec
+) -> Iterator[JournaledRewardModel]:
+    """A reward model behind the journal of this warehouse."""
+    fingerprint = _fingerprint(resolve_path(spec.path), "ForSequenceClassification")
+    with open_journal(warehouse.folder / JOURNAL) as journal, ExitStack() as stack:
+        calls = JournaledCalls(
+            journal, _write_score, _read_score, lambda score: isinstance(score, str) and "failed" in engines.retry
+        )
+        opened = _once(lambda: stack.enter_context(engines.open_reward_model(spec)))
+        yield JournaledRewardModel(fingerprint, (spec.engine, spec.dtype, fingerprint), calls, opened)
+
+
+def calls_metadata(context: dg.AssetExecutionContext, calls: JournaledCalls[Any]) -> dict[str, Any]:
+    """How many calls were made and how many the journal served; what it had to mend goes into the run's log."""
+    for repair in calls.journal.repairs:
+        context.log.warning(repair)
+    return {"num_calls_made": calls.num_made, "num_calls_served_from_journal": calls.num_served}
+
+
+def _fingerprint(folder: Path, kind: ArchitectureKind) -> str:
+    check_model_folder(folder, kind)
+    return model_fingerprint(folder)
+
+
+def _once(open_model: Callable[[], ModelT]) -> Callable[[], ModelT]:
+    opened: list[ModelT] = []
+
+    def get() -> ModelT:
+        if not opened:
+            opened.append(open_model())
+        return opened[0]
+
+    return get
+
+
+def _write_score(score: RewardAttributes | str) -> Mapping[str, Any]:
+    return {"error": score} if isinstance(score, str) else asdict(score)
+
+
+def _read_score(said: Mapping[str, Any]) -> RewardAttributes | str:
+    return str(said["error"]) if "error" in said else RewardAttributes(**said)
