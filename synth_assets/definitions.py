@@ -35,15 +35,11 @@ ASSETS = (
 )
 
 
-def build_definitions(
-    recipe: Recipe, warehouse: Warehouse, engines: Engines | None = None
-) -> dg.Definitions:
+def build_definitions(recipe: Recipe, warehouse: Warehouse, engines: Engines | None = None) -> dg.Definitions:
     """The pipeline of one recipe over one warehouse."""
     return dg.Definitions(
         assets=[
-            asset.map_asset_specs(
-                lambda spec: spec.replace_attributes(code_version=code_version(spec.key.path[-1], recipe))
-            )
+            asset.map_asset_specs(lambda spec: spec.replace_attributes(code_version=code_version(spec.key.path[-1], recipe)))
             for asset in ASSETS
         ],
         asset_checks=stage_checks(recipe),

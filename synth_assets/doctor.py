@@ -94,9 +94,7 @@ def _memory_and_disk(warehouse: Warehouse) -> Iterator[Finding]:
     if (sizes := memory_mib()) is not None:
         total, available = sizes
         remedy = f"the embedded recipe needs up to {NEEDED_MEMORY_MIB} MiB: end other programs"
-        yield Finding(
-            "memory", available >= NEEDED_MEMORY_MIB, f"{available:,} of {total:,} MiB are free", remedy
-        )
+        yield Finding("memory", available >= NEEDED_MEMORY_MIB, f"{available:,} of {total:,} MiB are free", remedy)
     free = free_disk_mib(warehouse.folder)
     remedy = f"free at least {NEEDED_DISK_MIB} MiB, or set SYNTH_ASSETS_WAREHOUSE to another disk"
     yield Finding("disk", free >= NEEDED_DISK_MIB, f"{free:,} MiB are free for the warehouse", remedy)

@@ -72,9 +72,7 @@ class Fault:
 class SynthAssetsError(Exception):
     """The root. `what` failed, with which `value`, `where`, and the `remedy`, which is an imperative."""
 
-    def __init__(
-        self, what: str, *, value: object = None, where: Where | None = None, remedy: str | None = None
-    ) -> None:
+    def __init__(self, what: str, *, value: object = None, where: Where | None = None, remedy: str | None = None) -> None:
         super().__init__(what)
         self.what = what
         self.value = value

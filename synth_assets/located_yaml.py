@@ -69,9 +69,7 @@ def read_located_yaml(path: Path, shown_as: str | None = None) -> LocatedYaml:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UnreadableYaml(
-            Fault(file, None, None, "", "", f"cannot be read: {reason}", "a readable file")
-        ) from error
+        raise UnreadableYaml(Fault(file, None, None, "", "", f"cannot be read: {reason}", "a readable file")) from error
     except UnicodeDecodeError as error:
         raise UnreadableYaml(
             Fault(file, None, None, "", "", f"is not UTF-8 (byte {error.start})", "text in UTF-8")
@@ -141,18 +139,14 @@ def _parse(text: str, file: str) -> LocatedYaml:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
-        fault = Fault(
-            file, line, column, "", "", f"is not YAML: {error.problem or error.context}", "valid YAML"
-        )
+        fault = Fault(file, line, column, "", "", f"is not YAML: {error.problem or error.context}", "valid YAML")
         raise UnreadableYaml(fault) from error
     except RecursionError as error:
         fault = Fault(file, None, None, "", "", "is nested too deeply, or contains itself", "plain nesting")
         raise UnreadableYaml(fault) from error
     except (yaml.YAMLError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UnreadableYaml(
-            Fault(file, None, None, "", "", f"is not YAML: {reason}", "valid YAML")
-        ) from error
+        raise UnreadableYaml(Fault(file, None, None, "", "", f"is not YAML: {reason}", "valid YAML")) from error
     finally:
         loader.dispose()
 
@@ -161,9 +155,7 @@ def _walk(node: yaml.Node, path: KeyPath, marks: dict[KeyPath, tuple[int, int]],
     place = (node.start_mark.line + 1, node.start_mark.column + 1)
     marks.setdefault(path, place)
     if len(marks) > MAX_YAML_KEYS:
-        fault = Fault(
-            file, *place, "", "", "holds too many keys, aliases expanded", f"at most {MAX_YAML_KEYS}"
-        )
+        fault = Fault(file, *place, "", "", "holds too many keys, aliases expanded", f"at most {MAX_YAML_KEYS}")
         raise UnreadableYaml(fault)
     if isinstance(node, yaml.MappingNode):
         for key_node, value_node in node.value:

@@ -43,11 +43,16 @@ def is_alive(mark: str) -> bool:
 
 def _started_at(process: int) -> str:
     """Clock ticks from the machine's start to the process's, empty if there is none or it is only waiting to be buried."""
+    fields = _stat_fields(process)
+    return "" if not fields or fields[0] == "Z" else fields[19]
+
+
+def _stat_fields(process: int) -> list[str]:
+    """What the kernel says of a process after its name: state, parent, ...; empty if it has ended."""
     try:
-        fields = (_PROC / str(process) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return (_PROC / str(process) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
-        return ""
-    return "" if fields[0] == "Z" else fields[19]
+        return []
 
 
 class PeakMemory:
@@ -88,11 +93,8 @@ def _family(root: int) -> set[int]:
     """The process and all its descendants."""
     children: dict[int, list[int]] = {}
     for folder in _PROC.glob("[0-9]*"):
-        try:
-            text = (folder / "stat").read_text(encoding="utf-8", errors="replace")
-            children.setdefault(int(text.rpartition(")")[2].split()[1]), []).append(int(folder.name))
-        except (OSError, ValueError, IndexError):
-            continue  # it has ended meanwhile
+        if fields := _stat_fields(int(folder.name)):  # else it has ended meanwhile
+            children.setdefault(int(fields[1]), []).append(int(folder.name))
     family: set[int] = set()
     waiting = [root]
     while waiting:

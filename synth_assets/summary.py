@@ -13,6 +13,7 @@ import polars as pl
 
 from synth_assets.assets.checks import data_docs_folder
 from synth_assets.assets.running import CheckOutcome
+from synth_assets.assets.storing import ASSET_OF_STAGE
 from synth_assets.errors import WarehouseError
 from synth_assets.evaluation import accuracy_table, paired_difference
 from synth_assets.evaluation.accuracy import ALL_LEAVES
@@ -22,7 +23,6 @@ from synth_assets.records import BenchmarkAnswer, Checkpoint
 from synth_assets.storage import Warehouse
 
 MAX_DESCRIPTION = 200
-ASSET_OF_STAGE = {"generation": "synthetic_samples", "scoring": "scored_samples", "filter": "reward_filtered_set"}
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,10 @@ def _head(last: LastRun) -> str:
 def _counts(warehouse: Warehouse, stages: Sequence[str]) -> str:
     if not warehouse.has_table("stage_counts"):
         return ""
-    rows = warehouse.read_table("stage_counts").filter(pl.col("stage").is_in(stages)).select(
-        "stage", in_="num_in", kept="num_kept", rejected="num_rejected", failed="num_failed"
+    rows = (
+        warehouse.read_table("stage_counts")
+        .filter(pl.col("stage").is_in(stages))
+        .select("stage", in_="num_in", kept="num_kept", rejected="num_rejected", failed="num_failed")
     )
     lines = [
         f"  {stage:<12} {num_in:>8,} = {kept:>8,} + {rejected:>8,} + {failed:>6,}"

@@ -12,6 +12,7 @@ import polars as pl
 
 from synth_assets.assets.journaling import JOURNAL, journaled_text_model
 from synth_assets.assets.resources import Engines
+from synth_assets.assets.storing import ASSET_OF_STAGE
 from synth_assets.assets.tuning import tuned_student_folder
 from synth_assets.errors import WarehouseError
 from synth_assets.frames import from_frame
@@ -50,7 +51,10 @@ def trace_sample(recipe: Recipe, warehouse: Warehouse, sample_id: str, engines: 
         "raw_instruction": _raw_output(warehouse, sample.get("instruction_prompt", ""), sample.get("instruction", "")),
         "reward": _reward(warehouse, sample_id),
         "decisions": _decisions(warehouse, sample_id, ended),
-        "training": _rows(warehouse, "training_mix", sample_id, ("split", "phase", "source", "position")),
+        "training": [
+            {key: row[key] for key in ("split", "phase", "source", "position")}
+            for row in _rows(warehouse, "training_mix", sample_id)
+        ],
         "checkpoint": None,
         "student_answers": None,
     }
@@ -95,17 +99,14 @@ def trace_text(traced: Row) -> str:
     return "\n".join(parts)
 
 
-def _rows(warehouse: Warehouse, table: str, key: object, columns: tuple[str, ...] = ()) -> list[Row]:
+def _rows(warehouse: Warehouse, table: str, key: object, column: str = ID) -> list[Row]:
     if key is None or not warehouse.has_table(table):
         return []
-    found = warehouse.read_table(table).filter(pl.col(ID) == key)
-    return found.select(columns or found.columns).to_dicts()
+    return warehouse.read_table(table).filter(pl.col(column) == key).to_dicts()
 
 
 def _one(warehouse: Warehouse, table: str, key: object, column: str = ID) -> Row | None:
-    if key is None or not warehouse.has_table(table):
-        return None
-    return next(iter(warehouse.read_table(table).filter(pl.col(column) == key).to_dicts()), None)
+    return next(iter(_rows(warehouse, table, key, column)), None)
 
 
 def _listed(warehouse: Warehouse, table: str, ids: object) -> list[Row]:
@@ -120,9 +121,8 @@ def _reward(warehouse: Warehouse, sample_id: str) -> Row | None:
 
 def _decisions(warehouse: Warehouse, sample_id: str, ended: list[Row]) -> list[Row]:
     """What each stage decided, in pipeline order."""
-    passed = {"generation": "synthetic_samples", "scoring": "scored_samples", "filter": "reward_filtered_set"}
     decisions = []
-    for stage, table in passed.items():
+    for stage, table in ASSET_OF_STAGE.items():
         if row := next((row for row in ended if row["stage"] == stage), None):
             decisions.append({key: row[key] for key in ("stage", "outcome", "rejection_reason", "detail")})
         elif _one(warehouse, table, sample_id):

@@ -34,9 +34,7 @@ def knowledge(**changes: Any) -> dict[str, Any]:
 def put(root: Path, leaf_path: str, value: object) -> Path:
     file = root / leaf_path / "qna.yaml"
     file.parent.mkdir(parents=True)
-    file.write_text(
-        value if isinstance(value, str) else yaml.safe_dump(value, sort_keys=False), encoding="utf-8"
-    )
+    file.write_text(value if isinstance(value, str) else yaml.safe_dump(value, sort_keys=False), encoding="utf-8")
     return file
 
 

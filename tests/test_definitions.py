@@ -98,9 +98,7 @@ def test_dagster_accepts_the_workspace(tmp_path: Path) -> None:
 
 
 def test_dagster_lists_the_assets(tmp_path: Path) -> None:
-    said = run(
-        str(BIN / "dagster"), "asset", "list", "-m", "synth_assets.definitions", DAGSTER_HOME=str(tmp_path)
-    )
+    said = run(str(BIN / "dagster"), "asset", "list", "-m", "synth_assets.definitions", DAGSTER_HOME=str(tmp_path))
     assert said.returncode == 0, said.stderr
     assert {asset.key.to_user_string() for asset in definitions.ASSETS} == set(said.stdout.split())
 

@@ -38,9 +38,7 @@ def test_no_file_of_ours_names_an_index() -> None:
 def test_dagster_settings_load_and_name_the_code_location(tmp_path: Path) -> None:
     (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
     environment = {**os.environ, "DAGSTER_HOME": str(tmp_path)}
-    code = (
-        "import dagster; i = dagster.DagsterInstance.get(); print(i.telemetry_enabled, i.run_retries_enabled)"
-    )
+    code = "import dagster; i = dagster.DagsterInstance.get(); print(i.telemetry_enabled, i.run_retries_enabled)"
     run = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=120
     )
@@ -53,7 +51,5 @@ def test_dagster_settings_load_and_name_the_code_location(tmp_path: Path) -> Non
 
 def test_the_import_contracts_are_kept() -> None:
     tool = Path(sys.executable).with_name("lint-imports")
-    run = subprocess.run(
-        [tool, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
-    )
+    run = subprocess.run([tool, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert run.returncode == 0, run.stdout + run.stderr

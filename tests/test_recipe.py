@@ -60,9 +60,7 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     text = EMBEDDED.read_text(encoding="utf-8")
     file = tmp_path / "recipe.yaml"
     text = text.replace("seed: 7", "seed: seven").replace("timezone: UTC", "timezone: Mars/Olympus")
-    file.write_text(
-        text.replace("budget_factor: 4 ", "budget_factor: 0 ").replace("    coherence: 0.2\n", "")
-    )
+    file.write_text(text.replace("budget_factor: 4 ", "budget_factor: 0 ").replace("    coherence: 0.2\n", ""))
     faults = _faults(file)
     assert [fault.key for fault in faults] == [
         "seed",
@@ -105,9 +103,7 @@ def test_a_number_that_yaml_reads_as_text_is_explained(tmp_path: Path) -> None:
         ("\tname: x\n", "is not YAML", 1),
     ],
 )
-def test_a_file_that_is_not_yaml_is_one_fault_with_its_line(
-    tmp_path: Path, text: str, message: str, line: int
-) -> None:
+def test_a_file_that_is_not_yaml_is_one_fault_with_its_line(tmp_path: Path, text: str, message: str, line: int) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text(text)
     (fault,) = _faults(file)
@@ -138,17 +134,13 @@ def test_aliases_that_blow_up_are_refused_at_once(tmp_path: Path) -> None:
 
 
 def test_quantile_cut_must_be_a_share(tmp_path: Path) -> None:
-    (fault,) = _faults(
-        _changed(tmp_path, "mode: absolute, value: 4.0", "mode: leaf_quantile, value: 1.5")
-    )
+    (fault,) = _faults(_changed(tmp_path, "mode: absolute, value: 4.0", "mode: leaf_quantile, value: 1.5"))
     assert fault.key == "reward.cut.value"
     absolute = _changed(tmp_path, "mode: absolute, value: 4.0", "mode: absolute, value: 1.5")
     assert read_recipe(absolute).reward.cut.value == 1.5
 
 
-def test_environment_chooses_recipe_home_and_warehouse(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_chooses_recipe_home_and_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert project_root() == EMBEDDED.parent.parent.parent
     monkeypatch.setenv("SYNTH_ASSETS_HOME", str(tmp_path))
     assert warehouse_path() == tmp_path / "data/warehouse"

@@ -47,14 +47,13 @@ def _checks_of(suite: Suite) -> dg.AssetChecksDefinition:
     ]
 
     @dg.multi_asset_check(name=f"{suite.name}_checks", specs=specs)
-    def checks(
-        recipe: dg.ResourceParam[Recipe], warehouse: dg.ResourceParam[Warehouse]
-    ) -> Iterator[dg.AssetCheckResult]:
+    def checks(recipe: dg.ResourceParam[Recipe], warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.AssetCheckResult]:
         tables = {name: warehouse.read_table(name) for name in suite.tables}
         results = judge_stage(suite, tables, recipe)
         index = write_data_docs(suite.name, results, data_docs_folder(warehouse))
+        judged_by = suite_id(suite, recipe.quality)
         for result in results:
-            yield _result(suite.name, result, index, suite_id(suite, recipe.quality))
+            yield _result(suite.name, result, index, judged_by)
 
     return checks
 

@@ -109,9 +109,7 @@ def interval_bars(
 
     def draw(axes: "Axes") -> None:
         height = 0.8 / max(1, len(arms))
-        for offset, ((name, values), color) in enumerate(
-            zip(arms.items(), (GREY, BLUE, ORANGE), strict=False)
-        ):
+        for offset, ((name, values), color) in enumerate(zip(arms.items(), (GREY, BLUE, ORANGE), strict=False)):
             positions = [index + offset * height for index in range(len(leaves))]
             errors = [
                 [max(0.0, value - low) for value, low, _ in values],

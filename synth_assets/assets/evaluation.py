@@ -51,16 +51,13 @@ def evaluation(
         return store(context, recipe, warehouse, made_of, answers, _metadata(answers, questions, recipe))
 
 
-def _metadata(
-    answers: list[BenchmarkAnswer], questions: list[BenchmarkQuestion], recipe: Recipe
-) -> dict[str, Any]:
+def _metadata(answers: list[BenchmarkAnswer], questions: list[BenchmarkQuestion], recipe: Recipe) -> dict[str, Any]:
     accuracy = accuracy_table(answers, recipe.evaluation.confidence)
     right = to_frame(questions, BenchmarkQuestion).select("benchmark_question_id", "context", "question", right="answer")
     tuned = to_frame(answers, BenchmarkAnswer).filter(pl.col("model") == "tuned").join(right, "benchmark_question_id")
     shown = ["leaf_path", "context", "question", "right", "answer", "is_right"]
     by_suite = {
-        f"accuracy_{suite}": _picture(accuracy.filter(pl.col("suite") == suite), suite)
-        for suite in ("taxonomy", "retained")
+        f"accuracy_{suite}": _picture(accuracy.filter(pl.col("suite") == suite), suite) for suite in ("taxonomy", "retained")
     }
     return {
         "accuracy": table(accuracy.filter(pl.col("leaf_path") == ALL_LEAVES)),

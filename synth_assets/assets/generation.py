@@ -44,9 +44,7 @@ def synthetic_samples(
         leaves, seeds = load(warehouse, LeafNode), load(warehouse, SeedExample)
         chunks = load(warehouse, DocumentChunk)
         with journaled_text_model(engines, warehouse, recipe.teacher) as teacher:
-            outcome = generate_samples(
-                leaves, seeds, chunks, teacher, recipe.generation, recipe.seed, _progress(context)
-            )
+            outcome = generate_samples(leaves, seeds, chunks, teacher, recipe.generation, recipe.seed, _progress(context))
             metadata = _metadata(outcome) | calls_metadata(context, teacher.calls)
         return store(
             context, recipe, warehouse, made_of, outcome.samples, metadata, counts=outcome.counts, rejected=outcome.rejected

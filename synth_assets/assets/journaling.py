@@ -82,44 +82,41 @@ class JournaledCalls(Generic[AnswerT]):
         return [answers[position] for position in range(len(keys))]
 
 
-class JournaledTextModel:
-    """A TextModel before which the journal stands. Raises what the model raises, and WarehouseError on a full disk."""
+@dataclass
+class _Journaled(Generic[ModelT, AnswerT]):
+    """A model before which the journal stands. Raises what the model raises, and WarehouseError on a full disk."""
 
-    def __init__(
-        self, fingerprint: str, identity: Sequence[str], calls: JournaledCalls[GenerationResult],
-        open_model: Callable[[], TextModel],
-    ) -> None:  # fmt: skip
-        self.fingerprint, self.calls = fingerprint, calls
-        self._identity, self._open_model = tuple(identity), open_model
+    spec: ModelSpec
+    fingerprint: str
+    calls: JournaledCalls[AnswerT]
+    open_model: Callable[[], ModelT]
+
+    def key(self, kind: str, asked: object) -> str:
+        return content_id(kind, (self.spec.engine, self.spec.dtype, self.fingerprint), asked)
+
+
+class JournaledTextModel(_Journaled[TextModel, GenerationResult]):
+    """A TextModel."""
 
     def generate(
         self, requests: Sequence[GenerationRequest], on_result: OnResult | None = None
     ) -> list[GenerationResult]:  # fmt: skip
         def ask(positions: list[int], note: OnResult) -> None:
-            self._open_model().generate([requests[position] for position in positions], note)
+            self.open_model().generate([requests[position] for position in positions], note)
 
-        keys = [content_id("generation", self._identity, asdict(request)) for request in requests]
-        return self.calls.answer(keys, ask, on_result)
+        return self.calls.answer([self.key("generation", asdict(request)) for request in requests], ask, on_result)
 
 
-class JournaledRewardModel:
-    """A RewardModel before which the journal stands. Raises likewise."""
-
-    def __init__(
-        self, fingerprint: str, identity: Sequence[str], calls: JournaledCalls[RewardAttributes | str],
-        open_model: Callable[[], RewardModel],
-    ) -> None:  # fmt: skip
-        self.fingerprint, self.calls = fingerprint, calls
-        self._identity, self._open_model = tuple(identity), open_model
+class JournaledRewardModel(_Journaled[RewardModel, RewardAttributes | str]):
+    """A RewardModel."""
 
     def score(
         self, conversations: Sequence[Conversation], on_score: OnScore | None = None
     ) -> list[RewardAttributes | str]:  # fmt: skip
         def ask(positions: list[int], note: OnScore) -> None:
-            self._open_model().score([conversations[position] for position in positions], note)
+            self.open_model().score([conversations[position] for position in positions], note)
 
-        keys = [content_id("reward", self._identity, conversation) for conversation in conversations]
-        return self.calls.answer(keys, ask, on_score)
+        return self.calls.answer([self.key("reward", conversation) for conversation in conversations], ask, on_score)
 
 
 @contextmanager
@@ -135,13 +132,11 @@ def journaled_text_model(
             journal, asdict, lambda said: GenerationResult(**said), lambda result: result.finish_reason in again
         )
         opened = _once(lambda: stack.enter_context(engines.open_text_model(spec, place)))
-        yield JournaledTextModel(fingerprint, (spec.engine, spec.dtype, fingerprint), calls, opened)
+        yield JournaledTextModel(spec, fingerprint, calls, opened)
 
 
 @contextmanager
-def journaled_reward_model(
-    engines: Engines, warehouse: Warehouse, spec: ModelSpec
-) -> Iterator[JournaledRewardModel]:
+def journaled_reward_model(engines: Engines, warehouse: Warehouse, spec: ModelSpec) -> Iterator[JournaledRewardModel]:
     """A reward model behind the journal of this warehouse."""
     fingerprint = _fingerprint(resolve_path(spec.path), "ForSequenceClassification")
     with open_journal(warehouse.folder / JOURNAL) as journal, ExitStack() as stack:
@@ -149,7 +144,7 @@ def journaled_reward_model(
             journal, _write_score, _read_score, lambda score: isinstance(score, str) and "failed" in engines.retry
         )
         opened = _once(lambda: stack.enter_context(engines.open_reward_model(spec)))
-        yield JournaledRewardModel(fingerprint, (spec.engine, spec.dtype, fingerprint), calls, opened)
+        yield JournaledRewardModel(spec, fingerprint, calls, opened)
 
 
 def calls_metadata(context: dg.AssetExecutionContext, calls: JournaledCalls[Any]) -> dict[str, Any]:

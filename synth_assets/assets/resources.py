@@ -42,9 +42,7 @@ def declared_recipe() -> Recipe:
     """The recipe that the environment names, at the scale that the environment names. Raises RecipeError."""
     scale = os.environ.get(SCALE_VARIABLE) or None
     if scale is not None and scale not in SCALES:
-        raise RecipeError(
-            f"{SCALE_VARIABLE} is no scale", value=scale, remedy=f"set it to one of {', '.join(SCALES)}"
-        )
+        raise RecipeError(f"{SCALE_VARIABLE} is no scale", value=scale, remedy=f"set it to one of {', '.join(SCALES)}")
     return read_recipe(scale=scale)
 
 

@@ -97,9 +97,7 @@ def run_job(
     return RunOutcome(result.run_id, result.success, tuple(follower.errors))
 
 
-def latest_checks(
-    checks: Mapping[str, Sequence[dg.AssetCheckKey]], instance: dg.DagsterInstance
-) -> list[CheckOutcome]:
+def latest_checks(checks: Mapping[str, Sequence[dg.AssetCheckKey]], instance: dg.DagsterInstance) -> list[CheckOutcome]:
     """What every check said last, in pipeline order; a check that has never run is left out."""
     outcomes = []
     for asset, keys in checks.items():

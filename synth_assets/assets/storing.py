@@ -16,7 +16,8 @@ from synth_assets.records import TABLES, RejectedSample, StageCounts
 from synth_assets.storage import FileLock, Warehouse
 
 RecordT = TypeVar("RecordT")
-STAGE_ORDER = ("generation", "scoring", "filter")
+#: The stages that count rows, in pipeline order, and the asset whose table holds what each let through.
+ASSET_OF_STAGE = {"generation": "synthetic_samples", "scoring": "scored_samples", "filter": "reward_filtered_set"}
 _NAMES = {record_type: name for name, record_type in TABLES.items()}
 
 
@@ -46,9 +47,7 @@ def store(
     if counts is not None:
         replace_stage_rows(warehouse, counts.stage, rejected, RejectedSample)
         replace_stage_rows(warehouse, counts.stage, [counts.check()], StageCounts)
-        counted = {
-            key: getattr(counts, key) for key in ("num_in", "num_kept", "num_rejected", "num_failed")
-        }
+        counted = {key: getattr(counts, key) for key in ("num_in", "num_kept", "num_rejected", "num_failed")}
     digest = warehouse.write_table(name, frame)
     return dg.MaterializeResult(
         metadata={
@@ -68,9 +67,7 @@ def num_by(frame: pl.DataFrame, column: str) -> dict[str, int]:
     return dict(frame.group_by(column, maintain_order=True).len().iter_rows())
 
 
-def replace_stage_rows(
-    warehouse: Warehouse, stage: str, records: Iterable[RecordT], record_type: type[RecordT]
-) -> None:
+def replace_stage_rows(warehouse: Warehouse, stage: str, records: Iterable[RecordT], record_type: type[RecordT]) -> None:
     """Put these rows in place of the stage's own in a table that several stages share, in pipeline order."""
     name = _NAMES[record_type]
     warehouse.folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +78,7 @@ def replace_stage_rows(
             table = warehouse.read_table(name)
             others = table.filter(pl.col("stage") != stage)
             frames |= {str(key[0]): rows for key, rows in others.partition_by("stage", as_dict=True).items()}
-        known = [each for each in STAGE_ORDER if each in frames]
+        known = [each for each in ASSET_OF_STAGE if each in frames]
         ordered = known + sorted(set(frames) - set(known))
         whole = pl.concat([frames[each] for each in ordered]) if ordered else own
         warehouse.write_table(name, whole, schema_of(record_type))

@@ -68,7 +68,7 @@ unchanged in transformers, vLLM and peft. Chat template in the tokenizer; every 
 content, was never trained on, and seeds, documents and benchmark come from those.
 
 **Training.** {training["num_tokens"]:,} tokens in {training["minutes"]} minutes on {training["machine"]},
-seed {training["seed"]}: `synth-assets train-embedded {training["command"]}`. {training.get("note", "")}
+seed {training["seed"]}: `synth-assets train-embedded {training["command"]}`.
 
 **Figures** (from `data/studies/`):
 

@@ -21,6 +21,8 @@ from typing import Any
 from synth_assets.roles import TextModel
 
 STAGES = ("bundle", "base", "teacher", "answers", "reward", "install", "cards")
+#: The training runs of a stage, one after the other.
+RUNS = {"base": ("base",), "teacher": ("teacher",), "reward": ("reward_own", "reward")}
 SEEDS = {"base": 0, "teacher": 1, "reward_own": 2, "reward": 3}
 DEFAULT_STEPS = {"base": 1200, "teacher": 1500, "reward_own": 3000, "reward": 1000}
 LEARNING_RATES = {"base": 4e-3, "teacher": 4e-3, "reward_own": 2e-3, "reward": 1e-3}
@@ -55,7 +57,7 @@ def run_stage(
 
         write_model_cards(data / "models", data / "studies")
     else:
-        for run in ("reward_own", "reward") if stage == "reward" else (stage,):
+        for run in RUNS[stage]:
             _train(run, folder, steps or DEFAULT_STEPS[run], processes)
 
 
@@ -79,7 +81,7 @@ def install_models(folder: Path, models: Path) -> None:
         target.mkdir(parents=True, exist_ok=True)
         for file in (folder / stage).iterdir():
             shutil.copyfile(file, target / file.name)
-        logs = [folder / f"{run}.log.jsonl" for run in (("reward_own", "reward") if stage == "reward" else (stage,))]
+        logs = [folder / f"{run}.log.jsonl" for run in RUNS[stage]]
         training = training_record(stage, folder / stage, logs)
         (target / "training.json").write_text(json.dumps(training, indent=2) + "\n")
 

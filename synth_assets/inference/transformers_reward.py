@@ -48,7 +48,7 @@ class TransformersRewardModel:
         scores: list[RewardAttributes | str] = [prompt.error for prompt in prompts]
         runnable = [index for index, prompt in enumerate(prompts) if not prompt.error]
         if on_score:
-            for index in sorted(set(range(len(prompts))) - set(runnable)):
+            for index in (index for index, prompt in enumerate(prompts) if prompt.error):
                 on_score(index, scores[index])
         for start in range(0, len(runnable), self._batch_size):
             batch = runnable[start : start + self._batch_size]

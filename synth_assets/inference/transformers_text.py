@@ -44,7 +44,7 @@ class TransformersTextModel:
         results = [failed_result(prompt.error) for prompt in prompts]
         runnable = [index for index, prompt in enumerate(prompts) if not prompt.error]
         if on_result:
-            for index in sorted(set(range(len(prompts))) - set(runnable)):
+            for index in (index for index, prompt in enumerate(prompts) if prompt.error):
                 on_result(index, results[index])
         for start in range(0, len(runnable), self._batch_size):
             batch = runnable[start : start + self._batch_size]

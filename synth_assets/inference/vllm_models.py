@@ -1,11 +1,14 @@
 """The roles, played by a vLLM worker: records to JSON and back, nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from typing import Any, TypeVar
 
 from synth_assets.inference.worker_process import WorkerProcess
 from synth_assets.records import RewardAttributes
 from synth_assets.roles import Conversation, GenerationRequest, GenerationResult, OnResult, OnScore
+
+AnswerT = TypeVar("AnswerT")
 
 
 class VllmTextModel:
@@ -19,13 +22,8 @@ class VllmTextModel:
         self, requests: Sequence[GenerationRequest], on_result: OnResult | None = None
     ) -> list[GenerationResult]:  # fmt: skip
         """One result a request, in their order. Raises EngineError if the engine dies."""
-        results: dict[int, GenerationResult] = {}
-        message = {"rows": [asdict(request) for request in requests]}
-        for position, row in self.worker.call(message, len(requests)) if requests else ():
-            results[position] = GenerationResult(**row)
-            if on_result:
-                on_result(position, results[position])
-        return [results[position] for position in range(len(requests))]
+        rows = [asdict(request) for request in requests]
+        return _answers(self.worker, rows, lambda row: GenerationResult(**row), on_result)
 
 
 class VllmRewardModel:
@@ -39,10 +37,20 @@ class VllmRewardModel:
         self, conversations: Sequence[Conversation], on_score: OnScore | None = None
     ) -> list[RewardAttributes | str]:  # fmt: skip
         """Attributes or the words of an error, in the order of the conversations. Raises EngineError."""
-        scores: dict[int, RewardAttributes | str] = {}
-        message = {"rows": list(conversations)}
-        for position, row in self.worker.call(message, len(conversations)) if conversations else ():
-            scores[position] = row if isinstance(row, str) else RewardAttributes(*row)
-            if on_score:
-                on_score(position, scores[position])
-        return [scores[position] for position in range(len(conversations))]
+        return _answers(self.worker, list(conversations), _read_score, on_score)
+
+
+def _read_score(row: Any) -> RewardAttributes | str:
+    return row if isinstance(row, str) else RewardAttributes(*row)
+
+
+def _answers(
+    worker: WorkerProcess, rows: list[Any], read: Callable[[Any], AnswerT], tell: Callable[[int, AnswerT], None] | None
+) -> list[AnswerT]:  # fmt: skip
+    """What comes of the rows, in their order; `tell` is told as each comes."""
+    answers: dict[int, AnswerT] = {}
+    for position, row in worker.call({"rows": rows}, len(rows)) if rows else ():
+        answers[position] = read(row)
+        if tell:
+            tell(position, answers[position])
+    return [answers[position] for position in range(len(rows))]

@@ -1,8 +1,8 @@
 """Where things are: the only reader of the environment beside `assets/resources.py`.
 
-    SYNTH_ASSETS_RECIPE      the recipe (data/recipes/embedded.yaml)
-    SYNTH_ASSETS_HOME        the project's root (the checkout, else the current folder)
-    SYNTH_ASSETS_WAREHOUSE   where everything that a run writes goes (data/warehouse)
+SYNTH_ASSETS_RECIPE      the recipe (data/recipes/embedded.yaml)
+SYNTH_ASSETS_HOME        the project's root (the checkout, else the current folder)
+SYNTH_ASSETS_WAREHOUSE   where everything that a run writes goes (data/warehouse)
 """
 
 import os

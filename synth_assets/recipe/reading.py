@@ -80,9 +80,7 @@ def _at_scale(
     moved[path] = origin
     if isinstance(value, dict) and value and set(value) & set(SCALES):
         for unknown in set(value) - set(SCALES):
-            faults.append(
-                source.fault((*origin, unknown), None, "unknown scale", nearest_key(str(unknown), SCALES))
-            )
+            faults.append(source.fault((*origin, unknown), None, "unknown scale", nearest_key(str(unknown), SCALES)))
         for missing in set(SCALES) - set(value):
             faults.append(source.fault(origin, None, f"no value for scale {missing}", "smoke, demo and full"))
         if scale in value:

@@ -51,7 +51,7 @@ class Journal:
         self._read_to: dict[Path, int] = {}
         self._gathered: dict[str, bytes] = {}
         self._last_commit = time.monotonic()
-        self._repair()
+        self._cut_torn_end()
         self.refresh()
 
     def __len__(self) -> int:
@@ -104,28 +104,29 @@ class Journal:
             self._take_in(self._file)
         self._last_commit = time.monotonic()
 
-    def _repair(self) -> None:
-        """Cut a torn end off our own file, and tell of whatever is damaged before it."""
+    def _cut_torn_end(self) -> None:
+        """Of our own file; nobody else writes to it."""
         content = self._file.read_bytes()
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             os.ftruncate(self._descriptor, whole)
             self.repairs.append(f"{self._file}: {len(content) - whole} bytes of an unfinished record were cut off")
-        num_damaged = sum(_key_of(line) is None for line in content[:whole].split(b"\n")[:-1])
-        if num_damaged:
-            self.repairs.append(f"{self._file}: {num_damaged} damaged records are left aside; their calls are made again")
 
     def _take_in(self, file: Path) -> None:
         start = self._read_to.get(file, 0)
         with file.open("rb") as stream:
             stream.seek(start)
             content = stream.read()
-        offset = start
+        offset, num_damaged = start, 0
         for line in content.split(b"\n")[:-1]:  # what follows the last line's end is not finished
             if key := _key_of(line):
                 self._places[key] = _Place(file, offset, len(line))
+            else:
+                num_damaged += 1
             offset += len(line) + 1
         self._read_to[file] = offset
+        if num_damaged:
+            self.repairs.append(f"{file}: {num_damaged} damaged records are left aside; their calls are made again")
 
 
 @contextmanager

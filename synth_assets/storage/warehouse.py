@@ -75,9 +75,7 @@ class Warehouse:
         return self.table_path(name).is_file()
 
     def table_names(self) -> list[str]:
-        return sorted(
-            path.stem for path in self.folder.glob("tables/*/*.parquet") if path.stem == path.parent.name
-        )
+        return sorted(path.stem for path in self.folder.glob("tables/*/*.parquet") if path.stem == path.parent.name)
 
     def write_table(self, name: str, frame: pl.DataFrame, schema: pl.Schema | None = None) -> str:
         """Replace a table by this frame, in its row order; returns the SHA-256 of the file.
@@ -137,16 +135,12 @@ class Warehouse:
             try:
                 statements = connection.extract_statements(sql)
                 if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
-                    raise WarehouseError(
-                        "a query is exactly one SELECT", value=sql, remedy="queries cannot write"
-                    )
+                    raise WarehouseError("a query is exactly one SELECT", value=sql, remedy="queries cannot write")
                 frame: pl.DataFrame = connection.sql(sql).pl()
                 return frame
             except duckdb.Error as error:
                 names = ", ".join(self.table_names()) or "none"
-                raise WarehouseError(
-                    f"the query failed: {error}", remedy=f"the tables are: {names}"
-                ) from error
+                raise WarehouseError(f"the query failed: {error}", remedy=f"the tables are: {names}") from error
 
     def artefact_dir(self, kind: str, key: str) -> Path:
         """The folder of an artefact, made if need be; `key` is a content hash or another plain name."""
@@ -238,13 +232,10 @@ def _parquet_bytes(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _publish(
-    connection: duckdb.DuckDBPyConnection, file: Path, name: str, num_rows: int, digest: str
-) -> None:
+def _publish(connection: duckdb.DuckDBPyConnection, file: Path, name: str, num_rows: int, digest: str) -> None:
     connection.execute("BEGIN")
     connection.execute(
-        "CREATE TABLE IF NOT EXISTS published_tables "
-        "(name VARCHAR PRIMARY KEY, num_rows BIGINT, sha256 VARCHAR)"
+        "CREATE TABLE IF NOT EXISTS published_tables (name VARCHAR PRIMARY KEY, num_rows BIGINT, sha256 VARCHAR)"
     )
     connection.execute("INSERT OR REPLACE INTO published_tables VALUES (?, ?, ?)", [name, num_rows, digest])
     connection.execute(_view_sql(name, file))
@@ -258,9 +249,7 @@ def _view_sql(name: str, file: Path, kind: str = "VIEW") -> str:
 
 def _checked(name: str, pattern: re.Pattern[str]) -> str:
     if not pattern.fullmatch(name):
-        raise WarehouseError(
-            "not a name of a table or artefact", value=name, remedy=f"names match {pattern.pattern}"
-        )
+        raise WarehouseError("not a name of a table or artefact", value=name, remedy=f"names match {pattern.pattern}")
     return name
 
 
@@ -268,9 +257,7 @@ def _write_failure(error: Exception, path: Path) -> WarehouseError:
     number = error.errno if isinstance(error, OSError) else None
     text = str(error)
     if number in NO_SPACE or "no space left" in text.lower():
-        remedy = (
-            "free some space, or set SYNTH_ASSETS_WAREHOUSE to another folder; the previous table is intact"
-        )
+        remedy = "free some space, or set SYNTH_ASSETS_WAREHOUSE to another folder; the previous table is intact"
         return WarehouseSpaceError(f"no room left to write {path}", value=text, remedy=remedy)
     if number in (errno.EACCES, errno.EPERM, errno.EROFS) or "permission denied" in text.lower():
         remedy = "make the folder writable, or choose another one with SYNTH_ASSETS_WAREHOUSE"

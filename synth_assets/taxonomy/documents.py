@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
-from synth_assets.errors import DocumentError, Fault
+from synth_assets.errors import DocumentError, Fault, Where
 from synth_assets.located_yaml import LocatedYaml, read_located_yaml
 from synth_assets.records import DocumentChunk, LeafNode, SeedExample, content_id
 
@@ -61,9 +61,7 @@ def read_document_chunks(
         text = _read_text(leaf_node, file)
         source = file.relative_to(documents_dir).as_posix()
         spans = split_document(text, max_chunk_tokens, count_tokens)
-        chunks += [
-            _chunk(leaf_node, source, heading, start, text[start:end]) for heading, start, end in spans
-        ]
+        chunks += [_chunk(leaf_node, source, heading, start, text[start:end]) for heading, start, end in spans]
     return chunks
 
 
@@ -95,9 +93,7 @@ def _sections(text: str) -> Iterator[tuple[str, Span]]:
     yield " > ".join(name for _, name in headings), (start, position)
 
 
-def _split(
-    text: str, span: Span, cuts: Sequence[re.Pattern[str]], fits: Callable[[str], bool]
-) -> Iterator[Span]:
+def _split(text: str, span: Span, cuts: Sequence[re.Pattern[str]], fits: Callable[[str], bool]) -> Iterator[Span]:
     """Cut at the coarsest place that does, then put neighbours together as long as they fit."""
     start, end = _strip(text, span)
     if start == end:
@@ -133,9 +129,7 @@ def _matched_files(leaf_node: LeafNode, documents_dir: Path) -> list[Path]:
     for pattern in leaf_node.document_patterns:
         parts = PurePosixPath(pattern.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts or ":" in "".join(parts.parts[:1]):
-            raise _error(
-                leaf_node, "a pattern leads out of the documents folder", pattern, "make it relative to it"
-            )
+            raise _error(leaf_node, "a pattern leads out of the documents folder", pattern, "make it relative to it")
         try:
             matched = sorted(path for path in documents_dir.glob(str(parts)) if path.is_file())
         except (ValueError, IndexError) as error:
@@ -145,9 +139,7 @@ def _matched_files(leaf_node: LeafNode, documents_dir: Path) -> list[Path]:
             raise _error(leaf_node, f"no document matches the pattern {pattern!r}", None, remedy)
         for path in matched:
             if not path.resolve().is_relative_to(inside):
-                raise _error(
-                    leaf_node, "a link leads out of the documents folder", str(path), "copy the document"
-                )
+                raise _error(leaf_node, "a link leads out of the documents folder", str(path), "copy the document")
             files[path] = None
     return list(files)
 
@@ -164,34 +156,27 @@ def _read_text(leaf_node: LeafNode, file: Path) -> str:
         raise _error(leaf_node, f"a document is not UTF-8 (byte {error.start})", str(file), remedy) from error
     except OSError as error:
         reason = error.strerror or str(error)
-        raise _error(
-            leaf_node, f"a document cannot be read: {reason}", str(file), "mend its permissions"
-        ) from error
+        raise _error(leaf_node, f"a document cannot be read: {reason}", str(file), "mend its permissions") from error
 
 
 def _chunks_of_contexts(leaf_node: LeafNode, seed_examples: Sequence[SeedExample]) -> list[DocumentChunk]:
     own = (seed for seed in seed_examples if seed.leaf_node_id == leaf_node.leaf_node_id)
     contexts = dict.fromkeys(seed.context for seed in own if seed.context)
-    return [
-        _chunk(leaf_node, leaf_node.file, f"context {n}", 0, text) for n, text in enumerate(contexts, start=1)
-    ]
+    return [_chunk(leaf_node, leaf_node.file, f"context {n}", 0, text) for n, text in enumerate(contexts, start=1)]
 
 
 def _chunk(leaf_node: LeafNode, source: str, heading: str, start: int, text: str) -> DocumentChunk:
     chunk_id = content_id("document_chunk", leaf_node.leaf_path, source, heading, start, text)
     end = start + len(text)
-    return DocumentChunk(
-        chunk_id, leaf_node.leaf_node_id, leaf_node.leaf_path, source, heading, start, end, text
-    )
+    return DocumentChunk(chunk_id, leaf_node.leaf_node_id, leaf_node.leaf_path, source, heading, start, end, text)
 
 
 def _error(leaf_node: LeafNode, what: str, value: str | None, remedy: str) -> DocumentError:
-    return DocumentError(f"{leaf_node.file}: {what}", value=value, remedy=remedy)
+    return DocumentError(what, value=value, where=Where(leaf_node.file), remedy=remedy)
 
 
 def document_fault(leaf_node: LeafNode, error: DocumentError, roots: Iterable[Path]) -> Fault:
     """What is wrong with a leaf's documents, at the line of its file that names them."""
-    told = error.what.removeprefix(f"{leaf_node.file}: ")
     file = next((root / leaf_node.file for root in roots if (root / leaf_node.file).is_file()), None)
     source = read_located_yaml(file, leaf_node.file) if file else LocatedYaml(leaf_node.file, None, {})
-    return source.fault(("document", "patterns"), error.value, told, error.remedy or "a document that can be read")
+    return source.fault(("document", "patterns"), error.value, error.what, error.remedy or "a document that can be read")

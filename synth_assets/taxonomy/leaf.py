@@ -33,9 +33,7 @@ def read_leaf(root: Path, file: Path) -> tuple[LeafNode, list[SeedExample]]:
     A knowledge leaf gives one seed example for each question-and-answer pair, with the pair's context.
     """
     if not file.resolve().is_relative_to(root.resolve()):
-        fault = Fault(
-            str(file), None, None, "", str(file.resolve()), "leads out of the taxonomy", "a file inside it"
-        )
+        fault = Fault(str(file), None, None, "", str(file.resolve()), "leads out of the taxonomy", "a file inside it")
         raise LeafError("a leaf node cannot be read", faults=[fault], where=Where(str(file)))
     try:
         source = read_located_yaml(file)
@@ -49,9 +47,7 @@ def read_leaf(root: Path, file: Path) -> tuple[LeafNode, list[SeedExample]]:
     return _records(source.value, seeds, leaf_path, file.relative_to(root).as_posix())
 
 
-def _records(
-    value: dict[str, Any], seeds: Sequence[Seed], leaf_path: str, file: str
-) -> tuple[LeafNode, list[SeedExample]]:
+def _records(value: dict[str, Any], seeds: Sequence[Seed], leaf_path: str, file: str) -> tuple[LeafNode, list[SeedExample]]:
     document = value.get("document") or {}
     said = {key: part for key, part in value.items() if key != "seed_examples"}
     leaf_node_id = content_id("leaf_node", leaf_path, said, seeds)
@@ -131,9 +127,7 @@ class _LeafReader:
         patterns = self._list(document, ("document",), "patterns", at_least=1)
         for index, pattern in enumerate(patterns):
             if not isinstance(pattern, str) or not pattern.strip():
-                self._fault(
-                    ("document", "patterns", index), pattern, "no pattern", "text such as manuals/*.md"
-                )
+                self._fault(("document", "patterns", index), pattern, "no pattern", "text such as manuals/*.md")
         self._all_different(patterns, ("document", "patterns"))
 
     def _skill_seeds(self, value: dict[str, Any], at_least: int) -> list[Seed]:
@@ -157,9 +151,7 @@ class _LeafReader:
         for index, item in enumerate(items):
             path: KeyPath = ("seed_examples", index)
             if not isinstance(item, dict):
-                self._fault(
-                    path, item, "not a seed example", "a mapping with context and questions_and_answers"
-                )
+                self._fault(path, item, "not a seed example", "a mapping with context and questions_and_answers")
                 continue
             self._only_known(item, path, ("context", "questions_and_answers"))
             context = self._text(item, path, "context")
@@ -167,9 +159,7 @@ class _LeafReader:
             for number, pair in enumerate(pairs):
                 place: KeyPath = (*path, "questions_and_answers", number)
                 if isinstance(pair, dict):
-                    seeds.append(
-                        (context, self._text(pair, place, "question"), self._text(pair, place, "answer"))
-                    )
+                    seeds.append((context, self._text(pair, place, "question"), self._text(pair, place, "answer")))
                 else:
                     self._fault(place, pair, "not a pair", "a mapping with question and answer")
             self._all_different(pairs, (*path, "questions_and_answers"))

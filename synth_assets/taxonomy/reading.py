@@ -70,8 +70,7 @@ def _leaf_files(root: Path) -> list[Path]:
     files = sorted(file for branch in BRANCHES for file in _walk(root / branch))
     if not files:
         raise TaxonomyError(
-            f"the taxonomy holds no leaf node: no {LEAF_FILE} under "
-            + ", ".join(f"{name}/" for name in BRANCHES),
+            f"the taxonomy holds no leaf node: no {LEAF_FILE} under " + ", ".join(f"{name}/" for name in BRANCHES),
             value=str(root),
             remedy=f"a leaf node is a folder such as compositional_skills/writing/haiku with a {LEAF_FILE}",
         )

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from synth_assets.assets.storing import STAGE_ORDER, load, num_by, replace_stage_rows
+from synth_assets.assets.storing import ASSET_OF_STAGE, load, num_by, replace_stage_rows
 from synth_assets.errors import WarehouseError
 from synth_assets.frames import to_frame
 from synth_assets.records import LeafNode, RejectedSample, StageCounts
 from synth_assets.storage import Warehouse
+
+FIRST = next(iter(ASSET_OF_STAGE))
 
 
 def row(stage: str, number: int) -> RejectedSample:
@@ -17,7 +19,7 @@ def row(stage: str, number: int) -> RejectedSample:
 
 def test_each_stage_replaces_its_own_rows_in_pipeline_order(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "warehouse")
-    first, second, *_ = STAGE_ORDER
+    first, second, *_ = ASSET_OF_STAGE
     replace_stage_rows(warehouse, second, [row(second, 0), row(second, 1)], RejectedSample)
     replace_stage_rows(warehouse, first, [row(first, 0)], RejectedSample)
     assert load(warehouse, RejectedSample) == [row(first, 0), row(second, 0), row(second, 1)]
@@ -29,9 +31,9 @@ def test_each_stage_replaces_its_own_rows_in_pipeline_order(tmp_path: Path) -> N
 
 def test_an_unknown_stage_comes_last(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path)
-    for stage in ("zzz", STAGE_ORDER[0], "aaa"):
+    for stage in ("zzz", FIRST, "aaa"):
         replace_stage_rows(warehouse, stage, [StageCounts(stage, 1, 1, 0, 0)], StageCounts)
-    assert [counts.stage for counts in load(warehouse, StageCounts)] == [STAGE_ORDER[0], "aaa", "zzz"]
+    assert [counts.stage for counts in load(warehouse, StageCounts)] == [FIRST, "aaa", "zzz"]
 
 
 def test_loading_what_was_not_made(tmp_path: Path) -> None:

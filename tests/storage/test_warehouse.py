@@ -52,9 +52,7 @@ def test_what_is_written_is_read_in_order_and_by_sql(warehouse: Warehouse) -> No
     assert warehouse.query("SELECT sum(num_in) AS n FROM stage_counts")["n"].to_list() == [4]
     with duckdb.connect(warehouse.database, read_only=True) as connection:
         assert connection.execute("SELECT stage FROM stage_counts").fetchall() == [("reward",), ("filter",)]
-        assert connection.execute("SELECT name, num_rows FROM published_tables").fetchall() == [
-            ("stage_counts", 2)
-        ]
+        assert connection.execute("SELECT name, num_rows FROM published_tables").fetchall() == [("stage_counts", 2)]
 
 
 def test_the_same_frame_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -71,9 +69,7 @@ def test_the_same_frame_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_nothing_but_the_tables_is_left_behind(warehouse: Warehouse) -> None:
     warehouse.write_table("stage_counts", COUNTS)
     warehouse.write_table("stage_counts", COUNTS.head(1))
-    assert [path.name for path in warehouse.table_path("stage_counts").parent.iterdir()] == [
-        "stage_counts.parquet"
-    ]
+    assert [path.name for path in warehouse.table_path("stage_counts").parent.iterdir()] == ["stage_counts.parquet"]
     assert warehouse.read_table("stage_counts").height == 1
 
 
@@ -95,9 +91,7 @@ def test_a_table_that_is_not_there_is_named(warehouse: Warehouse) -> None:
         warehouse.read_table("seed_examples")
 
 
-@pytest.mark.parametrize(
-    "sql", ["DROP VIEW stage_counts", "SELECT 1; SELECT 2", "COPY (SELECT 1) TO 'x.csv'", "SELEC"]
-)
+@pytest.mark.parametrize("sql", ["DROP VIEW stage_counts", "SELECT 1; SELECT 2", "COPY (SELECT 1) TO 'x.csv'", "SELEC"])
 def test_a_query_can_only_read(warehouse: Warehouse, sql: str) -> None:
     warehouse.write_table("stage_counts", COUNTS)
     with pytest.raises(WarehouseError):
@@ -188,9 +182,7 @@ def test_a_full_disk_leaves_the_previous_table(warehouse: Warehouse) -> None:
     said = run_python(code, warehouse.folder)
     assert "no room left" in said and "free some space" in said
     assert warehouse.table_path("stage_counts").read_bytes() == before
-    assert [path.name for path in warehouse.table_path("stage_counts").parent.iterdir()] == [
-        "stage_counts.parquet"
-    ]
+    assert [path.name for path in warehouse.table_path("stage_counts").parent.iterdir()] == ["stage_counts.parquet"]
 
 
 def test_a_read_only_folder_is_an_error(tmp_path: Path) -> None:

@@ -106,8 +106,6 @@ def test_an_empty_or_binary_document_is_refused(tmp_path: Path) -> None:
 def test_a_remote_repository_gives_the_contexts_of_the_seeds_once(tmp_path: Path) -> None:
     seeds = [SeedExample(str(n), "id", "knowledge/x", n, f"Context {n // 3}.", "q", "a") for n in range(6)]
     other = SeedExample("o", "other", "knowledge/y", 0, "Other.", "q", "a")
-    chunks = read_document_chunks(
-        leaf("*.md", repo="https://example.org/a.git"), tmp_path, 10, [*seeds, other]
-    )
+    chunks = read_document_chunks(leaf("*.md", repo="https://example.org/a.git"), tmp_path, 10, [*seeds, other])
     assert [chunk.text for chunk in chunks] == ["Context 0.", "Context 1."]
     assert read_document_chunks(leaf("*.md", branch="compositional_skills"), tmp_path, 10, seeds) == []
