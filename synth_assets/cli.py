@@ -2,6 +2,7 @@
 
     synth-assets demo             make what is not made yet, through Dagster, and print a summary
     synth-assets summary          print that summary again
+    synth-assets status           what is made, stale, failing, running; what the next night would do
     synth-assets trace ID         all that made one sample, and all that was made of it
     synth-assets dev              the Dagster UI on this machine, with schedule and daemons
     synth-assets doctor           what is installed and ready, and what to do about what is not
@@ -85,6 +86,22 @@ def summary() -> None:
 
 
 @cli.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON instead of text.")
+@_telling
+def status(as_json: bool) -> None:
+    """What is made, stale, failing or running, and what the next nightly run would do."""
+    declared_recipe()
+    settle_dagster_home()
+    from synth_assets.assets.running import open_instance
+    from synth_assets.assets.status import read_status, status_json, status_text
+    from synth_assets.definitions import ASSETS
+
+    with open_instance() as instance:
+        found = read_status(ASSETS, declared_recipe(), open_warehouse(), instance)
+    click.echo(json.dumps(status_json(found), indent=2, ensure_ascii=False) if as_json else status_text(found))
+
+
+@cli.command()
 @click.argument("sample_id")
 @click.option("--json", "as_json", is_flag=True, help="As JSON instead of text.")
 @click.option("--ask/--no-ask", default=True, help="Ask the tuned student as well (starts its engine).", show_default=True)
@@ -105,6 +122,12 @@ def dev(port: int) -> None:
     """The Dagster UI on this machine only, with the daemons; the nightly schedule is on."""
     declared_recipe()
     settle_dagster_home()
+    from synth_assets.assets.currency import material_of_files
+    from synth_assets.assets.leaf_partitions import bring_up_to_date
+    from synth_assets.assets.running import open_instance
+
+    with open_instance() as instance:  # the leaves can be chosen as soon as the page is there
+        bring_up_to_date(instance, [leaf.leaf_path for leaf in material_of_files(declared_recipe()).leaf_nodes])
     program = Path(sys.executable).with_name("dagster")
     workspace = project_root() / "workspace.yaml"
     loaded = ["-w", str(workspace)] if workspace.is_file() else ["-m", "synth_assets.definitions"]

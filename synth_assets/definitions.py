@@ -2,7 +2,7 @@
 
     taxonomy -> seed_examples -> document_chunks
              -> synthetic_samples -> scored_samples -> reward_filtered_set
-             -> training_mix -> lora_checkpoint -> evaluation
+             -> training_mix -> lora_checkpoint -> evaluation -> run_report
 
 Importing this module reads the recipe and nothing else: a wrong recipe is a RecipeError with file, line and remedy,
 and no model library is loaded.
@@ -10,13 +10,15 @@ and no model library is loaded.
 
 import dagster as dg
 
+from synth_assets.assets.automation import FRESHNESS, READ_FROM_FILES, automation
 from synth_assets.assets.checks import stage_checks
-from synth_assets.assets.currency import code_version
 from synth_assets.assets.evaluation import evaluation
 from synth_assets.assets.generation import synthetic_samples
-from synth_assets.assets.jobs import CHECK_JOB_NAME, JOB_NAME, examine, nightly_schedule, step_executor, synthesize
+from synth_assets.assets.ingredients import code_version
+from synth_assets.assets.jobs import CHECK_JOB_NAME, JOB_NAME, examine, step_executor, synthesize
 from synth_assets.assets.resources import Engines, declared_recipe, open_warehouse, resources
 from synth_assets.assets.reward import reward_filtered_set, scored_samples
+from synth_assets.assets.run_report import run_report
 from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonomy
 from synth_assets.assets.tuning import lora_checkpoint, training_mix
 from synth_assets.recipe import Recipe
@@ -32,22 +34,29 @@ ASSETS = (
     training_mix,
     lora_checkpoint,
     evaluation,
+    run_report,
 )
 
 
 def build_definitions(recipe: Recipe, warehouse: Warehouse, engines: Engines | None = None) -> dg.Definitions:
     """The pipeline of one recipe over one warehouse."""
+    nightly, taxonomy_files = automation(ASSETS, recipe, warehouse)
     return dg.Definitions(
-        assets=[
-            asset.map_asset_specs(lambda spec: spec.replace_attributes(code_version=code_version(spec.key.path[-1], recipe)))
-            for asset in ASSETS
-        ],
+        assets=[asset.map_asset_specs(lambda spec: _completed(spec, recipe)) for asset in ASSETS],
         asset_checks=stage_checks(recipe),
         jobs=[synthesize, examine],
-        schedules=[nightly_schedule(recipe.schedule)],
+        schedules=[nightly],
+        sensors=[taxonomy_files],
         resources=resources(recipe, warehouse, engines),
         executor=step_executor,
     )
+
+
+def _completed(spec: dg.AssetSpec, recipe: Recipe) -> dg.AssetSpec:
+    """What depends on the recipe, or on the asset's place among the others."""
+    name = spec.key.path[-1]
+    freshness = FRESHNESS if name in READ_FROM_FILES else None
+    return spec.replace_attributes(code_version=code_version(name, recipe), freshness_policy=freshness)
 
 
 defs = build_definitions(declared_recipe(), open_warehouse())

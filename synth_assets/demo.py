@@ -14,13 +14,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from synth_assets.assets.checks import check_keys
-from synth_assets.assets.currency import outdated_checks, stale_assets
+from synth_assets.assets.currency import outdated_checks, plan_run
+from synth_assets.assets.leaf_partitions import bring_up_to_date, range_tags
 from synth_assets.assets.resources import declared_recipe, open_warehouse
 from synth_assets.assets.running import RunOutcome, bury_dead_runs, latest_checks, open_instance, run_job
 from synth_assets.definitions import ASSETS, examine_job, synthesize_job
 from synth_assets.machine import PeakMemory
 from synth_assets.model_folder import check_model_folder
 from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.screen import Screen
 from synth_assets.summary import LastRun, closing_summary, write_last_run
 
 Report = Callable[[str], None]
@@ -37,16 +39,20 @@ def run_demo(report: Report) -> int:
     with open_instance() as instance:
         for run_id in bury_dead_runs(instance):
             report(f"run {run_id[:8]} was killed; this one goes on from what it left")
-        stale = stale_assets(ASSETS, keys, recipe, warehouse, instance)
+        plan = plan_run(ASSETS, keys, recipe, warehouse, instance)
+        bring_up_to_date(instance, plan.leaves)
+        stale = plan.assets
         said = f"recipe {recipe.name}, scale {recipe.scale}, seed {recipe.seed}"
         report(f"{said}: {len(stale)} of {len(names)} assets to make")
+        if stale and plan.leaf_paths:
+            report(f"  leaf nodes to make: {len(plan.leaf_paths)} of {len(plan.leaves)}")
         if current := [name for name in names if name not in stale]:
             report(f"  current already: {', '.join(current)}")
         start, outcome = time.monotonic(), RunOutcome("", True, ())
         with PeakMemory().watching() as memory:
             if stale:
                 with _screen_for_us(log) as show:
-                    outcome = run_job(synthesize_job, instance, stale, show)
+                    outcome = run_job(synthesize_job, instance, stale, show, range_tags(instance, plan.leaf_paths))
             if outcome.is_success and (outdated := outdated_checks(keys, recipe, instance)):
                 report(f"  judged by other thresholds before, checked again: {', '.join(outdated)}")
                 with _screen_for_us(log) as show:
@@ -54,7 +60,7 @@ def run_demo(report: Report) -> int:
                 stopped = [c for c in latest_checks(keys, instance) if c.is_blocking and not c.has_passed]
                 failures = (*outcome.errors, *(f"{check.asset}: the check {check.name} stops here" for check in stopped))
                 outcome = replace(outcome, is_success=not failures, errors=failures)
-        left = [] if outcome.is_success else stale_assets(ASSETS, keys, recipe, warehouse, instance)
+        left = [] if outcome.is_success else plan_run(ASSETS, keys, recipe, warehouse, instance).assets
         checks = [c for c in latest_checks(keys, instance) if c.run_id == outcome.run_id or c.asset not in left]
         last = LastRun(
             recipe=f"{recipe.name} at scale {recipe.scale}", run_id=outcome.run_id, is_success=outcome.is_success,
@@ -76,20 +82,17 @@ def _check_models(recipe: Recipe) -> None:
 
 
 @contextmanager
-def _screen_for_us(log: Path) -> Iterator[Report]:
-    """Within: the process's output and that of all it starts goes to the log, and `show` writes to the screen."""
+def _screen_for_us(log: Path) -> Iterator[Screen]:
+    """Within: the process's output and that of all it starts goes to the log, and the `Screen` writes to the terminal."""
     sys.stdout.flush()
     sys.stderr.flush()
     screen, errors = os.dup(1), os.dup(2)
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
 
-    def show(line: str) -> None:
-        os.write(screen, f"{line}\n".encode())
-
     try:
         os.dup2(target, 1)
         os.dup2(target, 2)
-        yield show
+        yield Screen(screen)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -8,11 +8,12 @@
     ├── BenchmarkError              the held-out questions are missing or wrong
     ├── ModelError                  a model folder is missing, no safetensors, or another architecture
     ├── EngineError                 an engine could not start, or died with requests under way
+    ├── GateError                   a check that blocks has failed upstream
     ├── GenerationError             generation as a whole cannot reach what the recipe asks for
     ├── TuningError                 tuning cannot start, or its loss is no number
     ├── WarehouseError              the warehouse cannot be read or written
     │   ├── WarehouseLockedError    another process holds it
-    │   ├── WarehouseVersionError   a newer version of this program wrote it
+    │   ├── WarehouseVersionError   another version of this program wrote it
     │   └── WarehouseSpaceError     the disk is full
     └── CountsError                 rows in are not kept + rejected + failed
 
@@ -133,6 +134,10 @@ class EngineError(SynthAssetsError):
     """An engine could not start, or died with requests under way."""
 
 
+class GateError(SynthAssetsError):
+    """A check that blocks has failed on what this would be made from, in this run or an earlier one."""
+
+
 class GenerationError(SynthAssetsError):
     """Generation as a whole cannot reach what the recipe asks for."""
 
@@ -150,7 +155,7 @@ class WarehouseLockedError(WarehouseError):
 
 
 class WarehouseVersionError(WarehouseError):
-    """The warehouse was written by a newer version of this program."""
+    """The warehouse was written by another version of this program."""
 
 
 class WarehouseSpaceError(WarehouseError):

@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import typing
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from typing import Any, Literal
 
@@ -247,9 +248,10 @@ class BenchmarkAnswer:
 
 @dataclass(frozen=True)
 class StageCounts:
-    """Every row that goes into a stage comes out exactly once."""
+    """Every row that goes into a stage comes out exactly once. One for each leaf; the sum over leaves has no path."""
 
     stage: str
+    leaf_path: str
     num_in: int
     num_kept: int
     num_rejected: int
@@ -258,14 +260,34 @@ class StageCounts:
     def check(self) -> StageCounts:
         """Itself, for chaining. Raises CountsError unless in = kept + rejected + failed, and none < 0."""
         num_out = self.num_kept + self.num_rejected + self.num_failed
-        if self.num_in != num_out or min(astuple(self)[1:]) < 0:
+        if self.num_in != num_out or min(astuple(self)[2:]) < 0:
+            where = f"stage {self.stage}, {self.leaf_path or 'all leaves'}"
             raise CountsError(
-                f"stage {self.stage}: {self.num_in} rows in, but {self.num_kept} kept + {self.num_rejected} "
-                f"rejected + {self.num_failed} failed = {num_out}",
+                f"{where}: {self.num_in} rows in, but {self.num_kept} kept + {self.num_rejected} rejected + "
+                f"{self.num_failed} failed = {num_out}",
                 value=num_out - self.num_in,
                 remedy="this is a defect of the stage, not of the data: please report it with the recipe",
             )
         return self
+
+
+def count_by_leaf(
+    stage: str, num_in: Mapping[str, int], kept: Iterable[Any], turned_away: Iterable[RejectedSample]
+) -> list[StageCounts]:
+    """By leaf path; `num_in` is counted where rows go in. Raises CountsError if a row was lost or made up."""
+    num_kept = Counter(row.leaf_path for row in kept)
+    ended = Counter((row.leaf_path, row.outcome) for row in turned_away)
+    paths = sorted({*num_in, *num_kept, *(path for path, _ in ended)})
+    return [
+        StageCounts(stage, path, num_in.get(path, 0), num_kept[path], ended[path, "rejected"], ended[path, "failed"]).check()
+        for path in paths
+    ]
+
+
+def sum_counts(stage: str, counts: Iterable[StageCounts]) -> StageCounts:
+    """Over all leaves."""
+    columns = zip(*(astuple(each)[2:] for each in counts), strict=True)
+    return StageCounts(stage, "", *([sum(column) for column in columns] or [0, 0, 0, 0]))
 
 
 TABLES: dict[str, type[Any]] = {

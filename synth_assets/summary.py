@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from synth_assets.assets.checks import data_docs_folder
+from synth_assets.assets.run_report import report_file
 from synth_assets.assets.running import CheckOutcome
 from synth_assets.assets.storing import ASSET_OF_STAGE
 from synth_assets.errors import WarehouseError
@@ -75,7 +76,7 @@ def closing_summary(recipe: Recipe, warehouse: Warehouse, last: LastRun) -> str:
     parts = [_head(last), _counts(warehouse, stages), _reasons(warehouse, stages), _checks(last)]
     if "evaluation" not in last.left:
         parts.append(_accuracy(recipe, warehouse))
-    parts.append(_places(warehouse))
+    parts.append(_places(warehouse, last))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -97,7 +98,8 @@ def _counts(warehouse: Warehouse, stages: Sequence[str]) -> str:
     rows = (
         warehouse.read_table("stage_counts")
         .filter(pl.col("stage").is_in(stages))
-        .select("stage", in_="num_in", kept="num_kept", rejected="num_rejected", failed="num_failed")
+        .group_by("stage", maintain_order=True)
+        .agg(pl.col("num_in", "num_kept", "num_rejected", "num_failed").sum())
     )
     lines = [
         f"  {stage:<12} {num_in:>8,} = {kept:>8,} + {rejected:>8,} + {failed:>6,}"
@@ -153,11 +155,13 @@ def _accuracy(recipe: Recipe, warehouse: Warehouse) -> str:
     return "\n".join(lines)
 
 
-def _places(warehouse: Warehouse) -> str:
+def _places(warehouse: Warehouse, last: LastRun) -> str:
     lines = ["Where it lies", f"  tables     {warehouse.folder / 'tables'}", f"  SQL        {warehouse.snapshot}"]
     if warehouse.has_table("lora_checkpoint"):
         for checkpoint in from_frame(warehouse.read_table("lora_checkpoint"), Checkpoint):
             lines.append(f"  adapter    {warehouse.folder / checkpoint.adapter_path}")
+    if last.run_id and (report := report_file(warehouse, last.run_id)).is_file():
+        lines.append(f"  report     {report}")
     if (docs := data_docs_folder(warehouse) / "index.html").is_file():
         lines.append(f"  Data Docs  {docs}")
     return "\n".join([*lines, "Look at it: make dev, then http://127.0.0.1:3000"])

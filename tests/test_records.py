@@ -76,8 +76,8 @@ def test_attributes_are_in_helpsteer_order_and_weighted() -> None:
 @pytest.mark.parametrize("counts", [(5, 3, 1, 0), (5, 3, 1, 2), (1, 2, -1, 0)])
 def test_counts_that_do_not_add_up_are_an_error(counts: tuple[int, int, int, int]) -> None:
     with pytest.raises(CountsError, match="stage reward"):
-        StageCounts("reward", *counts).check()
+        StageCounts("reward", "a", *counts).check()
 
 
 def test_counts_that_add_up_pass_through() -> None:
-    assert StageCounts("reward", 5, 3, 1, 1).check().num_kept == 3
+    assert StageCounts("reward", "a", 5, 3, 1, 1).check().num_kept == 3

@@ -3,6 +3,7 @@
 One name means one thing in every table; the few exceptions stand under "table.column". A test holds the two together.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -88,6 +89,31 @@ DESCRIPTIONS = {
     "verbosity": "reward attribute, from 0 to 4",
     "version": "version of the file's format",
 }
+
+
+#: Columns that come from columns of another name: "table.column" -> (upstream table, column).
+RENAMED = {
+    "synthetic_samples.seed_example_ids": [("seed_examples", "seed_example_id")],
+    "synthetic_samples.instruction_prompt": [("seed_examples", "question"), ("document_chunks", "text")],
+    "synthetic_samples.response_prompt": [("seed_examples", "question"), ("seed_examples", "answer")],
+    "synthetic_samples.instruction": [("seed_examples", "question")],
+    "synthetic_samples.context": [("document_chunks", "text")],
+    "scored_samples.reward": [("synthetic_samples", "instruction"), ("synthetic_samples", "response")],
+    "training_mix.prompt": [("reward_filtered_set", "context"), ("reward_filtered_set", "instruction")],
+    "lora_checkpoint.num_examples": [("training_mix", "training_example_id")],
+    "evaluation.model": [("lora_checkpoint", "checkpoint_id")],
+}
+
+
+def column_lineage(table: str, upstream: Sequence[str]) -> dict[str, Any]:
+    """The metadata from which the UI shows where a column comes from: columns of the same name, and RENAMED."""
+    columns = {name: set(schema_of(TABLES[name])) for name in upstream}
+    lineage = {}
+    for column in schema_of(TABLES[table]):
+        sources = [(name, column) for name in upstream if column in columns[name]]
+        sources += RENAMED.get(f"{table}.{column}", [])
+        lineage[column] = [dg.TableColumnDep(asset_key=dg.AssetKey(name), column_name=source) for name, source in sources]
+    return {"dagster/column_lineage": dg.TableColumnLineage({name: deps for name, deps in lineage.items() if deps})}
 
 
 def column_schema(table: str) -> dict[str, Any]:

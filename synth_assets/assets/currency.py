@@ -1,136 +1,84 @@
-"""What each asset is made of, and whether what lies in the warehouse still is that.
+"""What is to be made: everything that is not current, leaf by leaf where an asset is made by leaf.
 
 An asset is current if it was made from the same code, the same part of the recipe, the same upstream tables and the
-same files, its table is still the one that was made then, and its checks have been run on it. What is current is
-not made again by `synth-assets demo`. The part of the recipe is in Dagster's code version as well, so the UI marks an
-asset as outdated as soon as the recipe says something else. Thresholds of checks make nothing anew: only the checks
-are run again (`outdated_checks`).
+same files, its table is still the one that was made then, and its checks have been run on it and do not stop it. What is
+current is not made again by the command line, the schedule or the sensor. The part of the recipe is in Dagster's code
+version as well, so the UI marks an asset as outdated as soon as the recipe says something else. Thresholds of checks
+make nothing anew: only the checks are run again (`outdated_checks`).
 
-`version` is raised by hand when a change of code changes rows. Hashing reads every file: models of many GB take
-as long as reading them takes.
+Leaves are judged by the files, not by the tables that were read from them: so it is known before a run which leaves it
+will go over, and a comment in a leaf's file makes no leaf anew.
 """
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 
-from synth_assets.model_folder import model_fingerprint
+from synth_assets.assets.ingredients import INGREDIENTS, inputs_id, sample_inputs, score_inputs, table_digest
+from synth_assets.assets.leaf_partitions import partition_key
+from synth_assets.assets.storing import ROWS_ID, leaf_digests
 from synth_assets.quality import suite_id, suites_of
-from synth_assets.recipe import ModelSpec, Recipe, resolve_path
-from synth_assets.records import content_id
+from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.storage import Warehouse
+from synth_assets.taxonomy import Material, read_material
+
+CheckKeys = Mapping[str, Sequence[dg.AssetCheckKey]]
 
 
 @dataclass(frozen=True)
-class Ingredients:
-    """Everything that an asset's rows depend on."""
+class Plan:
+    """What a run would do: `assets` in pipeline order, `leaf_paths` of those that are made by leaf.
 
-    version: str
-    upstream: tuple[str, ...]
-    settings: Callable[[Recipe], Sequence[object]]
-    models: Callable[[Recipe], Sequence[ModelSpec]] = lambda recipe: ()
-    files: Callable[[Recipe], Sequence[str]] = lambda recipe: ()
+    `leaves`: all leaf paths that the taxonomy's files hold; `retired`: leaves with rows that are there no more.
+    """
 
-
-INGREDIENTS: Mapping[str, Ingredients] = {
-    "taxonomy": Ingredients("1", (), lambda r: (r.taxonomy.paths,), files=lambda r: r.taxonomy.paths),
-    "seed_examples": Ingredients("1", ("taxonomy",), lambda r: (r.taxonomy.paths,), files=lambda r: r.taxonomy.paths),
-    "document_chunks": Ingredients(
-        "1",
-        ("taxonomy", "seed_examples"),
-        lambda r: (r.taxonomy.documents, r.taxonomy.max_chunk_tokens),
-        files=lambda r: (r.taxonomy.documents,),
-    ),
-    "synthetic_samples": Ingredients(
-        "1",
-        ("taxonomy", "seed_examples", "document_chunks"),
-        lambda r: (r.seed, r.teacher, r.generation),
-        models=lambda r: (r.teacher,),
-    ),
-    "scored_samples": Ingredients(
-        "1",
-        ("synthetic_samples",),
-        lambda r: (r.reward_model, r.reward.weights, r.generation.prompts),
-        models=lambda r: (r.reward_model,),
-    ),
-    "reward_filtered_set": Ingredients(
-        "1",
-        ("synthetic_samples", "scored_samples"),
-        lambda r: (r.reward.cut, r.filter, r.evaluation.benchmark),
-        files=lambda r: (r.evaluation.benchmark,),
-    ),
-    "training_mix": Ingredients(
-        "1",
-        ("reward_filtered_set",),
-        lambda r: (r.seed, r.generation.prompts, r.tuning.validation_share, r.tuning.replay_share),
-        files=lambda r: (r.tuning.replay_buffer,) if r.tuning.replay_share and r.tuning.replay_buffer else (),
-    ),
-    "lora_checkpoint": Ingredients(
-        "1",
-        ("training_mix",),
-        lambda r: (r.seed, r.student, r.tuning),
-        models=lambda r: (r.student,),
-    ),
-    "evaluation": Ingredients(
-        "1",
-        ("lora_checkpoint",),
-        lambda r: (r.student, r.evaluation, r.generation.prompts),
-        models=lambda r: (r.student,),
-        files=lambda r: (r.evaluation.benchmark,),
-    ),
-}
+    assets: list[str]
+    leaf_paths: list[str]
+    leaves: list[str]
+    retired: list[str]
 
 
-def code_version(asset: str, recipe: Recipe) -> str:
-    """Version of the code and hash of the part of the recipe that the asset reads."""
-    parts = INGREDIENTS[asset]
-    said = [part.model_dump(mode="json") if hasattr(part, "model_dump") else part for part in parts.settings(recipe)]
-    return f"{parts.version}-{content_id('settings', asset, said)[:8]}"
-
-
-def inputs_id(asset: str, recipe: Recipe, warehouse: Warehouse) -> str:
-    """Content hash of everything that the asset's rows depend on. Raises ModelError for a missing model."""
-    parts = INGREDIENTS[asset]
-    return content_id(
-        "inputs",
-        code_version(asset, recipe),
-        {name: table_digest(warehouse, name) for name in parts.upstream},
-        [model_fingerprint(resolve_path(spec.path)) for spec in parts.models(recipe)],
-        [_files_digest(resolve_path(path)) for path in parts.files(recipe)],
-    )
-
-
-def table_digest(warehouse: Warehouse, name: str) -> str | None:
-    """SHA-256 of the table's file, which `Warehouse.write_table` returned; None where there is none."""
-    if not warehouse.has_table(name):
-        return None
-    return hashlib.sha256(warehouse.table_path(name).read_bytes()).hexdigest()
-
-
-def stale_assets(
+def plan_run(
     assets: Sequence[dg.AssetsDefinition],
-    checks: Mapping[str, Sequence[dg.AssetCheckKey]],
+    checks: CheckKeys,
     recipe: Recipe,
     warehouse: Warehouse,
     instance: dg.DagsterInstance,
-) -> list[str]:
-    """The assets to make, in pipeline order: those that are not current, and all that come after them."""
+) -> Plan:
+    """Raises TaxonomyError if the taxonomy cannot be read at all, ModelError for a missing model."""
+    material = material_of_files(recipe)
+    leaves = [leaf.leaf_path for leaf in material.leaf_nodes]
+    samples = _digests(warehouse, "synthetic_samples")
+    retired = sorted(set(samples) - set(leaves))
     stale: list[str] = []
+    stale_leaves: set[str] = set()
     for definition in assets:
         name = definition.key.path[-1]
-        if set(INGREDIENTS[name].upstream) & set(stale) or not _is_current(
-            definition.key, checks.get(name, ()), recipe, warehouse, instance
-        ):
+        judged = all(_is_checked(check, definition.key, instance) for check in checks.get(name, ()))
+        upstream = set(INGREDIENTS[name].upstream)
+        if INGREDIENTS[name].is_by_leaf:
+            expected = sample_inputs(recipe, material)
+            if name == "scored_samples":
+                expected = score_inputs(recipe, {path: samples.get(path, "") for path in leaves})
+            current = _current_leaves(definition.key, expected, warehouse, instance) if judged else set()
+            stale_leaves |= set(leaves) - current
+            is_stale = bool(stale_leaves)
+        else:
+            is_stale = bool(upstream & set(stale)) or bool(retired and "synthetic_samples" in upstream)
+            is_stale = is_stale or not judged or not _is_current(definition.key, recipe, warehouse, instance)
+        if is_stale:
             stale.append(name)
-    return stale
+    return Plan(stale, sorted(stale_leaves), leaves, retired)
 
 
-def outdated_checks(
-    checks: Mapping[str, Sequence[dg.AssetCheckKey]], recipe: Recipe, instance: dg.DagsterInstance
-) -> list[str]:
+def material_of_files(recipe: Recipe) -> Material:
+    roots = [resolve_path(path) for path in recipe.taxonomy.paths]
+    return read_material(roots, resolve_path(recipe.taxonomy.documents), recipe.taxonomy.max_chunk_tokens)
+
+
+def outdated_checks(checks: CheckKeys, recipe: Recipe, instance: dg.DagsterInstance) -> list[str]:
     """Assets whose checks were last judged by another suite: other bounds, other thresholds."""
     suites = suites_of(recipe.quality)
     return [
@@ -148,43 +96,46 @@ def _judged_by(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> object:
     return said.value if said else None
 
 
-def _is_current(
-    key: dg.AssetKey,
-    checks: Sequence[dg.AssetCheckKey],
-    recipe: Recipe,
-    warehouse: Warehouse,
-    instance: dg.DagsterInstance,
-) -> bool:
+def _is_current(key: dg.AssetKey, recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> bool:
     name = key.path[-1]
     event = instance.get_latest_materialization_event(key)
     made = event.asset_materialization if event else None
-    if event is None or made is None or made.tags is None:
+    if made is None or made.tags is None:
         return False
     recorded = made.metadata.get("inputs_id")
     if recorded is None or recorded.value != inputs_id(name, recipe, warehouse):
         return False
-    if made.tags.get("dagster/data_version") != table_digest(warehouse, name):
+    if INGREDIENTS[name].has_table and made.tags.get("dagster/data_version") != table_digest(warehouse, name):
         return False
     outputs = (value.value for value in made.metadata.values() if isinstance(value, dg.PathMetadataValue))
-    if not all(Path(path).exists() for path in outputs if path):
-        return False
-    return all(_is_checked(check, event.timestamp, instance) for check in checks)
+    return all(Path(path).exists() for path in outputs if path)
 
 
-def _is_checked(key: dg.AssetCheckKey, made_at: float, instance: dg.DagsterInstance) -> bool:
-    """Whether the check was run on what was made then, and does not stand in the way."""
-    latest = instance.get_latest_asset_check_evaluation_record(key)
-    if latest is None or latest.event is None or not isinstance(latest.evaluation, dg.AssetCheckEvaluation):
-        return False  # never run, or planned by a run that did not come so far
+def _current_leaves(
+    key: dg.AssetKey, expected: Mapping[str, str], warehouse: Warehouse, instance: dg.DagsterInstance
+) -> set[str]:
+    """Those of the leaves that were made of just this, and whose rows are still those that were made then."""
+    rows = _digests(warehouse, key.path[-1])
+    current = set()
+    for path, inputs in expected.items():
+        which = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition_key(path)])
+        records = instance.fetch_materializations(which, limit=1).records
+        made = records[0].asset_materialization if records else None
+        said = {name: value.value for name, value in made.metadata.items()} if made else {}
+        if said.get("inputs_id") == inputs and said.get(ROWS_ID) == rows.get(path, ""):
+            current.add(path)
+    return current
+
+
+def _digests(warehouse: Warehouse, name: str) -> dict[str, str]:
+    return leaf_digests(warehouse.read_table(name)) if warehouse.has_table(name) else {}
+
+
+def _is_checked(check: dg.AssetCheckKey, asset: dg.AssetKey, instance: dg.DagsterInstance) -> bool:
+    """Whether the check was run on what was made last, and does not stand in the way."""
+    made = instance.get_latest_materialization_event(asset)
+    latest = instance.get_latest_asset_check_evaluation_record(check)
+    if made is None or latest is None or latest.event is None or not isinstance(latest.evaluation, dg.AssetCheckEvaluation):
+        return False  # never made, never run, or planned by a run that did not come so far
     stops = latest.evaluation.blocking and not latest.evaluation.passed
-    return latest.event.timestamp >= made_at and not stops
-
-
-def _files_digest(path: Path) -> str:
-    """Names and contents of all files under a folder; a missing one has a digest as well."""
-    whole = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    for file in files:
-        content = hashlib.sha256(file.read_bytes()).hexdigest()
-        whole.update(f"{file.relative_to(path).as_posix()}\0{content}\n".encode())
-    return whole.hexdigest()
+    return latest.event.timestamp >= made.timestamp and not stops

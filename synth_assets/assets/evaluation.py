@@ -9,6 +9,7 @@ from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import interval_bars, sample_rows, table
 from synth_assets.assets.journaling import journaled_text_model
 from synth_assets.assets.leasing import making
+from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import load, store
 from synth_assets.assets.tuning import lora_checkpoint, tuned_student_folder
@@ -46,7 +47,7 @@ def evaluation(
         answers: list[BenchmarkAnswer] = []
         for arm in ("base", "tuned"):
             context.log.info(f"the {arm} student answers {len(questions)} questions")
-            with journaled_text_model(engines, warehouse, recipe.student, folders[arm]) as student:
+            with journaled_text_model(engines, warehouse, recipe.student, folders[arm], Progress(context)) as student:
                 answers += answer_benchmark(student, questions, arm, recipe.evaluation, recipe.generation.prompts)
         return store(context, recipe, warehouse, made_of, answers, _metadata(answers, questions, recipe))
 

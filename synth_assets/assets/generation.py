@@ -1,6 +1,5 @@
 """Stage 2 as an asset: the teacher writes new instructions and answers them."""
 
-import time
 from typing import Any
 
 import dagster as dg
@@ -8,23 +7,28 @@ import polars as pl
 
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, sample_rows, table
+from synth_assets.assets.ingredients import sample_inputs
 from synth_assets.assets.journaling import calls_metadata, journaled_text_model
-from synth_assets.assets.leasing import making
+from synth_assets.assets.leaf_partitions import LEAF_NODES, ONE_RUN, leaf_paths_of_run
+from synth_assets.assets.leasing import lease
+from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
-from synth_assets.assets.storing import load, num_by, store
+from synth_assets.assets.storing import load, num_by, store_leaves
 from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonomy
 from synth_assets.frames import to_frame
-from synth_assets.generation import GenerationOutcome, Progress, generate_samples
+from synth_assets.generation import GenerationOutcome, OnStep, generate_samples
 from synth_assets.recipe import Recipe
 from synth_assets.records import DocumentChunk, LeafNode, RejectedSample, SeedExample, SyntheticSample
 from synth_assets.storage import Warehouse
+from synth_assets.taxonomy import Material
 
 GROUP = "stage_2_generation"
-REPORT_EVERY_S = 10.0
 
 
 @dg.asset(
     deps=[taxonomy, seed_examples, document_chunks],
+    partitions_def=LEAF_NODES,
+    backfill_policy=ONE_RUN,
     group_name=GROUP,
     kinds={"python", "vllm", "parquet"},
     metadata=column_schema("synthetic_samples"),
@@ -40,14 +44,19 @@ def synthetic_samples(
     Candidates are asked for until the leaf has its quota or its budget is spent. What cannot be read, is cut off, repeats
     the prompt or another sample is rejected, with that reason, into the table `rejected_samples`.
     """
-    with making(context, recipe, warehouse) as made_of:
-        leaves, seeds = load(warehouse, LeafNode), load(warehouse, SeedExample)
-        chunks = load(warehouse, DocumentChunk)
-        with journaled_text_model(engines, warehouse, recipe.teacher) as teacher:
-            outcome = generate_samples(leaves, seeds, chunks, teacher, recipe.generation, recipe.seed, _progress(context))
+    with lease(context, recipe, warehouse):
+        material = Material(load(warehouse, LeafNode), load(warehouse, SeedExample), load(warehouse, DocumentChunk))
+        paths = leaf_paths_of_run(context, [leaf.leaf_path for leaf in material.leaf_nodes])
+        made_of = {path: made for path, made in sample_inputs(recipe, material).items() if path in paths}
+        leaves = [leaf for leaf in material.leaf_nodes if leaf.leaf_path in made_of]
+        progress = Progress(context)
+        with journaled_text_model(engines, warehouse, recipe.teacher, progress=progress) as teacher:
+            outcome = generate_samples(
+                leaves, material.seed_examples, material.chunks, teacher, recipe.generation, recipe.seed, _into(progress)
+            )
             metadata = _metadata(outcome) | calls_metadata(context, teacher.calls)
-        return store(
-            context, recipe, warehouse, made_of, outcome.samples, metadata, counts=outcome.counts, rejected=outcome.rejected
+        return store_leaves(
+            context, recipe, warehouse, made_of, outcome.samples, metadata, outcome.leaf_counts, outcome.rejected
         )
 
 
@@ -63,14 +72,10 @@ def _metadata(outcome: GenerationOutcome) -> dict[str, Any]:
     }
 
 
-def _progress(context: dg.AssetExecutionContext) -> Progress:
-    """A line in the run's log, at most one in REPORT_EVERY_S seconds."""
-    told = time.monotonic()
+def _into(progress: Progress) -> OnStep:
+    """What a round has brought, beside the calls that are counted anyway."""
 
-    def report(done: int, total: int, accepted: int, rejected: int) -> None:
-        nonlocal told
-        if time.monotonic() - told >= REPORT_EVERY_S:
-            told = time.monotonic()
-            context.log.info(f"{accepted} of {total} samples accepted, {rejected} of {done} candidates turned away")
+    def report(num_settled: int, num_wanted: int, num_accepted: int, num_rejected: int) -> None:
+        progress.detail = f"{num_accepted:,} of {num_wanted:,} samples accepted, {num_rejected:,} turned away"
 
     return report

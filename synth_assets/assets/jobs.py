@@ -1,4 +1,4 @@
-"""The job, when it runs by itself, and how its steps become processes.
+"""The jobs, and how their steps become processes.
 
 Every step is a process of its own: vLLM and torch each change the process in which they run, and memory comes back
 for certain. A forkserver that has imported this package, and what most steps need beside it, starts them: a step begins
@@ -8,8 +8,6 @@ two models are ever in memory together.
 """
 
 import dagster as dg
-
-from synth_assets.recipe import ScheduleSection
 
 JOB_NAME = "synthesize"
 CHECK_JOB_NAME = "examine"
@@ -30,15 +28,3 @@ examine = dg.define_asset_job(
 step_executor = dg.multiprocess_executor.configured(
     {"max_concurrent": 2, "start_method": {"forkserver": {"preload_modules": list(PRELOADED)}}}
 )
-
-
-def nightly_schedule(settings: ScheduleSection) -> dg.ScheduleDefinition:
-    """Runs the job at the recipe's hour; on as soon as a daemon runs."""
-    return dg.ScheduleDefinition(
-        name="nightly",
-        job=synthesize,
-        cron_schedule=settings.cron,
-        execution_timezone=settings.timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Makes the data set and the student anew every night, from what the taxonomy then holds.",
-    )

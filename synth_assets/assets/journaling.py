@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 import dagster as dg
 
+from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines, Retry
 from synth_assets.model_folder import ArchitectureKind, check_model_folder, model_fingerprint
 from synth_assets.recipe import ModelSpec, resolve_path
@@ -49,6 +50,7 @@ class JournaledCalls(Generic[AnswerT]):
     write: Callable[[AnswerT], Mapping[str, Any]]
     read: Callable[[Mapping[str, Any]], AnswerT]
     is_asked_again: Callable[[AnswerT], bool]
+    progress: Progress | None = None
     num_served: int = 0
     num_made: int = 0
 
@@ -73,10 +75,14 @@ class JournaledCalls(Generic[AnswerT]):
         def note(number: int, answer: AnswerT) -> None:
             self.journal.append(keys[missing[number]], self.write(answer))
             take(missing[number], answer)
+            if self.progress:
+                self.progress.advance()
 
         self.num_served += len(answers)
         self.num_made += len(missing)
         if missing:
+            if self.progress:
+                self.progress.begin(len(keys), len(answers))
             ask(missing, note)
             self.journal.commit()
         return [answers[position] for position in range(len(keys))]
@@ -121,7 +127,7 @@ class JournaledRewardModel(_Journaled[RewardModel, RewardAttributes | str]):
 
 @contextmanager
 def journaled_text_model(
-    engines: Engines, warehouse: Warehouse, spec: ModelSpec, folder: Path | None = None,
+    engines: Engines, warehouse: Warehouse, spec: ModelSpec, folder: Path | None = None, progress: Progress | None = None,
 ) -> Iterator[JournaledTextModel]:  # fmt: skip
     """A teacher or student behind the journal of this warehouse; `folder` stands in for `spec.path`."""
     place = (folder or resolve_path(spec.path)).absolute()
@@ -129,19 +135,21 @@ def journaled_text_model(
     again = {FINISH_REASON_OF[name] for name in engines.retry}
     with open_journal(warehouse.folder / JOURNAL) as journal, ExitStack() as stack:
         calls = JournaledCalls(
-            journal, asdict, lambda said: GenerationResult(**said), lambda result: result.finish_reason in again
+            journal, asdict, lambda said: GenerationResult(**said), lambda result: result.finish_reason in again, progress
         )
         opened = _once(lambda: stack.enter_context(engines.open_text_model(spec, place)))
         yield JournaledTextModel(spec, fingerprint, calls, opened)
 
 
 @contextmanager
-def journaled_reward_model(engines: Engines, warehouse: Warehouse, spec: ModelSpec) -> Iterator[JournaledRewardModel]:
+def journaled_reward_model(
+    engines: Engines, warehouse: Warehouse, spec: ModelSpec, progress: Progress | None = None
+) -> Iterator[JournaledRewardModel]:
     """A reward model behind the journal of this warehouse."""
     fingerprint = _fingerprint(resolve_path(spec.path), "ForSequenceClassification")
     with open_journal(warehouse.folder / JOURNAL) as journal, ExitStack() as stack:
         calls = JournaledCalls(
-            journal, _write_score, _read_score, lambda score: isinstance(score, str) and "failed" in engines.retry
+            journal, _write_score, _read_score, lambda score: isinstance(score, str) and "failed" in engines.retry, progress
         )
         opened = _once(lambda: stack.enter_context(engines.open_reward_model(spec)))
         yield JournaledRewardModel(spec, fingerprint, calls, opened)

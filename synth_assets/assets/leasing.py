@@ -15,7 +15,9 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from synth_assets.assets.currency import inputs_id
+from synth_assets.assets.checks import check_keys
+from synth_assets.assets.ingredients import INGREDIENTS, inputs_id
+from synth_assets.errors import GateError
 from synth_assets.recipe import Recipe
 from synth_assets.storage import FileLock, Warehouse
 
@@ -26,11 +28,39 @@ _watching = threading.Event()
 @contextmanager
 def making(context: dg.AssetExecutionContext, recipe: Recipe, warehouse: Warehouse) -> Iterator[str]:
     """Hold the asset's lease inside the `with`; gives the id of what the asset is about to be made of."""
+    with lease(context, recipe, warehouse):
+        yield inputs_id(context.asset_key.path[-1], recipe, warehouse)
+
+
+@contextmanager
+def lease(context: dg.AssetExecutionContext, recipe: Recipe, warehouse: Warehouse) -> Iterator[None]:
+    """Be the only one that makes this asset, and end with the run's process. Raises GateError."""
     end_with_parent()
-    asset, folder = context.asset_key.path[-1], warehouse.folder / LEASES
+    _check_gates(context.asset_key.path[-1], recipe, context.instance)
+    folder = warehouse.folder / LEASES
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{asset}.lock", math.inf).hold(context.log.info):
-        yield inputs_id(asset, recipe, warehouse)
+    with FileLock(folder / f"{context.asset_key.path[-1]}.lock", math.inf).hold(context.log.info):
+        yield
+
+
+def _check_gates(asset: str, recipe: Recipe, instance: dg.DagsterInstance) -> None:
+    """Dagster stops what follows a failed check in the same run; this stops it in later runs as well."""
+    keys, waiting, seen = check_keys(recipe), list(INGREDIENTS[asset].upstream), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        waiting += INGREDIENTS[name].upstream
+        for key in keys.get(name, ()):
+            latest = instance.get_latest_asset_check_evaluation_record(key)
+            judged = latest.evaluation if latest else None
+            if isinstance(judged, dg.AssetCheckEvaluation) and judged.blocking and not judged.passed:
+                raise GateError(
+                    f"{asset} is not made: the check {key.name} of {name} has failed",
+                    value=judged.description,
+                    remedy=f"mend what it says and materialize {name} with its checks, or change the recipe's threshold",
+                )
 
 
 def end_with_parent() -> None:

@@ -8,14 +8,18 @@ import polars as pl
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, histogram, sample_rows
 from synth_assets.assets.generation import synthetic_samples
+from synth_assets.assets.ingredients import score_inputs
 from synth_assets.assets.journaling import calls_metadata, journaled_reward_model
-from synth_assets.assets.leasing import making
+from synth_assets.assets.leaf_partitions import LEAF_NODES, ONE_RUN, leaf_paths_of_run
+from synth_assets.assets.leasing import lease, making
+from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
-from synth_assets.assets.storing import load, num_by, store
+from synth_assets.assets.storing import leaf_digests, load, num_by, store, store_leaves
+from synth_assets.assets.taxonomy import taxonomy
 from synth_assets.evaluation import read_benchmark
 from synth_assets.frames import to_frame
 from synth_assets.recipe import Recipe, resolve_path
-from synth_assets.records import REWARD_ATTRIBUTES, KeptSample, RejectedSample, ScoredSample, SyntheticSample
+from synth_assets.records import REWARD_ATTRIBUTES, KeptSample, LeafNode, RejectedSample, ScoredSample, SyntheticSample
 from synth_assets.reward import FilterOutcome, ScoreOutcome, filter_samples, score_samples
 from synth_assets.storage import Warehouse
 
@@ -24,6 +28,8 @@ GROUP = "stage_3_reward"
 
 @dg.asset(
     deps=[synthetic_samples],
+    partitions_def=LEAF_NODES,
+    backfill_policy=ONE_RUN,
     group_name=GROUP,
     kinds={"python", "vllm", "parquet"},
     metadata=column_schema("scored_samples"),
@@ -35,18 +41,21 @@ def scored_samples(
     engines: dg.ResourceParam[Engines],
 ) -> dg.MaterializeResult[Any]:
     """The reward model's five attributes for every sample, and their weighted sum: the reward."""
-    with making(context, recipe, warehouse) as made_of:
-        samples = load(warehouse, SyntheticSample)
-        with journaled_reward_model(engines, warehouse, recipe.reward_model) as model:
+    with lease(context, recipe, warehouse):
+        paths = leaf_paths_of_run(context, [leaf.leaf_path for leaf in load(warehouse, LeafNode)])
+        samples = [sample for sample in load(warehouse, SyntheticSample) if sample.leaf_path in paths]
+        digests = leaf_digests(to_frame(samples, SyntheticSample))
+        made_of = score_inputs(recipe, {path: digests.get(path, "") for path in paths})
+        with journaled_reward_model(engines, warehouse, recipe.reward_model, Progress(context)) as model:
             outcome = score_samples(samples, model, recipe.reward.weights, recipe.generation.prompts)
             metadata = _score_metadata(outcome) | calls_metadata(context, model.calls)
-        return store(
-            context, recipe, warehouse, made_of, outcome.scored, metadata, counts=outcome.counts, rejected=outcome.failed
+        return store_leaves(
+            context, recipe, warehouse, made_of, outcome.scored, metadata, outcome.leaf_counts, outcome.failed
         )
 
 
 @dg.asset(
-    deps=[synthetic_samples, scored_samples],
+    deps=[taxonomy, synthetic_samples, scored_samples],
     group_name=GROUP,
     kinds={"python", "polars", "parquet"},
     metadata=column_schema("reward_filtered_set"),
@@ -66,7 +75,14 @@ def reward_filtered_set(
         outcome = filter_samples(samples, scored, recipe.reward.cut, recipe.filter, benchmark)
         metadata = _filter_metadata(outcome, scored, recipe)
         return store(
-            context, recipe, warehouse, made_of, outcome.kept, metadata, counts=outcome.counts, rejected=outcome.rejected
+            context,
+            recipe,
+            warehouse,
+            made_of,
+            outcome.kept,
+            metadata,
+            counts=outcome.leaf_counts,
+            rejected=outcome.rejected,
         )
 
 

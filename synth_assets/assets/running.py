@@ -11,15 +11,25 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import dagster as dg
 from dagster import DagsterEventType, EventLogEntry
 
 from synth_assets.assets.launcher import PROCESS_TAG
+from synth_assets.assets.progress import SHARE, TEXT
 from synth_assets.errors import WarehouseError
 from synth_assets.machine import is_alive, process_mark
 
-Report = Callable[[str], None]
+
+class Report(Protocol):
+    """Where the follower of a run writes: lines, and a bar for what is under way."""
+
+    def line(self, text: str) -> None: ...
+
+    def bar(self, text: str, share: float) -> None: ...
+
+
 POLL_S = 0.3
 DEMO_TAG = "synth_assets/demo"
 _IN_WORDS = {
@@ -77,9 +87,15 @@ def bury_dead_runs(instance: dg.DagsterInstance) -> list[str]:
 
 
 def run_job(
-    job: Callable[[], dg.JobDefinition], instance: dg.DagsterInstance, assets: Sequence[str] | None, report: Report
+    job: Callable[[], dg.JobDefinition],
+    instance: dg.DagsterInstance,
+    assets: Sequence[str] | None,
+    report: Report,
+    tags: Mapping[str, str] | None = None,
 ) -> RunOutcome:
     """Make these assets (None: all of the job) with their checks; returns when the run has ended.
+
+    `tags`: the range of leaves (`leaf_partitions.range_tags`), if there are assets among them that are made by leaf.
 
     `job` is a function of a module, so that a step's process finds it again.
     """
@@ -90,7 +106,7 @@ def run_job(
             dg.reconstructable(job),
             instance=instance,
             run_config=_CONSOLE_OFF,
-            tags={DEMO_TAG: marker, PROCESS_TAG: process_mark()},
+            tags={DEMO_TAG: marker, PROCESS_TAG: process_mark(), **(tags or {})},
             asset_selection=None if assets is None else [dg.AssetKey(name) for name in assets],
             raise_on_error=False,
         )
@@ -119,6 +135,8 @@ class _Follower:
         self._report = report
         self._started: dict[str, float] = {}
         self._checks: dict[str, list[bool]] = {}
+        self._made: dict[str, list[int | None]] = {}
+        self._progress = ""
         self._run_id: str | None = None
         self._cursor: str | None = None
 
@@ -161,25 +179,36 @@ class _Follower:
         event = entry.dagster_event
         step = entry.step_key or ""
         if event is None:
-            if step and int(entry.level) == logging.INFO:
-                self._report(f"    {entry.user_message}")
+            if step and int(entry.level) == logging.INFO and entry.user_message != self._progress:
+                self._report.line(f"    {entry.user_message}")
             return
         kind = event.event_type
         if kind == DagsterEventType.STEP_START:
             self._started[step] = entry.timestamp
             if not step.endswith("_checks"):
-                self._report(f"  {step} ...")
+                self._report.line(f"  {step} ...")
         elif kind == DagsterEventType.ASSET_CHECK_EVALUATION:
             self._checks.setdefault(step, []).append(event.asset_check_evaluation_data.passed)
         elif kind == DagsterEventType.ASSET_MATERIALIZATION:
             count = event.materialization.metadata.get("dagster/row_count")
-            seconds = entry.timestamp - self._started.get(step, entry.timestamp)
-            self._report(f"  {step}: {count.value if count else '?'} rows, {seconds:.1f} s")
-        elif kind == DagsterEventType.STEP_SUCCESS and step in self._checks:
-            passed = self._checks[step]
-            self._report(f"  {step}: {sum(passed)} of {len(passed)} passed")
+            self._made.setdefault(step, []).append(int(str(count.value)) if count else None)
+        elif kind == DagsterEventType.ASSET_OBSERVATION:
+            said = event.asset_observation_data.asset_observation.metadata
+            self._progress = str(said[TEXT].value)  # which the step logs as well
+            self._report.bar(self._progress, float(str(said[SHARE].value)))
+        elif kind == DagsterEventType.STEP_SUCCESS:
+            self._tell_success(step, entry.timestamp - self._started.get(step, entry.timestamp))
         elif kind == DagsterEventType.STEP_FAILURE:
             self._tell_failure(step, event)
+
+    def _tell_success(self, step: str, seconds: float) -> None:
+        if passed := self._checks.get(step):
+            self._report.line(f"  {step}: {sum(passed)} of {len(passed)} passed")
+        elif made := self._made.get(step):
+            rows = [count for count in made if count is not None]
+            leaves = f" of {len(made)} leaf nodes" if len(made) > 1 else ""
+            what = f"{sum(rows):,} rows{leaves}" if rows else "made"
+            self._report.line(f"  {step}: {what}, {seconds:.1f} s")
 
     def _tell_failure(self, step: str, event: dg.DagsterEvent) -> None:
         error = event.step_failure_data.error
@@ -191,4 +220,4 @@ class _Follower:
         kind = message.partition(":")[0].rpartition(".")[2]
         message = _IN_WORDS.get(kind, message)
         self.errors.append(f"{step}: {message}")
-        self._report(f"  {step} FAILED: {message}")
+        self._report.line(f"  {step} FAILED: {message}")

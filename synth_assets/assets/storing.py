@@ -4,26 +4,67 @@ A table's data version is the hash of its file: whoever holds a materialization 
 what was made then. An asset writes its own table last, so that a crash in between shows as a table that is not current.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import dagster as dg
 import polars as pl
 
+from synth_assets.assets.columns import column_lineage
+from synth_assets.assets.ingredients import INGREDIENTS
+from synth_assets.assets.leaf_partitions import partition_key
 from synth_assets.frames import from_frame, schema_of, to_frame
 from synth_assets.recipe import Recipe
-from synth_assets.records import TABLES, RejectedSample, StageCounts
+from synth_assets.records import TABLES, RejectedSample, ScoredSample, StageCounts, SyntheticSample, content_id, sum_counts
 from synth_assets.storage import FileLock, Warehouse
 
 RecordT = TypeVar("RecordT")
 #: The stages that count rows, in pipeline order, and the asset whose table holds what each let through.
 ASSET_OF_STAGE = {"generation": "synthetic_samples", "scoring": "scored_samples", "filter": "reward_filtered_set"}
+#: Metadata of a leaf's materialization: the hash of the rows that were made then.
+ROWS_ID = "rows_id"
 _NAMES = {record_type: name for name, record_type in TABLES.items()}
 
 
 def load(warehouse: Warehouse, record_type: type[RecordT]) -> list[RecordT]:
     """The rows of the table that holds these records. Raises WarehouseError if it was not made yet."""
     return from_frame(warehouse.read_table(_NAMES[record_type]), record_type)
+
+
+def store_leaves(
+    context: dg.AssetExecutionContext,
+    recipe: Recipe,
+    warehouse: Warehouse,
+    made_of: Mapping[str, str],
+    records: Iterable[RecordT],
+    metadata: Mapping[str, Any],
+    counts: Sequence[StageCounts],
+    rejected: Sequence[RejectedSample],
+) -> dg.MaterializeResult[Any]:
+    """Put the rows of these leaves (`made_of`: leaf path -> `inputs_id`) in place of those that they had."""
+    name, paths = context.asset_key.path[-1], set(made_of)
+    record_type = cast("type[RecordT]", TABLES[name])
+    frame = to_frame(list(records), record_type)
+    stage = next(stage for stage, asset in ASSET_OF_STAGE.items() if asset == name)
+    replace_rows(warehouse, rejected, RejectedSample, stage, paths)
+    replace_rows(warehouse, [each.check() for each in counts], StageCounts, stage, paths)
+    replace_rows(warehouse, list(records), record_type, leaf_paths=paths)
+    digests, count_of = leaf_digests(frame), {each.leaf_path: each for each in counts}
+    for path, inputs in made_of.items():
+        said: dict[str, Any] = {
+            "leaf_path": path,
+            "dagster/row_count": frame.filter(pl.col("leaf_path") == path).height,
+            "inputs_id": inputs,
+            ROWS_ID: digests.get(path, ""),
+            **(_counted(count_of[path]) if path in count_of else {}),
+        }
+        context.add_asset_metadata(said, partition_key=partition_key(path))
+    return dg.MaterializeResult(
+        metadata={**metadata, **_about(name, recipe, warehouse)},
+        data_version=dg.DataVersion(content_id("rows", sorted(digests.items()))),
+    )
 
 
 def store(
@@ -34,7 +75,7 @@ def store(
     records: Iterable[RecordT],
     metadata: Mapping[str, Any],
     *,
-    counts: StageCounts | None = None,
+    counts: Sequence[StageCounts] = (),
     rejected: Sequence[RejectedSample] = (),
 ) -> dg.MaterializeResult[Any]:
     """Write an asset's table, and with `counts`, which must add up, the rows that it turned away.
@@ -44,19 +85,19 @@ def store(
     name = context.asset_key.path[-1]
     frame = to_frame(list(records), cast("type[RecordT]", TABLES[name]))
     counted: dict[str, Any] = {}
-    if counts is not None:
-        replace_stage_rows(warehouse, counts.stage, rejected, RejectedSample)
-        replace_stage_rows(warehouse, counts.stage, [counts.check()], StageCounts)
-        counted = {key: getattr(counts, key) for key in ("num_in", "num_kept", "num_rejected", "num_failed")}
+    if counts:
+        stage = counts[0].stage
+        replace_rows(warehouse, rejected, RejectedSample, stage)
+        replace_rows(warehouse, [each.check() for each in counts], StageCounts, stage)
+        counted = _counted(sum_counts(stage, counts))
     digest = warehouse.write_table(name, frame)
     return dg.MaterializeResult(
         metadata={
             **metadata,
             **counted,
+            **_about(name, recipe, warehouse),
             "dagster/row_count": frame.height,
-            "table": dg.MetadataValue.path(str(warehouse.table_path(name))),
             "inputs_id": made_of,
-            "recipe": f"{recipe.name} at scale {recipe.scale}, seed {recipe.seed}",
         },
         data_version=dg.DataVersion(digest),
     )
@@ -67,18 +108,59 @@ def num_by(frame: pl.DataFrame, column: str) -> dict[str, int]:
     return dict(frame.group_by(column, maintain_order=True).len().iter_rows())
 
 
-def replace_stage_rows(warehouse: Warehouse, stage: str, records: Iterable[RecordT], record_type: type[RecordT]) -> None:
-    """Put these rows in place of the stage's own in a table that several stages share, in pipeline order."""
+def replace_rows(
+    warehouse: Warehouse,
+    records: Sequence[RecordT],
+    record_type: type[RecordT],
+    stage: str | None = None,
+    leaf_paths: Collection[str] | None = None,
+) -> None:
+    """Put these rows in place of the stage's, and of these leaves', own. A table is ordered by stage, then by leaf path."""
     name = _NAMES[record_type]
-    warehouse.folder.mkdir(parents=True, exist_ok=True)
-    own = to_frame(list(records), record_type)
-    with FileLock(warehouse.folder / f"{name}.lock").hold():
-        frames = {stage: own}
+    mine = pl.lit(True) if stage is None else pl.col("stage") == stage
+    if leaf_paths is not None:
+        mine &= pl.col("leaf_path").is_in(list(leaf_paths))
+    _rewrite(warehouse, name, record_type, mine, to_frame(list(records), record_type))
+
+
+def retire_leaves(warehouse: Warehouse, leaf_paths: Collection[str]) -> dict[str, int]:
+    """Take the rows of all other leaves out of the tables that are made by leaf: leaf path -> rows taken out."""
+    taken: Counter[str] = Counter()
+    for record_type in (RejectedSample, StageCounts, ScoredSample, SyntheticSample):
+        name = _NAMES[record_type]
         if warehouse.has_table(name):
-            table = warehouse.read_table(name)
-            others = table.filter(pl.col("stage") != stage)
-            frames |= {str(key[0]): rows for key, rows in others.partition_by("stage", as_dict=True).items()}
-        known = [each for each in ASSET_OF_STAGE if each in frames]
-        ordered = known + sorted(set(frames) - set(known))
-        whole = pl.concat([frames[each] for each in ordered]) if ordered else own
-        warehouse.write_table(name, whole, schema_of(record_type))
+            others = ~pl.col("leaf_path").is_in(list(leaf_paths))
+            gone = num_by(warehouse.read_table(name).filter(others), "leaf_path")
+            if gone:
+                _rewrite(warehouse, name, record_type, others, to_frame([], record_type))
+            taken.update(gone)
+    return dict(sorted(taken.items()))
+
+
+def leaf_digests(frame: pl.DataFrame) -> dict[str, str]:
+    """Leaf path -> hash of the leaf's rows."""
+    parts = frame.partition_by("leaf_path", as_dict=True)
+    return {str(key[0]): hashlib.sha256(rows.write_ndjson().encode()).hexdigest()[:16] for key, rows in parts.items()}
+
+
+def _rewrite(warehouse: Warehouse, name: str, record_type: type[Any], mine: pl.Expr, own: pl.DataFrame) -> None:
+    warehouse.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(warehouse.folder / f"{name}.lock").hold():
+        others = warehouse.read_table(name).filter(~mine) if warehouse.has_table(name) else own.clear()
+        stages = {stage: number for number, stage in enumerate(ASSET_OF_STAGE)}
+        order: list[Any] = [pl.col("leaf_path")]
+        if "stage" in own.columns:
+            order = [pl.col("stage").replace_strict(stages, default=len(stages)), "stage", *order]
+        warehouse.write_table(name, pl.concat([others, own]).sort(order, maintain_order=True), schema_of(record_type))
+
+
+def _counted(counts: StageCounts) -> dict[str, int]:
+    return {key: getattr(counts, key) for key in ("num_in", "num_kept", "num_rejected", "num_failed")}
+
+
+def _about(name: str, recipe: Recipe, warehouse: Warehouse) -> dict[str, Any]:
+    return {
+        "table": dg.MetadataValue.path(str(warehouse.table_path(name))),
+        "recipe": f"{recipe.name} at scale {recipe.scale}, seed {recipe.seed}",
+        **column_lineage(name, INGREDIENTS[name].upstream),
+    }

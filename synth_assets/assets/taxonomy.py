@@ -3,17 +3,18 @@
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, sample_rows, table
 from synth_assets.assets.leasing import making
-from synth_assets.assets.storing import load, store
-from synth_assets.errors import DocumentError, Fault, TaxonomyError
+from synth_assets.assets.storing import load, retire_leaves, store
+from synth_assets.errors import Fault, TaxonomyError
 from synth_assets.frames import to_frame
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import DocumentChunk, LeafNode, SeedExample
 from synth_assets.storage import Warehouse
-from synth_assets.taxonomy import document_fault, read_document_chunks, read_taxonomy
+from synth_assets.taxonomy import read_chunks, read_taxonomy
 
 GROUP = "stage_1_taxonomy"
 
@@ -31,6 +32,9 @@ def taxonomy(
     with making(context, recipe, warehouse) as made_of:
         found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths])
         faults = to_frame(found.faults, Fault)
+        retired = retire_leaves(warehouse, [leaf.leaf_path for leaf in found.leaf_nodes])
+        for path, num_rows in retired.items():
+            context.log.warning(f"leaf node {path} is gone from the taxonomy: its {num_rows} rows are retired")
         warehouse.write_table("taxonomy_faults", faults)
         leaves = to_frame(found.leaf_nodes, LeafNode)
         shown = ["leaf_path", "branch", "num_seed_examples", "task_description", "created_by"]
@@ -38,6 +42,7 @@ def taxonomy(
             "leaf_nodes": sample_rows(leaves, shown, 40),
             "num_faults": faults.height,
             "faults": table(faults.head(20)),
+            "retired_leaf_nodes": table(pl.DataFrame({"leaf": list(retired), "rows": list(retired.values())})),
         }
         return store(context, recipe, warehouse, made_of, found.leaf_nodes, metadata)
 
@@ -91,13 +96,8 @@ def document_chunks(
     with making(context, recipe, warehouse) as made_of:
         seeds = load(warehouse, SeedExample)
         folder, size = resolve_path(recipe.taxonomy.documents), recipe.taxonomy.max_chunk_tokens
-        chunks: list[DocumentChunk] = []
-        faults: list[Fault] = []
-        for leaf in load(warehouse, LeafNode):
-            try:
-                chunks += read_document_chunks(leaf, folder, size, seeds)
-            except DocumentError as error:
-                faults.append(document_fault(leaf, error, map(resolve_path, recipe.taxonomy.paths)))
+        roots = map(resolve_path, recipe.taxonomy.paths)
+        chunks, faults = read_chunks(load(warehouse, LeafNode), seeds, folder, size, roots)
         warehouse.write_table("document_faults", to_frame(faults, Fault))
         rows = to_frame(chunks, DocumentChunk)
         metadata = {

@@ -8,6 +8,7 @@ import dagster as dg
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, curves, sample_rows
 from synth_assets.assets.leasing import making
+from synth_assets.assets.progress import Progress
 from synth_assets.assets.reward import reward_filtered_set
 from synth_assets.assets.storing import load, num_by, store
 from synth_assets.frames import to_frame
@@ -68,7 +69,7 @@ def lora_checkpoint(
         mix = load(warehouse, TrainingExample)
         student, folder = resolve_path(recipe.student.path), warehouse.artefact_dir("adapters", recipe.name)
         checkpoint = tune_student(
-            student, mix, recipe.tuning, recipe.seed, folder, context.log.info,
+            student, mix, recipe.tuning, recipe.seed, folder, Progress(context, "steps").tell,
             relative_to=warehouse.folder,
         )  # fmt: skip
         tuned = tuned_student_folder(warehouse, recipe, checkpoint)

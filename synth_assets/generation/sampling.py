@@ -39,13 +39,15 @@ from synth_assets.records import (
     StageCounts,
     SyntheticSample,
     content_id,
+    count_by_leaf,
+    sum_counts,
 )
 from synth_assets.roles import GenerationResult, TextModel
 
 STAGE = "generation"
 
 #: Called with (done, total, accepted, rejected): candidates settled, samples asked for; rejected includes failed.
-Progress = Callable[[int, int, int, int], None]
+OnStep = Callable[[int, int, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,12 @@ class GenerationOutcome:
 
     samples: list[SyntheticSample]
     rejected: list[RejectedSample]
-    counts: StageCounts
+    leaf_counts: list[StageCounts]
     shortfalls: list[LeafShortfall]
+
+    @property
+    def counts(self) -> StageCounts:
+        return sum_counts(STAGE, self.leaf_counts)
 
 
 def generate_samples(
@@ -74,7 +80,7 @@ def generate_samples(
     teacher: TextModel,
     settings: GenerationSection,
     seed: int,
-    report: Progress | None = None,
+    report: OnStep | None = None,
 ) -> GenerationOutcome:
     """Generate `settings.num_samples_per_leaf` samples for each leaf, as far as the budget goes.
 
@@ -93,9 +99,7 @@ def generate_samples(
         _run_round(leaves, teacher, report)
     samples = [sample for leaf in leaves for sample in leaf.samples]
     rejected = [row for leaf in leaves for row in sorted(leaf.rejected, key=lambda row: row.candidate_index)]
-    num_failed = sum(row.outcome == "failed" for row in rejected)
-    num_asked = sum(leaf.num_asked for leaf in leaves)
-    counts = StageCounts(STAGE, num_asked, len(samples), len(rejected) - num_failed, num_failed).check()
+    counts = count_by_leaf(STAGE, {leaf.path: leaf.num_asked for leaf in leaves}, samples, rejected)
     shortfalls = [
         LeafShortfall(plan.leaf_node.leaf_path, settings.num_samples_per_leaf, plan.obstacle)
         for plan in plans if plan.obstacle
@@ -132,7 +136,7 @@ class _LeafState:
         return min(self.num_missing, self.budget - self.num_asked)
 
 
-def _run_round(leaves: list[_LeafState], teacher: TextModel, report: Progress | None) -> None:
+def _run_round(leaves: list[_LeafState], teacher: TextModel, report: OnStep | None) -> None:
     alive: list[tuple[_LeafState, Candidate]] = []
     for leaf in leaves:
         leaf.taken = {_key(sample.context, sample.instruction) for sample in leaf.samples}

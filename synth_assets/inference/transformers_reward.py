@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from synth_assets.errors import ModelError, Where
-from synth_assets.inference.chat import ChatTokenizer
+from synth_assets.inference.chat import ChatTokenizer, steady
 from synth_assets.recipe import ModelSpec
 from synth_assets.records import RewardAttributes
 from synth_assets.roles import Conversation, OnScore
@@ -54,7 +54,7 @@ class TransformersRewardModel:
             batch = runnable[start : start + self._batch_size]
             values = self._score_batch([prompts[index].token_ids for index in batch])
             for index, row in zip(batch, values, strict=True):
-                scores[index] = RewardAttributes(*row)
+                scores[index] = RewardAttributes(*map(steady, row))
                 if on_score:
                     on_score(index, scores[index])
         return scores

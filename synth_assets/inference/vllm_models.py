@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
+from synth_assets.inference.chat import steady
 from synth_assets.inference.worker_process import WorkerProcess
 from synth_assets.records import RewardAttributes
 from synth_assets.roles import Conversation, GenerationRequest, GenerationResult, OnResult, OnScore
@@ -41,7 +42,7 @@ class VllmRewardModel:
 
 
 def _read_score(row: Any) -> RewardAttributes | str:
-    return row if isinstance(row, str) else RewardAttributes(*row)
+    return row if isinstance(row, str) else RewardAttributes(*map(steady, row))
 
 
 def _answers(

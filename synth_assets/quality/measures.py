@@ -135,8 +135,8 @@ def _count_measures(
     """
     rows = tables["stage_counts"].filter(pl.col("stage") == stage)
     unaccounted = failed = math.nan
-    if rows.height == 1:
-        counts = rows.row(0, named=True)
+    if rows.height:
+        counts = rows.select(pl.col("num_in", "num_failed").sum()).row(0, named=True)
         ended = tables["rejected_samples"].filter(pl.col("stage") == stage).height
         unaccounted = abs(counts["num_in"] - num_kept - ended)
         unaccounted += 0 if num_in is None else abs(counts["num_in"] - num_in)

@@ -8,6 +8,7 @@ order: a sample is compared with those that stay, never with one that was itself
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ from synth_assets.records import (
     ScoredSample,
     StageCounts,
     SyntheticSample,
+    count_by_leaf,
+    sum_counts,
 )
 from synth_assets.reward.benchmark_overlap import BenchmarkIndex
 from synth_assets.reward.duplicates import NearDuplicateIndex, text_key
@@ -41,7 +44,11 @@ class FilterOutcome:
 
     kept: list[KeptSample]
     rejected: list[RejectedSample]
-    counts: StageCounts
+    leaf_counts: list[StageCounts]
+
+    @property
+    def counts(self) -> StageCounts:
+        return sum_counts(STAGE, self.leaf_counts)
 
 
 def filter_samples(
@@ -66,9 +73,8 @@ def filter_samples(
     alive = _drop(alive, ended, _near_duplicate_of(filter_settings.near_duplicate_threshold), NEAR_DUPLICATE)
     kept = [_kept(sample, score) for sample, score in pairs if sample.synthetic_sample_id not in ended]
     rejected = [ended[sample.synthetic_sample_id] for sample, _ in pairs if sample.synthetic_sample_id in ended]
-    num_failed = sum(row.outcome == "failed" for row in rejected)
-    counts = StageCounts(STAGE, len(scored), len(kept), len(rejected) - num_failed, num_failed).check()
-    return FilterOutcome(kept, rejected, counts)
+    num_in = Counter(score.leaf_path for score in scored)
+    return FilterOutcome(kept, rejected, count_by_leaf(STAGE, num_in, kept, rejected))
 
 
 def _pair(samples: Sequence[SyntheticSample], scored: Sequence[ScoredSample]) -> list[Pair]:

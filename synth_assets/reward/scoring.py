@@ -7,11 +7,20 @@ response. Attributes run as the model was trained, 0 to 4 for HelpSteer (Wang et
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from synth_assets.prompts import render_prompt
-from synth_assets.records import RejectedSample, RewardAttributes, ScoredSample, StageCounts, SyntheticSample
+from synth_assets.records import (
+    RejectedSample,
+    RewardAttributes,
+    ScoredSample,
+    StageCounts,
+    SyntheticSample,
+    count_by_leaf,
+    sum_counts,
+)
 from synth_assets.roles import Conversation, Message, RewardModel
 
 STAGE = "scoring"
@@ -25,7 +34,11 @@ class ScoreOutcome:
 
     scored: list[ScoredSample]
     failed: list[RejectedSample]
-    counts: StageCounts
+    leaf_counts: list[StageCounts]
+
+    @property
+    def counts(self) -> StageCounts:
+        return sum_counts(STAGE, self.leaf_counts)
 
 
 def score_samples(
@@ -48,8 +61,8 @@ def score_samples(
             scored.append(row)
         else:
             failed.append(row)
-    counts = StageCounts(STAGE, len(samples), len(scored), 0, len(failed)).check()
-    return ScoreOutcome(scored, failed, counts)
+    num_in = Counter(sample.leaf_path for sample in samples)
+    return ScoreOutcome(scored, failed, count_by_leaf(STAGE, num_in, scored, failed))
 
 
 def conversation_of(sample: SyntheticSample, prompts: str = "brief") -> Conversation:

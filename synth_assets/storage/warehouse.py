@@ -46,7 +46,7 @@ from synth_assets.records import TABLES
 from synth_assets.storage.atomic import swapped_in, write_beside
 from synth_assets.storage.lock import POLL_S, FileLock
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -177,6 +177,12 @@ class Warehouse:
         except (OSError, ValueError, KeyError, TypeError) as error:
             remedy = "move it away, and with it the warehouse if it is not yours"
             raise WarehouseError(f"{file} cannot be read: {error}", remedy=remedy) from error
+        if isinstance(version, int) and version < SCHEMA_VERSION:
+            raise WarehouseVersionError(
+                f"{self.folder} was written by an older version of synth_assets, whose tables had other columns",
+                value=f"schema {version}, this program writes {SCHEMA_VERSION}",
+                remedy="move it away, or choose another folder with SYNTH_ASSETS_WAREHOUSE; all of it can be made again",
+            )
         if not isinstance(version, int) or version > SCHEMA_VERSION:
             raise WarehouseVersionError(
                 f"{self.folder} was written by a newer version of synth_assets",

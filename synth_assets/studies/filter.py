@@ -7,10 +7,13 @@ student_exact                  share of the benchmark's taxonomy questions answe
 student_retained               the same on what the base knew before tuning
 student_exact_gain             differences of student_exact, paired by seed: kept - ARM
 
-The tuned arms get equal counts per leaf (the seeds arm has only its five), the same replay buffer and the same steps; one
-student a seed, and each seed has samples of its own. The unfiltered arm is drawn from all samples that neither repeat
-another nor a benchmark question, so that the arms differ by the reward alone. Intervals of tuned arms are over seeds,
-that of the base over questions. Adapters that an interrupted study has finished are used again.
+The teacher writes CANDIDATES_PER_ROW candidates for each row that a leaf shall have; the kept arm takes the recipe's quota
+of those that the filter keeps (a leaf where the teacher mostly errs has fewer), the unfiltered arm as many, drawn from all
+candidates that neither repeat another nor a benchmark question. So the arms differ by the reward alone, and no leaf is
+short of rows only because the filter has work there. (With one candidate a row, price_list was left with 33 rows.) The
+seeds arm has only its five a leaf. All arms get the same replay buffer and the same steps; one student a seed, and each seed
+has samples of its own. Intervals of tuned arms are over seeds, that of the base over questions. Adapters that an
+interrupted study has finished are used again.
 """
 
 from collections import defaultdict
@@ -27,15 +30,16 @@ from synth_assets.records import BenchmarkAnswer, BenchmarkQuestion, KeptSample,
 from synth_assets.reward import filter_samples
 from synth_assets.studies.results import StudyRow, mean_over_seeds, share
 from synth_assets.studies.world import (
-    Material,
     ScoredGeneration,
     bundled_material,
     generate_and_score,
     is_right,
 )
+from synth_assets.taxonomy import Material
 from synth_assets.tuning import merge_adapter, mix_phase, read_replay_buffer, tune_student
 
 NUM_SEEDS = 5
+CANDIDATES_PER_ROW = 2.5
 ARMS = ("seeds", "unfiltered", "kept")
 NO_CUT = RewardCut(mode="absolute", value=-1e9)
 METRICS = {"taxonomy": "student_exact", "retained": "student_retained"}
@@ -44,7 +48,7 @@ METRICS = {"taxonomy": "student_exact", "retained": "student_retained"}
 def run_filter_study(recipe: Recipe, seeds: Sequence[int], report: Callable[[str], None] = print) -> Iterator[StudyRow]:
     questions = read_benchmark(resolve_path(recipe.evaluation.benchmark))
     material = bundled_material(recipe)
-    generations = generate_and_score(recipe, material, seeds)
+    generations = generate_and_score(_with_more_candidates(recipe), material, seeds)
     kept_of = {g.seed: _keep(recipe, g, questions, recipe.reward.cut) for g in generations}
     yield from _error_rows(generations, kept_of)
     with open_text_model(recipe.student) as base:
@@ -53,13 +57,19 @@ def run_filter_study(recipe: Recipe, seeds: Sequence[int], report: Callable[[str
     by_arm: dict[str, list[list[BenchmarkAnswer]]] = defaultdict(list)
     for generation in generations:
         clean = _keep(recipe, generation, questions, NO_CUT)
-        for arm, mix in _equal_arms(recipe, material, generation.seed, clean, kept_of[generation.seed]).items():
+        for arm, mix in equal_arms(recipe, material, generation.seed, clean, kept_of[generation.seed]).items():
             by_arm[arm].append(_tuned_answers(recipe, mix, generation.seed, questions))
             right = mean(a.is_right for a in by_arm[arm][-1] if a.suite == "taxonomy")
             report(f"seed {generation.seed}, {arm}: {len(mix)} rows, student_exact {right:.3f}")
     for arm in ARMS:
         yield from _accuracy_rows(arm, by_arm[arm])
     yield from _gain_rows({"base": [answers] * len(generations), **by_arm})
+
+
+def _with_more_candidates(recipe: Recipe) -> Recipe:
+    num_candidates = round(CANDIDATES_PER_ROW * recipe.generation.num_samples_per_leaf)
+    generation = recipe.generation.model_copy(update={"num_samples_per_leaf": num_candidates})
+    return recipe.model_copy(update={"generation": generation})
 
 
 def _keep(
@@ -101,24 +111,32 @@ def _gain_rows(by_arm: Mapping[str, Sequence[Sequence[BenchmarkAnswer]]]) -> Ite
         yield mean_over_seeds("student_exact_gain", f"kept - {arm}", "all", gains, bounds=(-1.0, 1.0))
 
 
-def _equal_arms(
+def equal_arms(
     recipe: Recipe, material: Material, seed: int, clean: Sequence[KeptSample], kept: Sequence[KeptSample]
 ) -> dict[str, list[TrainingExample]]:
-    """The training mix of each tuned arm. Per leaf, `unfiltered` draws as many of all clean samples as `kept` has."""
+    """The training mix of each tuned arm: up to the quota of rows a leaf, in `unfiltered` as many as in `kept`."""
     rng = Random(f"arms-{seed}")
-    clean_of: dict[str, list[KeptSample]] = defaultdict(list)
-    for sample in clean:
-        clean_of[sample.leaf_path].append(sample)
-    num_kept = {path: sum(k.leaf_path == path for k in kept) for path in clean_of}
-    unfiltered = [sample for path, rows in clean_of.items() for sample in rng.sample(rows, num_kept[path])]
+    clean_of, kept_of = _by_leaf(clean), _by_leaf(kept)
+    num_rows = {
+        path: min(recipe.generation.num_samples_per_leaf, len(kept_of[path]), len(clean_of[path])) for path in kept_of
+    }
+    chosen = [row for path, num in num_rows.items() for row in rng.sample(kept_of[path], num)]
+    unfiltered = [row for path, num in num_rows.items() for row in rng.sample(clean_of[path], num)]
     replay = read_replay_buffer(resolve_path(recipe.tuning.replay_buffer)) if recipe.tuning.replay_buffer else []
     five = [seed for seed in material.seed_examples if seed.position < NUM_SEEDS]
     style, settings = recipe.generation.prompts, recipe.tuning
     return {
         "seeds": mix_phase([], replay, settings, seed, style, seeds=five),
         "unfiltered": mix_phase(unfiltered, replay, settings, seed, style),
-        "kept": mix_phase(kept, replay, settings, seed, style),
+        "kept": mix_phase(chosen, replay, settings, seed, style),
     }
+
+
+def _by_leaf(samples: Sequence[KeptSample]) -> dict[str, list[KeptSample]]:
+    rows: dict[str, list[KeptSample]] = defaultdict(list)
+    for sample in samples:
+        rows[sample.leaf_path].append(sample)
+    return rows
 
 
 def _tuned_answers(

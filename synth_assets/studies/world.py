@@ -12,7 +12,6 @@ from synth_assets.inference import open_reward_model, open_text_model
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import (
     Branch,
-    DocumentChunk,
     LeafNode,
     RejectedSample,
     ScoredSample,
@@ -21,16 +20,7 @@ from synth_assets.records import (
     content_id,
 )
 from synth_assets.reward import score_samples
-from synth_assets.taxonomy import read_document_chunks, read_taxonomy
-
-
-@dataclass(frozen=True)
-class Material:
-    """What generation starts from."""
-
-    leaf_nodes: tuple[LeafNode, ...]
-    seed_examples: tuple[SeedExample, ...]
-    chunks: tuple[DocumentChunk, ...]
+from synth_assets.taxonomy import Material, read_material
 
 
 @dataclass(frozen=True)
@@ -48,10 +38,8 @@ class ScoredGeneration:
 
 
 def bundled_material(recipe: Recipe) -> Material:
-    taxonomy = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths])
-    documents, budget = resolve_path(recipe.taxonomy.documents), recipe.taxonomy.max_chunk_tokens
-    chunks = [c for leaf in taxonomy.leaf_nodes for c in read_document_chunks(leaf, documents, budget)]
-    return Material(tuple(taxonomy.leaf_nodes), tuple(taxonomy.seed_examples), tuple(chunks))
+    roots = [resolve_path(path) for path in recipe.taxonomy.paths]
+    return read_material(roots, resolve_path(recipe.taxonomy.documents), recipe.taxonomy.max_chunk_tokens)
 
 
 def material_of_kinds(kinds: Sequence[LeafKind], num_seeds: int = 5) -> Material:

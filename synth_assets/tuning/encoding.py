@@ -9,7 +9,7 @@ Batches are planned in advance for all steps: then a run that goes on after a cr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 IGNORED_LABEL = -100
+#: A line of text, and the share that is done, 0 to 1, where it tells of progress.
+Report = Callable[[str, float | None], None]
 
 
 class EncodedExample(NamedTuple):

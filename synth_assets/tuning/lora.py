@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,8 @@ from transformers import AutoModelForCausalLM, PrinterCallback, Trainer, Trainer
 
 from synth_assets.errors import TuningError
 from synth_assets.recipe import TuningSection
-from synth_assets.tuning.encoding import IGNORED_LABEL, EncodedExample, pad_batch, plan_batches
+from synth_assets.tuning.encoding import IGNORED_LABEL, EncodedExample, Report, pad_batch, plan_batches
 
-Report = Callable[[str], None]
-NUM_REPORTS = 20
 _COMPLETE = "complete"
 
 
@@ -60,8 +58,8 @@ class _Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
                 f"the loss is no number at step {state.global_step}", value=loss,
                 remedy="lower tuning.learning_rate, or lengthen tuning.warmup_ratio",
             )  # fmt: skip
-        if self.report and state.global_step % max(1, self.num_steps // NUM_REPORTS) == 0:
-            self.report(f"step {state.global_step} of {self.num_steps}: loss {loss:.4f}")
+        if self.report:
+            self.report(f"step {state.global_step} of {self.num_steps}: loss {loss:.4f}", state.global_step / self.num_steps)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _COMPLETE).touch()
@@ -86,7 +84,8 @@ def train_lora(
     trainer.batches = plan_batches(len(train), settings.batch_size, settings.max_steps, seed)
     state = _last_whole_state(work)
     if state and report:
-        report(f"going on from step {state.name.removeprefix('checkpoint-')}")
+        step = int(state.name.removeprefix("checkpoint-"))
+        report(f"going on from step {step}", None)
     trainer.train(resume_from_checkpoint=str(state) if state else None)
     curve = [
         {"step": float(row["step"]), "loss": float(row["loss"]), "learning_rate": float(row["learning_rate"])}

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from synth_assets.errors import ModelError, SynthAssetsError, TuningError, Where
 from synth_assets.model_folder import check_model_folder, model_fingerprint
 from synth_assets.recipe import TuningSection
 from synth_assets.records import Checkpoint, TrainingExample, content_id
-from synth_assets.tuning.encoding import EncodedExample, encode_conversation
+from synth_assets.tuning.encoding import EncodedExample, Report, encode_conversation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -35,14 +35,14 @@ _MEMORY_MARKS = ("out of memory", "can't allocate memory", "cannot allocate memo
 
 def tune_student(
     student_folder: Path, examples: Sequence[TrainingExample], settings: TuningSection, seed: int, folder: Path,
-    report: Callable[[str], None] | None = None, *, relative_to: Path | None = None,
+    report: Report | None = None, *, relative_to: Path | None = None,
 ) -> Checkpoint:  # fmt: skip
     """Train a LoRA adapter on the `train` rows and measure its loss on the `validation` rows.
 
     The adapter lies in `folder/<checkpoint_id>`, in PEFT's format; `adapter_path` is that path relative to
     `relative_to` (default: `folder`). `train_loss_first` is the loss of the first step, `train_loss_last` the mean
-    over the last tenth of the steps. `report` is given a line of text now and then. Runs in this process, on
-    all its cores or its GPU.
+    over the last tenth of the steps. `report` is given a line of text and the share done at each step. Runs in this
+    process, on all its cores or its GPU.
 
     Raises ModelError if the student's folder is none, and TuningError if there is nothing to train on, the loss
     is no number, memory is short, or the disk does not take the result; what was there before is untouched.
@@ -56,7 +56,7 @@ def tune_student(
             blank = Checkpoint(checkpoint_id, student, "", "", 0, 0, 0.0, 0.0, None)
             _train_and_publish(student_folder, examples, settings, seed, adapter, blank, report)
         elif report:
-            report(f"the adapter {checkpoint_id} is there already")
+            report(f"the adapter {checkpoint_id} is there already", None)
         checkpoint = Checkpoint(**json.loads((adapter / _CHECKPOINT_FILE).read_text(encoding="utf-8")))
     except SynthAssetsError:
         raise
@@ -82,7 +82,7 @@ def _checkpoint_id(
 
 def _train_and_publish(
     student_folder: Path, examples: Sequence[TrainingExample], settings: TuningSection, seed: int, adapter: Path,
-    checkpoint: Checkpoint, report: Callable[[str], None] | None,
+    checkpoint: Checkpoint, report: Report | None,
 ) -> None:  # fmt: skip
     tokenizer, max_tokens = _open_tokenizer(student_folder)
     train, validation = (_encoded(tokenizer, examples, split, max_tokens, report) for split in ("train", "validation"))
@@ -142,13 +142,13 @@ def _open_tokenizer(student_folder: Path) -> tuple[PreTrainedTokenizerBase, int]
 
 def _encoded(
     tokenizer: Any, examples: Sequence[TrainingExample], split: str, max_tokens: int,
-    report: Callable[[str], None] | None,
+    report: Report | None,
 ) -> list[EncodedExample]:  # fmt: skip
     """Rows that the student's window cannot hold are left out, not cut: a cut row teaches not to end."""
     rows = [encode_conversation(tokenizer, row.prompt, row.response) for row in examples if row.split == split]
     fitting = [row for row in rows if len(row.token_ids) <= max_tokens]
     if report and len(fitting) < len(rows):
-        report(f"{len(rows) - len(fitting)} {split} rows are longer than {max_tokens} tokens and left out")
+        report(f"{len(rows) - len(fitting)} {split} rows are longer than {max_tokens} tokens and left out", None)
     return fitting
 
 

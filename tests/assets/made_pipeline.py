@@ -8,6 +8,8 @@ from pathlib import Path
 import dagster as dg
 
 from synth_assets.assets.checks import stage_checks
+from synth_assets.assets.currency import material_of_files
+from synth_assets.assets.leaf_partitions import bring_up_to_date, range_tags
 from synth_assets.assets.resources import Engines, resources
 from synth_assets.definitions import build_definitions
 from synth_assets.recipe import ModelSpec, Recipe, read_recipe
@@ -98,16 +100,20 @@ def made_definitions(recipe: Recipe, warehouse: Warehouse) -> dg.Definitions:
 
 
 def materialize(
-    recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance, names: Sequence[str] = TO_THE_MIX
-) -> dg.ExecuteInProcessResult:
-    """Make these assets with their checks, in this process."""
+    recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance, names: Sequence[str] = TO_THE_MIX,
+    leaf_paths: Sequence[str] | None = None, engines: Engines | None = None,
+) -> dg.ExecuteInProcessResult:  # fmt: skip
+    """Make these assets with their checks, in this process; those that are made by leaf for these leaves."""
+    leaves = [leaf.leaf_path for leaf in material_of_files(recipe).leaf_nodes]
+    bring_up_to_date(instance, leaves)
+    tags = range_tags(instance, leaves if leaf_paths is None else leaf_paths)
     assets = [
         asset for asset in made_definitions(recipe, warehouse).assets or ()
         if isinstance(asset, dg.AssetsDefinition) and asset.key.path[-1] in names
     ]  # fmt: skip
     checks = [check for check in stage_checks(recipe) if {key.asset_key.path[-1] for key in check.check_keys} <= set(names)]
-    given = resources(recipe, warehouse, MADE_ENGINES)
-    return dg.materialize([*assets, *checks], resources=given, instance=instance, raise_on_error=False)
+    given = resources(recipe, warehouse, engines or MADE_ENGINES)
+    return dg.materialize([*assets, *checks], resources=given, instance=instance, raise_on_error=False, tags=tags)
 
 
 def _write(file: Path, text: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from synth_assets.assets.storing import ASSET_OF_STAGE, load, num_by, replace_stage_rows
+from synth_assets.assets.storing import ASSET_OF_STAGE, load, num_by, replace_rows
 from synth_assets.errors import WarehouseError
 from synth_assets.frames import to_frame
 from synth_assets.records import LeafNode, RejectedSample, StageCounts
@@ -20,19 +20,19 @@ def row(stage: str, number: int) -> RejectedSample:
 def test_each_stage_replaces_its_own_rows_in_pipeline_order(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "warehouse")
     first, second, *_ = ASSET_OF_STAGE
-    replace_stage_rows(warehouse, second, [row(second, 0), row(second, 1)], RejectedSample)
-    replace_stage_rows(warehouse, first, [row(first, 0)], RejectedSample)
+    replace_rows(warehouse, [row(second, 0), row(second, 1)], RejectedSample, second)
+    replace_rows(warehouse, [row(first, 0)], RejectedSample, first)
     assert load(warehouse, RejectedSample) == [row(first, 0), row(second, 0), row(second, 1)]
-    replace_stage_rows(warehouse, second, [row(second, 7)], RejectedSample)
+    replace_rows(warehouse, [row(second, 7)], RejectedSample, second)
     assert load(warehouse, RejectedSample) == [row(first, 0), row(second, 7)]
-    replace_stage_rows(warehouse, first, [], RejectedSample)
+    replace_rows(warehouse, [], RejectedSample, first)
     assert load(warehouse, RejectedSample) == [row(second, 7)]
 
 
 def test_an_unknown_stage_comes_last(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path)
     for stage in ("zzz", FIRST, "aaa"):
-        replace_stage_rows(warehouse, stage, [StageCounts(stage, 1, 1, 0, 0)], StageCounts)
+        replace_rows(warehouse, [StageCounts(stage, "leaf", 1, 1, 0, 0)], StageCounts, stage)
     assert [counts.stage for counts in load(warehouse, StageCounts)] == [FIRST, "aaa", "zzz"]
 
 

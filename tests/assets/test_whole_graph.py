@@ -9,15 +9,18 @@ from made_pipeline import MADE_ENGINES, TO_THE_MIX, made_recipe, materialize
 
 from synth_assets.assets import reward
 from synth_assets.assets.checks import check_keys, stage_checks
-from synth_assets.assets.currency import outdated_checks, stale_assets
+from synth_assets.assets.currency import outdated_checks, plan_run
 from synth_assets.assets.resources import resources
+from synth_assets.assets.run_report import render_report
 from synth_assets.definitions import ASSETS
 from synth_assets.recipe import Recipe, RewardCut, Threshold
 from synth_assets.records import RejectedSample
 from synth_assets.storage import Warehouse
 from synth_assets.summary import LastRun, closing_summary
 
-LATER = ["lora_checkpoint", "evaluation"]
+LATER = ["lora_checkpoint", "evaluation", "run_report"]
+BY_LEAF = ("synthetic_samples", "scored_samples")
+LEAF_KEYS = ["compositional_skills.naming", "foundational_skills.counting", "knowledge.towns"]
 
 
 def with_cut(recipe: Recipe, mode: str, value: float) -> Recipe:
@@ -32,10 +35,13 @@ def test_the_graph_up_to_the_training_mix(tmp_path: Path) -> None:
         failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
         assert result.success and not failed, failed
         for name in TO_THE_MIX:
-            (made,) = result.asset_materializations_for_node(name)
-            assert made.metadata["dagster/row_count"].value == warehouse.read_table(name).height > 0
-            assert any(isinstance(value, dg.MarkdownMetadataValue) for value in made.metadata.values())
-    counts = {row[0]: row[1:] for row in warehouse.read_table("stage_counts").iter_rows()}
+            made = result.asset_materializations_for_node(name)
+            assert sorted(str(each.partition) for each in made) == (LEAF_KEYS if name in BY_LEAF else ["None"])
+            assert sum(each.metadata["dagster/row_count"].value for each in made) == warehouse.read_table(name).height > 0
+            assert any(isinstance(value, dg.MarkdownMetadataValue) for value in made[0].metadata.values())
+    table = warehouse.read_table("stage_counts")
+    assert table["leaf_path"].to_list() == [key.replace(".", "/") for key in LEAF_KEYS] * 3
+    counts = {str(key[0]): rows.drop("stage", "leaf_path").sum().row(0) for key, rows in _by_stage(table).items()}
     assert list(counts) == ["generation", "scoring", "filter"]
     assert counts["generation"][1] == counts["scoring"][0] == counts["filter"][0] == 3 * 8
     turned_away = warehouse.read_table("rejected_samples").filter(pl.col("stage") == "filter")
@@ -76,7 +82,7 @@ def test_what_is_current_is_not_made_again(tmp_path: Path) -> None:
     recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
 
     def stale(of: Recipe = recipe) -> list[str]:
-        return stale_assets(ASSETS, check_keys(of), of, warehouse, instance)
+        return plan_run(ASSETS, check_keys(of), of, warehouse, instance).assets
 
     with dg.DagsterInstance.ephemeral() as instance:
         assert stale() == [*TO_THE_MIX, *LATER]
@@ -104,13 +110,13 @@ def test_another_threshold_makes_nothing_again_but_is_judged_again(tmp_path: Pat
         assert materialize(recipe, warehouse, instance).success
         assert outdated_checks(keys, recipe, instance) == []
         assert outdated_checks(keys, changed, instance) == list(keys)
-        assert stale_assets(ASSETS[:7], keys, changed, warehouse, instance) == []
+        assert plan_run(ASSETS[:7], keys, changed, warehouse, instance).assets == []
         checks = [c for c in stage_checks(changed) if {key.asset_key.path[-1] for key in c.check_keys} <= set(keys)]
         given = resources(changed, warehouse, MADE_ENGINES)
         selection = dg.AssetSelection.checks(*checks)
         dg.materialize(checks, selection=selection, resources=given, instance=instance, raise_on_error=False)
         assert outdated_checks(keys, changed, instance) == []
-        assert stale_assets(ASSETS[:7], keys, changed, warehouse, instance) == ["reward_filtered_set", "training_mix"]
+        assert plan_run(ASSETS[:7], keys, changed, warehouse, instance).assets == ["reward_filtered_set", "training_mix"]
 
 
 def test_what_changes_under_way_makes_the_asset_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +133,7 @@ def test_what_changes_under_way_makes_the_asset_stale(tmp_path: Path, monkeypatc
         monkeypatch.setattr(reward, "read_benchmark", read_then_change)
         assert materialize(recipe, warehouse, instance).success
         monkeypatch.undo()
-        stale = stale_assets(ASSETS, check_keys(recipe), recipe, warehouse, instance)
+        stale = plan_run(ASSETS, check_keys(recipe), recipe, warehouse, instance).assets
         assert stale == ["reward_filtered_set", "training_mix", *LATER]
 
 
@@ -147,9 +153,9 @@ def test_an_asset_whose_checks_have_not_run_is_not_current(tmp_path: Path) -> No
     with dg.DagsterInstance.ephemeral() as instance:
         given = resources(recipe, warehouse, MADE_ENGINES)
         assert dg.materialize([ASSETS[0]], resources=given, instance=instance).success
-        assert stale_assets(ASSETS[:1], check_keys(recipe), recipe, warehouse, instance) == ["taxonomy"]
+        assert plan_run(ASSETS[:1], check_keys(recipe), recipe, warehouse, instance).assets == ["taxonomy"]
         assert materialize(recipe, warehouse, instance, ["taxonomy"]).success
-        assert stale_assets(ASSETS[:1], check_keys(recipe), recipe, warehouse, instance) == []
+        assert plan_run(ASSETS[:1], check_keys(recipe), recipe, warehouse, instance).assets == []
 
 
 @pytest.mark.slow
@@ -158,14 +164,26 @@ def test_the_whole_graph_with_a_tiny_student(tmp_path: Path, tiny_teacher: Path)
     with dg.DagsterInstance.ephemeral() as instance:
         result = materialize(recipe, warehouse, instance, [*TO_THE_MIX, *LATER])
         assert result.success
-        assert stale_assets(ASSETS, check_keys(recipe), recipe, warehouse, instance) == []
+        assert plan_run(ASSETS, check_keys(recipe), recipe, warehouse, instance).assets == []
         (made,) = result.asset_materializations_for_node("lora_checkpoint")
         assert Path(str(made.metadata["adapter"].value), "adapter_model.safetensors").is_file()
         assert Path(str(made.metadata["tuned_student"].value), "model.safetensors").is_file()
         assert "data:image/png" in str(made.metadata["loss_curve"].value)
+        (made,) = result.asset_materializations_for_node("run_report")
+        page = Path(str(made.metadata["file"].value)).read_text(encoding="utf-8")
+        for part in ("data:image/png", "knowledge/towns", "low_reward", "synthetic_samples_checks", "calls made"):
+            assert part in page, part
+        assert "http" not in page.replace("http://www.w3.org", "")
+        kept = warehouse.read_table("reward_filtered_set").with_columns(instruction=pl.lit("<script>alert(1)</script>"))
+        warehouse.write_table("reward_filtered_set", kept)
+        assert "<script>alert" not in render_report(recipe, warehouse, instance, result.run_id)
     assert warehouse.read_table("evaluation").height == 2 * 8
     text = closing_summary(recipe, warehouse, LastRun(made=["taxonomy"]))
     assert "taxonomy  base" in text and "tuned against base" in text and "adapter" in text
+
+
+def _by_stage(table: pl.DataFrame) -> dict[tuple[object, ...], pl.DataFrame]:
+    return table.partition_by("stage", as_dict=True)
 
 
 def _rejected(warehouse: Warehouse) -> list[RejectedSample]:

@@ -111,9 +111,9 @@ def _good_tables() -> dict[str, list[Any]]:
             for q in questions
         ],
         "stage_counts": [
-            StageCounts("generation", 15, 12, 3, 0),
-            StageCounts("scoring", 12, 12, 0, 0),
-            StageCounts("filter", 12, 6, 6, 0),
+            StageCounts("generation", "a", 15, 12, 3, 0),
+            StageCounts("scoring", "a", 12, 12, 0, 0),
+            StageCounts("filter", "a", 12, 6, 6, 0),
         ],
     }
 

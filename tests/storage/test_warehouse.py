@@ -19,7 +19,7 @@ from synth_assets.frames import to_frame
 from synth_assets.records import StageCounts
 from synth_assets.storage import FileLock, Warehouse
 
-COUNTS = to_frame([StageCounts("reward", 3, 1, 1, 1), StageCounts("filter", 1, 1, 0, 0)], StageCounts)
+COUNTS = to_frame([StageCounts("reward", "a", 3, 1, 1, 1), StageCounts("filter", "a", 1, 1, 0, 0)], StageCounts)
 
 
 @pytest.fixture(name="warehouse")
@@ -160,7 +160,7 @@ def test_a_newer_warehouse_is_left_alone(warehouse: Warehouse) -> None:
     file.write_text("{}")
     with pytest.raises(WarehouseError, match=r"warehouse\.json"):
         warehouse.read_table("stage_counts")
-    file.write_text(json.dumps({"schema_version": 1}))
+    file.write_text(json.dumps({"schema_version": 2}))
     assert warehouse.read_table("stage_counts").equals(COUNTS)
 
 

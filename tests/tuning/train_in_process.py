@@ -28,7 +28,9 @@ def main(student: str, folder: str, max_file_bytes: str = "") -> None:
     if max_file_bytes:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(max_file_bytes), int(max_file_bytes)))
     try:
-        checkpoint = tune_student(Path(student), examples(), SETTINGS, 7, Path(folder), lambda line: print(line, flush=True))
+        checkpoint = tune_student(
+            Path(student), examples(), SETTINGS, 7, Path(folder), lambda line, share: print(line, flush=True)
+        )
     except TuningError as error:
         sys.exit(f"TuningError: {error}")
     print("sha256", checkpoint.adapter_sha256, checkpoint.train_loss_last, checkpoint.validation_loss, flush=True)

@@ -1,0 +1,142 @@
+"""What each asset is made of: the part of the recipe that it reads, upstream tables, models, files, and its code.
+
+`version` is raised by hand when a change of code changes rows. Hashing reads every file: models of many GB take
+as long as reading them takes, once (`model_folder.model_fingerprint`).
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from synth_assets.model_folder import model_fingerprint
+from synth_assets.recipe import ModelSpec, Recipe, resolve_path
+from synth_assets.records import content_id
+from synth_assets.storage import Warehouse
+from synth_assets.taxonomy import Material
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """Everything that an asset's rows depend on."""
+
+    version: str
+    upstream: tuple[str, ...]
+    settings: Callable[[Recipe], Sequence[object]]
+    models: Callable[[Recipe], Sequence[ModelSpec]] = lambda recipe: ()
+    files: Callable[[Recipe], Sequence[str]] = lambda recipe: ()
+    after: tuple[str, ...] = ()
+    """What must have been made before, though none of its rows are read."""
+    has_table: bool = True
+    is_by_leaf: bool = False
+    """Whether each leaf's rows depend on that leaf alone; then `upstream` counts leaf by leaf."""
+
+
+INGREDIENTS: Mapping[str, Ingredients] = {
+    "taxonomy": Ingredients("1", (), lambda r: (r.taxonomy.paths,), files=lambda r: r.taxonomy.paths),
+    "seed_examples": Ingredients("1", ("taxonomy",), lambda r: (r.taxonomy.paths,), files=lambda r: r.taxonomy.paths),
+    "document_chunks": Ingredients(
+        "1",
+        ("taxonomy", "seed_examples"),
+        lambda r: (r.taxonomy.documents, r.taxonomy.max_chunk_tokens),
+        files=lambda r: (r.taxonomy.documents,),
+    ),
+    "synthetic_samples": Ingredients(
+        "2",
+        ("taxonomy", "seed_examples", "document_chunks"),
+        lambda r: (r.seed, r.teacher, r.generation),
+        models=lambda r: (r.teacher,),
+        is_by_leaf=True,
+    ),
+    "scored_samples": Ingredients(
+        "2",
+        ("synthetic_samples",),
+        lambda r: (r.reward_model, r.reward.weights, r.generation.prompts),
+        models=lambda r: (r.reward_model,),
+        is_by_leaf=True,
+    ),
+    "reward_filtered_set": Ingredients(
+        "1",
+        ("synthetic_samples", "scored_samples"),
+        lambda r: (r.reward.cut, r.filter, r.evaluation.benchmark),
+        files=lambda r: (r.evaluation.benchmark,),
+        after=("taxonomy",),  # which retires the rows of leaves that are gone
+    ),
+    "training_mix": Ingredients(
+        "1",
+        ("reward_filtered_set",),
+        lambda r: (r.seed, r.generation.prompts, r.tuning.validation_share, r.tuning.replay_share),
+        files=lambda r: (r.tuning.replay_buffer,) if r.tuning.replay_share and r.tuning.replay_buffer else (),
+    ),
+    "lora_checkpoint": Ingredients(
+        "1",
+        ("training_mix",),
+        lambda r: (r.seed, r.student, r.tuning),
+        models=lambda r: (r.student,),
+    ),
+    "evaluation": Ingredients(
+        "1",
+        ("lora_checkpoint",),
+        lambda r: (r.student, r.evaluation, r.generation.prompts),
+        models=lambda r: (r.student,),
+        files=lambda r: (r.evaluation.benchmark,),
+    ),
+    "run_report": Ingredients("1", ("evaluation",), lambda r: (r.evaluation.confidence,), has_table=False),
+}
+
+
+def code_version(asset: str, recipe: Recipe) -> str:
+    """Version of the code and hash of the part of the recipe that the asset reads."""
+    parts = INGREDIENTS[asset]
+    said = [part.model_dump(mode="json") if hasattr(part, "model_dump") else part for part in parts.settings(recipe)]
+    return f"{parts.version}-{content_id('settings', asset, said)[:8]}"
+
+
+def inputs_id(asset: str, recipe: Recipe, warehouse: Warehouse) -> str:
+    """Content hash of everything that the asset's rows depend on. Raises ModelError for a missing model."""
+    parts = INGREDIENTS[asset]
+    return content_id(
+        "inputs",
+        code_version(asset, recipe),
+        {name: table_digest(warehouse, name) for name in parts.upstream},
+        [model_fingerprint(resolve_path(spec.path)) for spec in parts.models(recipe)],
+        [_files_digest(resolve_path(path)) for path in parts.files(recipe)],
+    )
+
+
+def sample_inputs(recipe: Recipe, material: Material) -> dict[str, str]:
+    """By leaf path: what its synthetic samples depend on, from the material as files or tables hold it."""
+    chunk_ids: dict[str, list[str]] = defaultdict(list)
+    for chunk in material.chunks:
+        chunk_ids[chunk.leaf_path].append(chunk.document_chunk_id)
+    made_of = {leaf.leaf_path: (leaf.leaf_node_id, chunk_ids[leaf.leaf_path]) for leaf in material.leaf_nodes}
+    return _leaf_inputs("synthetic_samples", recipe, made_of)
+
+
+def score_inputs(recipe: Recipe, samples: Mapping[str, str]) -> dict[str, str]:
+    """By leaf path: what its scores depend on; `samples` are the hashes of the leaves' samples."""
+    return _leaf_inputs("scored_samples", recipe, samples)
+
+
+def _leaf_inputs(asset: str, recipe: Recipe, made_of: Mapping[str, object]) -> dict[str, str]:
+    fingerprints = [model_fingerprint(resolve_path(spec.path)) for spec in INGREDIENTS[asset].models(recipe)]
+    shared = content_id("inputs", code_version(asset, recipe), fingerprints)
+    return {path: content_id("leaf_inputs", shared, path, made) for path, made in made_of.items()}
+
+
+def table_digest(warehouse: Warehouse, name: str) -> str | None:
+    """SHA-256 of the table's file, which `Warehouse.write_table` returned; None where there is none."""
+    if not warehouse.has_table(name):
+        return None
+    return hashlib.sha256(warehouse.table_path(name).read_bytes()).hexdigest()
+
+
+def _files_digest(path: Path) -> str:
+    """Names and contents of all files under a folder; a missing one has a digest as well."""
+    whole = hashlib.sha256()
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    for file in files:
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        whole.update(f"{file.relative_to(path).as_posix()}\0{content}\n".encode())
+    return whole.hexdigest()

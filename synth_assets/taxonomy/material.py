@@ -1,0 +1,44 @@
+"""All that generation starts from: leaf nodes, their seed examples, and the chunks of their documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from synth_assets.errors import DocumentError, Fault
+from synth_assets.records import DocumentChunk, LeafNode, SeedExample
+from synth_assets.taxonomy.documents import document_fault, read_document_chunks
+from synth_assets.taxonomy.reading import read_taxonomy
+
+
+@dataclass(frozen=True)
+class Material:
+    """The records of stage 1, sorted by leaf path."""
+
+    leaf_nodes: Sequence[LeafNode]
+    seed_examples: Sequence[SeedExample]
+    chunks: Sequence[DocumentChunk]
+
+
+def read_material(roots: Sequence[Path], documents_dir: Path, max_chunk_tokens: int) -> Material:
+    """From the files; what cannot be read is left out, as `read_taxonomy` and `read_chunks` do. Raises TaxonomyError."""
+    found = read_taxonomy(roots)
+    chunks, _ = read_chunks(found.leaf_nodes, found.seed_examples, documents_dir, max_chunk_tokens, roots)
+    return Material(found.leaf_nodes, found.seed_examples, chunks)
+
+
+def read_chunks(
+    leaf_nodes: Sequence[LeafNode], seed_examples: Sequence[SeedExample], documents_dir: Path, max_chunk_tokens: int,
+    roots: Iterable[Path],
+) -> tuple[list[DocumentChunk], list[Fault]]:  # fmt: skip
+    """The chunks of all leaves; a leaf whose documents cannot be read has none, and a fault."""
+    chunks: list[DocumentChunk] = []
+    faults: list[Fault] = []
+    places = list(roots)
+    for leaf in leaf_nodes:
+        try:
+            chunks += read_document_chunks(leaf, documents_dir, max_chunk_tokens, seed_examples)
+        except DocumentError as error:
+            faults.append(document_fault(leaf, error, places))
+    return chunks, faults
