@@ -67,7 +67,7 @@ def run_demo(report: Report) -> int:
             errors=list(outcome.errors), made=[name for name in stale if name not in left], left=left,
             seconds=round(time.monotonic() - start, 1), peak_mib=memory.peak_mib, checks=checks,
         )  # fmt: skip
-    write_last_run(warehouse, last)
+    last = replace(last, run_id=write_last_run(warehouse, last))
     report(closing_summary(recipe, warehouse, last))
     if not outcome.is_success:
         report(f"\nThe run failed; everything that the steps wrote is in {log}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import multiprocessing.connection
 import os
 import shutil
 import threading
@@ -11,6 +13,7 @@ from pathlib import Path
 
 MIB = 1024 * 1024
 _PROC = Path("/proc")
+_watching = threading.Event()
 
 
 def memory_mib() -> tuple[int, int] | None:
@@ -119,3 +122,20 @@ def _proportional_kib(process: int) -> int:
         return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
     except (OSError, ValueError, IndexError, StopIteration):
         return _num_pages(process) * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+def end_with_parent() -> None:
+    """From now on this process ends, without any word, as soon as the one that started it through multiprocessing has ended.
+
+    Otherwise the steps of a run whose process was killed would live on, and hang at their end: nobody reads what they say.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None or _watching.is_set():  # the step runs in the run's own process, or is watched already
+        return
+    _watching.set()
+
+    def watch() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)  # no clean-up: whatever a step leaves behind, a kill may leave at any time
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -44,8 +44,8 @@ class LastRun:
     checks: list[CheckOutcome] = field(default_factory=list)
 
 
-def write_last_run(warehouse: Warehouse, last: LastRun) -> None:
-    """Keep the record; of a run that found all current, time and memory are those of the run that made it."""
+def write_last_run(warehouse: Warehouse, last: LastRun) -> str:
+    """Keep the record; of a run that found all current, time and memory are those of the run that made it. Gives its id."""
     file = warehouse.folder / "last_run.json"
     if not last.made and last.is_success and file.is_file():
         before = read_last_run(warehouse)
@@ -54,6 +54,7 @@ def write_last_run(warehouse: Warehouse, last: LastRun) -> None:
     temporary = file.with_suffix(".tmp")
     temporary.write_text(json.dumps(asdict(last), indent=2), encoding="utf-8")
     temporary.replace(file)
+    return last.run_id
 
 
 def read_last_run(warehouse: Warehouse) -> LastRun:

@@ -1,15 +1,11 @@
 """One writer at a time for an asset, also when processes are killed.
 
-If a run's process is killed, its steps live on as orphans, and a retry would write beside them. So a step holds a lease
-(a file lock, which the kernel takes back when its holder dies) for as long as it works, and ends itself when the process
-that started it is gone. A second run over the same asset waits for the first; the journal then has its answers.
+If a run's process is killed, its steps live on as orphans for a moment (`machine.end_with_parent`), and a retry would
+write beside them. So a step holds a lease for as long as it works: a file lock, which the kernel takes back when its
+holder dies. A second run over the same asset waits for the first; the journal then has its answers.
 """
 
 import math
-import multiprocessing
-import multiprocessing.connection
-import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,7 +18,6 @@ from synth_assets.recipe import Recipe
 from synth_assets.storage import FileLock, Warehouse
 
 LEASES = "leases"
-_watching = threading.Event()
 
 
 @contextmanager
@@ -34,8 +29,7 @@ def making(context: dg.AssetExecutionContext, recipe: Recipe, warehouse: Warehou
 
 @contextmanager
 def lease(context: dg.AssetExecutionContext, recipe: Recipe, warehouse: Warehouse) -> Iterator[None]:
-    """Be the only one that makes this asset, and end with the run's process. Raises GateError."""
-    end_with_parent()
+    """Be the only one that makes this asset. Raises GateError."""
     _check_gates(context.asset_key.path[-1], recipe, context.instance)
     folder = warehouse.folder / LEASES
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,17 +55,3 @@ def _check_gates(asset: str, recipe: Recipe, instance: dg.DagsterInstance) -> No
                     value=judged.description,
                     remedy=f"mend what it says and materialize {name} with its checks, or change the recipe's threshold",
                 )
-
-
-def end_with_parent() -> None:
-    """From now on a step's process ends, without any word, as soon as the process of its run has ended."""
-    parent = multiprocessing.parent_process()
-    if parent is None or _watching.is_set():  # the step runs in the run's own process, or is watched already
-        return
-    _watching.set()
-
-    def watch() -> None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)  # no clean-up: whatever a step leaves behind, a kill may leave at any time
-
-    threading.Thread(target=watch, daemon=True).start()

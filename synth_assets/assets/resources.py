@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+import dagster as dg
+
 from synth_assets.errors import RecipeError, WarehouseError
 from synth_assets.inference import open_reward_model, open_text_model
+from synth_assets.machine import end_with_parent
 from synth_assets.recipe import SCALES, ModelSpec, Recipe, project_root, read_recipe, warehouse_path
 from synth_assets.roles import RewardModel, TextModel
 from synth_assets.storage import Warehouse
@@ -92,4 +95,14 @@ def be_quiet_and_offline() -> None:
 
 
 def resources(recipe: Recipe, warehouse: Warehouse, engines: Engines | None = None) -> Mapping[str, Any]:
-    return {"recipe": recipe, "warehouse": warehouse, "engines": engines or declared_engines()}
+    return {"recipe": recipe, "warehouse": _of_a_step(warehouse), "engines": engines or declared_engines()}
+
+
+def _of_a_step(warehouse: Warehouse) -> dg.ResourceDefinition:
+    """Every step is given the warehouse first of all: the moment at which its process is bound to that of its run."""
+
+    def bind(_: dg.InitResourceContext) -> Warehouse:
+        end_with_parent()
+        return warehouse
+
+    return dg.ResourceDefinition(bind)

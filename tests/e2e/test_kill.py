@@ -16,13 +16,13 @@ from synth_assets.studies.killing import (
     small_recipe,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kill"), pytest.mark.timeout(1500)]
 NUM_KILLS = 8
 SEED = 20
 
 
 def test_killed_at_random_moments_nothing_is_lost_and_nothing_done_twice(tmp_path: Path) -> None:
-    recipe = small_recipe(tmp_path)
+    recipe = small_recipe(tmp_path, num_samples=6, num_steps=15)
     start = time.monotonic()
     RunningDemo(recipe, tmp_path / "undisturbed").finish()
     length, rng = time.monotonic() - start, Random(SEED)
