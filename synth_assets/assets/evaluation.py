@@ -1,5 +1,6 @@
 """Stage 5 as an asset: base and tuned student sit the same examination."""
 
+from collections import Counter
 from typing import Any
 
 import dagster as dg
@@ -7,7 +8,7 @@ import polars as pl
 
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import interval_bars, sample_rows, table
-from synth_assets.assets.journaling import journaled_text_model
+from synth_assets.assets.journaling import calls_metadata, journaled_text_model
 from synth_assets.assets.leasing import making
 from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
@@ -45,11 +46,13 @@ def evaluation(
         (checkpoint,) = load(warehouse, Checkpoint)
         folders = {"base": None, "tuned": tuned_student_folder(warehouse, recipe, checkpoint)}
         answers: list[BenchmarkAnswer] = []
+        calls: Counter[str] = Counter()
         for arm in ("base", "tuned"):
             context.log.info(f"the {arm} student answers {len(questions)} questions")
             with journaled_text_model(engines, warehouse, recipe.student, folders[arm], Progress(context)) as student:
                 answers += answer_benchmark(student, questions, arm, recipe.evaluation, recipe.generation.prompts)
-        return store(context, recipe, warehouse, made_of, answers, _metadata(answers, questions, recipe))
+                calls.update(calls_metadata(context, student.calls))
+        return store(context, recipe, warehouse, made_of, answers, _metadata(answers, questions, recipe) | calls)
 
 
 def _metadata(answers: list[BenchmarkAnswer], questions: list[BenchmarkQuestion], recipe: Recipe) -> dict[str, Any]:

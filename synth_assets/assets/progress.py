@@ -29,7 +29,8 @@ class Progress:
 
     def advance(self) -> None:
         if self._started is None:  # before the first answer an engine may have had to start
-            self._started, self._free = time.monotonic(), self._done + 1
+            self._started = self._told = time.monotonic()
+            self._free = self._done + 1
         self._done += 1
         if self._is_time():
             self._say(self._sentence(), self._done / max(1, self._total))

@@ -47,5 +47,5 @@ def test_it_tells_once_in_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with dg.DagsterInstance.ephemeral() as instance:
         assert dg.materialize([work], instance=instance).success
         rows = observations(instance, "work")
-    assert [row["done"] for row in rows] == [20, 30, 40, 50, 60, 70, 80, 90, 100]
-    assert rows[0][TEXT] == "20 of 100 steps, 1 a second, 80 s left"
+    assert [row["done"] for row in rows] == [21, 31, 41, 51, 61, 71, 81, 91]
+    assert rows[0][TEXT] == "21 of 100 steps, 1 a second, 79 s left"
