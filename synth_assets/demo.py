@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from synth_assets.assets.checks import check_keys
-from synth_assets.assets.currency import outdated_checks, plan_run
+from synth_assets.assets.currency import Plan, outdated_checks, plan_run
 from synth_assets.assets.leaf_partitions import bring_up_to_date, range_tags
 from synth_assets.assets.resources import declared_recipe, open_warehouse
 from synth_assets.assets.running import RunOutcome, bury_dead_runs, latest_checks, open_instance, run_job
@@ -26,6 +26,7 @@ from synth_assets.screen import Screen
 from synth_assets.summary import LastRun, closing_summary, write_last_run
 
 Report = Callable[[str], None]
+MAX_NAMED = 20
 
 
 def run_demo(report: Report) -> int:
@@ -44,8 +45,8 @@ def run_demo(report: Report) -> int:
         stale = plan.assets
         said = f"recipe {recipe.name}, scale {recipe.scale}, seed {recipe.seed}"
         report(f"{said}: {len(stale)} of {len(names)} assets to make")
-        if stale and plan.leaf_paths:
-            report(f"  leaf nodes to make: {len(plan.leaf_paths)} of {len(plan.leaves)}")
+        for line in plan_lines(plan):
+            report(f"  {line}")
         if current := [name for name in names if name not in stale]:
             report(f"  current already: {', '.join(current)}")
         start, outcome = time.monotonic(), RunOutcome("", True, ())
@@ -70,8 +71,20 @@ def run_demo(report: Report) -> int:
     last = replace(last, run_id=write_last_run(warehouse, last))
     report(closing_summary(recipe, warehouse, last))
     if not outcome.is_success:
-        report(f"\nThe run failed; everything that the steps wrote is in {log}")
+        report(f"\nThe run did not end well; everything that the steps wrote is in {log}")
+        report("Run the same command again to go on from what it made")
     return 0 if outcome.is_success else 1
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """Which leaves a run goes over, which it retires, and which cannot be read."""
+    lines = [f"left out, cannot be read: {fault}" for fault in plan.faults[:MAX_NAMED]]
+    if plan.retired:
+        lines.append(f"leaf nodes to retire: {', '.join(plan.retired[:MAX_NAMED])}")
+    if plan.assets and plan.leaf_paths:
+        named = f" ({', '.join(plan.leaf_paths)})" if len(plan.leaf_paths) <= 3 else ""
+        lines.append(f"leaf nodes to make: {len(plan.leaf_paths)} of {len(plan.leaves)}{named}")
+    return lines
 
 
 def _check_models(recipe: Recipe) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from synth_assets.assets.checks import data_docs_folder
+from synth_assets.assets.resources import dev_command
 from synth_assets.assets.run_report import report_file
 from synth_assets.assets.running import CheckOutcome
 from synth_assets.assets.storing import ASSET_OF_STAGE
@@ -94,7 +95,7 @@ def _head(last: LastRun) -> str:
 
 
 def _counts(warehouse: Warehouse, stages: Sequence[str]) -> str:
-    if not warehouse.has_table("stage_counts"):
+    if not stages or not warehouse.has_table("stage_counts"):
         return ""
     rows = (
         warehouse.read_table("stage_counts")
@@ -158,11 +159,11 @@ def _accuracy(recipe: Recipe, warehouse: Warehouse) -> str:
 
 def _places(warehouse: Warehouse, last: LastRun) -> str:
     lines = ["Where it lies", f"  tables     {warehouse.folder / 'tables'}", f"  SQL        {warehouse.snapshot}"]
-    if warehouse.has_table("lora_checkpoint"):
+    if warehouse.has_table("lora_checkpoint") and "lora_checkpoint" not in last.left:
         for checkpoint in from_frame(warehouse.read_table("lora_checkpoint"), Checkpoint):
             lines.append(f"  adapter    {warehouse.folder / checkpoint.adapter_path}")
     if last.run_id and (report := report_file(warehouse, last.run_id)).is_file():
         lines.append(f"  report     {report}")
     if (docs := data_docs_folder(warehouse) / "index.html").is_file():
         lines.append(f"  Data Docs  {docs}")
-    return "\n".join([*lines, "Look at it: make dev, then http://127.0.0.1:3000"])
+    return "\n".join([*lines, f"Look at it: {dev_command()}, then http://127.0.0.1:3000"])

@@ -31,13 +31,15 @@ CheckKeys = Mapping[str, Sequence[dg.AssetCheckKey]]
 class Plan:
     """What a run would do: `assets` in pipeline order, `leaf_paths` of those that are made by leaf.
 
-    `leaves`: all leaf paths that the taxonomy's files hold; `retired`: leaves with rows that are there no more.
+    `leaves`: all leaf paths that the taxonomy's files hold; `retired`: leaves with rows that are there no more, or cannot
+    be read any more; `faults`: what is wrong in the files, a line each.
     """
 
     assets: list[str]
     leaf_paths: list[str]
     leaves: list[str]
     retired: list[str]
+    faults: list[str]
 
 
 def plan_run(
@@ -62,15 +64,16 @@ def plan_run(
             expected = sample_inputs(recipe, material)
             if name == "scored_samples":
                 expected = score_inputs(recipe, {path: samples.get(path, "") for path in leaves})
-            current = _current_leaves(definition.key, expected, warehouse, instance) if judged else set()
-            stale_leaves |= set(leaves) - current
+            stale_leaves |= set(leaves) - _current_leaves(definition.key, expected, warehouse, instance)
+            if not judged and not stale_leaves:  # its checks run when something of it is made: one leaf, from the journal
+                stale_leaves.add(leaves[0])
             is_stale = bool(stale_leaves)
         else:
             is_stale = bool(upstream & set(stale)) or bool(retired and "synthetic_samples" in upstream)
             is_stale = is_stale or not judged or not _is_current(definition.key, recipe, warehouse, instance)
         if is_stale:
             stale.append(name)
-    return Plan(stale, sorted(stale_leaves), leaves, retired)
+    return Plan(stale, sorted(stale_leaves), leaves, retired, [str(fault) for fault in material.faults])
 
 
 def material_of_files(recipe: Recipe) -> Material:

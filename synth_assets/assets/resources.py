@@ -66,6 +66,15 @@ def declare(recipe: Path | None, scale: str | None) -> None:
         os.environ[SCALE_VARIABLE] = scale
 
 
+def dev_command() -> str:
+    """How to open the UI on what this process works on."""
+    recipe, scale = os.environ.get(RECIPE_VARIABLE), os.environ.get(SCALE_VARIABLE)
+    if not recipe and not scale:
+        return "make dev"
+    parts = ["synth-assets", *(["--recipe", recipe] if recipe else []), *(["--scale", scale] if scale else []), "dev"]
+    return " ".join(parts)
+
+
 def open_warehouse() -> Warehouse:
     return Warehouse(warehouse_path())
 

@@ -179,7 +179,7 @@ class _Follower:
         event = entry.dagster_event
         step = entry.step_key or ""
         if event is None:
-            if step and int(entry.level) == logging.INFO and entry.user_message != self._progress:
+            if step and int(entry.level) in (logging.INFO, logging.WARNING) and entry.user_message != self._progress:
                 self._report.line(f"    {entry.user_message}")
             return
         kind = event.event_type

@@ -67,6 +67,7 @@ class Status:
     warehouse: str
     assets: list[AssetStatus]
     leaves: list[LeafStatus]
+    faults: list[str]
     failed_checks: list[str]
     running: list[str]
     next_run: NextRun
@@ -86,7 +87,11 @@ def read_status(
         warehouse=str(warehouse.folder),
         assets=[_asset_status(name, plan, stopped, warehouse, instance) for name in names],
         leaves=_leaf_rows(plan, warehouse),
-        failed_checks=[f"{check.asset}.{check.name}: {check.description}" for check in failed],
+        faults=plan.faults,
+        failed_checks=[
+            f"{'STOPS' if check.is_blocking else 'warns'} {check.asset}.{check.name}: {check.description}"
+            for check in failed
+        ],
         running=[_run_line(run, instance) for run in instance.get_runs(dg.RunsFilter(statuses=list(RUNNING)))],
         next_run=_next_run(recipe, plan, outdated_checks(keys, recipe, instance), warehouse),
     )
@@ -182,6 +187,8 @@ def status_text(status: Status) -> str:
     for leaf in status.leaves:
         counts = "".join(f"{count:>{width},}" for count, width in zip(leaf.rows.values(), (6, 9, 8, 7), strict=True))
         lines.append(f"  {leaf.leaf_path:<50}{counts}{'  stale' if leaf.is_stale else ''}")
+    if status.faults:
+        lines += ["", "Left out, cannot be read", *(f"  {fault}" for fault in status.faults)]
     lines += ["", "Checks: " + ("none fails" if not status.failed_checks else f"{len(status.failed_checks)} failed")]
     lines += [f"  {check}" for check in status.failed_checks]
     lines += ["Running: " + ("nothing" if not status.running else "")] + [f"  {run}" for run in status.running]

@@ -5,7 +5,6 @@ what was made then. An asset writes its own table last, so that a crash in betwe
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
@@ -124,8 +123,8 @@ def replace_rows(
 
 
 def retire_leaves(warehouse: Warehouse, leaf_paths: Collection[str]) -> dict[str, int]:
-    """Take the rows of all other leaves out of the tables that are made by leaf: leaf path -> rows taken out."""
-    taken: Counter[str] = Counter()
+    """Take the rows of all other leaves out of the tables that are made by leaf: leaf path -> samples taken out."""
+    taken: dict[str, int] = {}
     for record_type in (RejectedSample, StageCounts, ScoredSample, SyntheticSample):
         name = _NAMES[record_type]
         if warehouse.has_table(name):
@@ -133,7 +132,7 @@ def retire_leaves(warehouse: Warehouse, leaf_paths: Collection[str]) -> dict[str
             gone = num_by(warehouse.read_table(name).filter(others), "leaf_path")
             if gone:
                 _rewrite(warehouse, name, record_type, others, to_frame([], record_type))
-            taken.update(gone)
+            taken |= {path: num for path, num in gone.items() if record_type is SyntheticSample or path not in taken}
     return dict(sorted(taken.items()))
 
 

@@ -34,7 +34,7 @@ def taxonomy(
         faults = to_frame(found.faults, Fault)
         retired = retire_leaves(warehouse, [leaf.leaf_path for leaf in found.leaf_nodes])
         for path, num_rows in retired.items():
-            context.log.warning(f"leaf node {path} is gone from the taxonomy: its {num_rows} rows are retired")
+            context.log.warning(f"leaf node {path} is gone, or cannot be read: its {num_rows} samples are retired")
         warehouse.write_table("taxonomy_faults", faults)
         leaves = to_frame(found.leaf_nodes, LeafNode)
         shown = ["leaf_path", "branch", "num_seed_examples", "task_description", "created_by"]
@@ -42,7 +42,7 @@ def taxonomy(
             "leaf_nodes": sample_rows(leaves, shown, 40),
             "num_faults": faults.height,
             "faults": table(faults.head(20)),
-            "retired_leaf_nodes": table(pl.DataFrame({"leaf": list(retired), "rows": list(retired.values())})),
+            "retired_leaf_nodes": table(pl.DataFrame({"leaf": list(retired), "samples": list(retired.values())})),
         }
         return store(context, recipe, warehouse, made_of, found.leaf_nodes, metadata)
 

@@ -68,7 +68,8 @@ def _reward_filtered_set(tables: Tables, recipe: Recipe) -> list[Measure]:
     unscored = kept.join(scored, on="synthetic_sample_id", how="anti").height
     emptied = samples.select("leaf_path").unique().join(kept, on="leaf_path", how="anti").height
     by_leaf = kept.group_by("leaf_path").len().sort("leaf_path").rows()
-    most = recipe.quality.max_leaf_share.value
+    num_leaves = tables["synthetic_samples"]["leaf_path"].n_unique()
+    most = max(recipe.quality.max_leaf_share.value, min(0.9, 2 / max(2, num_leaves)))  # of few leaves each has a large share
     return [
         Measure("kept_rows_without_sample", ALL, strangers, 0),
         Measure("kept_rows_without_score", ALL, unscored, 0),

@@ -19,13 +19,14 @@ class Material:
     leaf_nodes: Sequence[LeafNode]
     seed_examples: Sequence[SeedExample]
     chunks: Sequence[DocumentChunk]
+    faults: Sequence[Fault] = ()
 
 
 def read_material(roots: Sequence[Path], documents_dir: Path, max_chunk_tokens: int) -> Material:
-    """From the files; what cannot be read is left out, as `read_taxonomy` and `read_chunks` do. Raises TaxonomyError."""
+    """From the files; what cannot be read is left out, and among the `faults`. Raises TaxonomyError."""
     found = read_taxonomy(roots)
-    chunks, _ = read_chunks(found.leaf_nodes, found.seed_examples, documents_dir, max_chunk_tokens, roots)
-    return Material(found.leaf_nodes, found.seed_examples, chunks)
+    chunks, faults = read_chunks(found.leaf_nodes, found.seed_examples, documents_dir, max_chunk_tokens, roots)
+    return Material(found.leaf_nodes, found.seed_examples, chunks, [*found.faults, *faults])
 
 
 def read_chunks(

@@ -1,5 +1,7 @@
 """Leaves as partitions: what is changed is made again, and nothing else."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -9,8 +11,11 @@ from made_pipeline import TO_THE_MIX, made_recipe, materialize
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.currency import Plan, plan_run
 from synth_assets.assets.leaf_partitions import LEAF_NODES, MAX_SLUG, bring_up_to_date, partition_key
+from synth_assets.assets.resources import Engines
 from synth_assets.definitions import ASSETS
+from synth_assets.errors import EngineError
 from synth_assets.recipe import Recipe
+from synth_assets.roles import TextModel
 from synth_assets.storage import Warehouse, read_journal
 
 COUNTING, NAMING, TOWNS = "foundational_skills/counting", "compositional_skills/naming", "knowledge/towns"
@@ -27,7 +32,7 @@ class Made:
         self.instance = instance
         self.taxonomy = folder / "taxonomy"
         assert materialize(self.recipe, self.warehouse, instance).success
-        assert self.plan() == Plan([], [], [NAMING, COUNTING, TOWNS], [])
+        assert self.plan() == Plan([], [], [NAMING, COUNTING, TOWNS], [], [])
 
     def plan(self) -> Plan:
         return plan_run(MADE, check_keys(self.recipe), self.recipe, self.warehouse, self.instance)
@@ -107,7 +112,7 @@ def test_a_removed_leaf_is_retired(made: Made) -> None:
     result = made.make_what_is_stale()
     assert result.success, [c for c in result.get_asset_check_evaluations() if not c.passed]
     (event,) = result.asset_materializations_for_node("taxonomy")
-    assert "counting | 2" in str(event.metadata["retired_leaf_nodes"].value)
+    assert "counting | 8" in str(event.metadata["retired_leaf_nodes"].value)
     del before[COUNTING]
     assert made.rows() == made.rows("scored_samples") == before
     assert COUNTING not in {*made.rows("reward_filtered_set"), *made.rows("rejected_samples")}
@@ -121,6 +126,35 @@ def test_a_leaf_whose_rows_were_lost_is_made_from_the_journal(made: Made) -> Non
     samples = made.warehouse.read_table("synthetic_samples")
     made.warehouse.write_table("synthetic_samples", samples.filter(samples["leaf_path"] != TOWNS))
     assert TOWNS in made.plan().leaf_paths
+    assert made.make_what_is_stale().success
+    assert (made.rows(), made.num_calls()) == (before, calls)
+
+
+def test_a_run_that_was_broken_off_leaves_only_its_own_leaves_to_make(made: Made) -> None:
+    @contextmanager
+    def broken(*_: object, **__: object) -> Iterator[TextModel]:
+        raise EngineError("the engine has died")
+        yield
+
+    change(made.taxonomy / COUNTING / "qna.yaml", "Count to", "Count up to")
+    plan = made.plan()
+    engines = Engines(broken, broken)  # type: ignore[arg-type]
+    names, leaves = plan.assets, plan.leaf_paths
+    assert not materialize(made.recipe, made.warehouse, made.instance, names, leaves, engines).success
+    assert made.plan().leaf_paths == [COUNTING]
+    assert made.make_what_is_stale().success and made.plan().assets == []
+
+
+def test_a_leaf_that_cannot_be_read_any_more_is_named_and_comes_back_for_nothing(made: Made) -> None:
+    before, calls = made.rows(), made.num_calls()
+    file = made.taxonomy / COUNTING / "qna.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text("version: [3\n" + text, encoding="utf-8")
+    plan = made.plan()
+    assert plan.retired == [COUNTING] and len(plan.faults) == 1 and "qna.yaml:" in plan.faults[0]
+    assert made.make_what_is_stale().success and COUNTING not in made.rows()
+    file.write_text(text, encoding="utf-8")
+    assert made.plan().leaf_paths == [COUNTING]
     assert made.make_what_is_stale().success
     assert (made.rows(), made.num_calls()) == (before, calls)
 

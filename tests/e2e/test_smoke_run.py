@@ -40,7 +40,7 @@ def test_the_summary_tells_the_whole_story(smoke: tuple[Warehouse, str]) -> None
     _, text = smoke
     for part in ("finished", "MiB", "generation", "scoring", "filter", "Turned away because", "Checks: ",
                  " 0 failed", "Right answers", "taxonomy  base", "taxonomy  tuned", "retained", "adapter", "Data Docs",
-                 "make dev"):  # fmt: skip
+                 "synth-assets --scale smoke dev"):  # fmt: skip
         assert part in text, part
     for asset in ASSETS:
         assert f"  {asset.key.path[-1]}: " in text
