@@ -19,7 +19,7 @@ from synth_assets.studies.killing import LEAVES, small_recipe
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("ui"),
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1500),
     pytest.mark.skipif(CHROMIUM is None, reason="not run: there is no chromium on this machine"),
 ]
 GROUPS = ("stage_1_taxonomy", "stage_2_generation", "stage_3_reward", "stage_4_tuning", "stage_5_evaluation")

@@ -60,7 +60,7 @@ def runs(address: str) -> list[dict[str, Any]]:
     return rows
 
 
-def wait_for(what: str, is_so: Any, timeout_s: float = 420.0) -> None:
+def wait_for(what: str, is_so: Any, timeout_s: float = 800.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not is_so():
         if time.monotonic() > deadline:
