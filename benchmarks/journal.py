@@ -14,24 +14,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
+from synth_assets.assets.currency import material_of_files
 from synth_assets.assets.journaling import journaled_text_model
 from synth_assets.assets.resources import Engines
 from synth_assets.generation.candidates import plan_leaves
 from synth_assets.inference import open_text_model
-from synth_assets.recipe import Recipe, read_recipe, resolve_path
+from synth_assets.recipe import Recipe, read_recipe
 from synth_assets.roles import GenerationRequest, TextModel
 from synth_assets.storage import Warehouse
-from synth_assets.taxonomy import read_document_chunks, read_taxonomy
 
 NUM_PAIRS = 5
 
 
 def requests_of(recipe: Recipe, num_calls: int) -> list[GenerationRequest]:
     """The first instruction requests of every leaf, in turn, as generation would ask them."""
-    found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths])
-    documents, size = resolve_path(recipe.taxonomy.documents), recipe.taxonomy.max_chunk_tokens
-    chunks = [chunk for leaf in found.leaf_nodes for chunk in read_document_chunks(leaf, documents, size)]
-    plans = plan_leaves(found.leaf_nodes, found.seed_examples, chunks, recipe.generation, recipe.seed)
+    found = material_of_files(recipe)
+    plans = plan_leaves(found.leaf_nodes, found.seed_examples, found.chunks, recipe.generation, recipe.seed)
     plans = [plan for plan in plans if not plan.candidate(0).writes_context]
     numbers = range(-(-num_calls // len(plans)))
     requests = [plan.request(plan.candidate(number), "instruction") for number in numbers for plan in plans]

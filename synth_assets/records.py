@@ -12,8 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import typing
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
 from typing import Any, Literal
 
@@ -269,25 +268,6 @@ class StageCounts:
                 remedy="this is a defect of the stage, not of the data: please report it with the recipe",
             )
         return self
-
-
-def count_by_leaf(
-    stage: str, num_in: Mapping[str, int], kept: Iterable[Any], turned_away: Iterable[RejectedSample]
-) -> list[StageCounts]:
-    """By leaf path; `num_in` is counted where rows go in. Raises CountsError if a row was lost or made up."""
-    num_kept = Counter(row.leaf_path for row in kept)
-    ended = Counter((row.leaf_path, row.outcome) for row in turned_away)
-    paths = sorted({*num_in, *num_kept, *(path for path, _ in ended)})
-    return [
-        StageCounts(stage, path, num_in.get(path, 0), num_kept[path], ended[path, "rejected"], ended[path, "failed"]).check()
-        for path in paths
-    ]
-
-
-def sum_counts(stage: str, counts: Iterable[StageCounts]) -> StageCounts:
-    """Over all leaves."""
-    columns = zip(*(astuple(each)[2:] for each in counts), strict=True)
-    return StageCounts(stage, "", *([sum(column) for column in columns] or [0, 0, 0, 0]))
 
 
 TABLES: dict[str, type[Any]] = {

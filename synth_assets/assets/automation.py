@@ -37,7 +37,9 @@ def automation(
     """The nightly schedule and the sensor over the taxonomy's files; both are on as soon as a daemon runs."""
 
     def plan(instance: dg.DagsterInstance) -> Plan:
-        return plan_run(assets, check_keys(recipe), recipe, warehouse, instance)
+        found = plan_run(assets, check_keys(recipe), recipe, warehouse, instance)
+        bring_up_to_date(instance, found.leaves)
+        return found
 
     return _nightly(plan, recipe), _taxonomy_files(plan, recipe)
 
@@ -83,7 +85,6 @@ def _taxonomy_files(plan: Planner, recipe: Recipe) -> dg.SensorDefinition:
             found = plan(context.instance)
         except SynthAssetsError as error:
             return dg.SkipReason(str(error))
-        bring_up_to_date(context.instance, found.leaves)
         context.update_cursor(json.dumps({"seen": listing, "settled": listing}))
         if before["seen"] is None:
             return dg.SkipReason("watching from now on")
@@ -100,7 +101,6 @@ def _with_stage_1(stale: Sequence[str]) -> list[str]:
 
 
 def _request(instance: dg.DagsterInstance, found: Plan, names: Sequence[str], recipe: Recipe) -> dg.RunRequest:
-    bring_up_to_date(instance, found.leaves)
     keys = check_keys(recipe)
     judged = {*names, *outdated_checks(keys, recipe, instance)}
     tags: Mapping[str, str] = range_tags(instance, found.leaf_paths)

@@ -26,6 +26,13 @@ def check_keys(recipe: Recipe) -> dict[str, list[dg.AssetCheckKey]]:
     }
 
 
+def last_verdict(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation | None:
+    """What the check said last; None if it has never run, or was planned by a run that did not come so far."""
+    record = instance.get_latest_asset_check_evaluation_record(key)
+    evaluation = record.evaluation if record else None
+    return evaluation if isinstance(evaluation, dg.AssetCheckEvaluation) else None
+
+
 def stage_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
     """One step a stage, one check an expectation."""
     return [_checks_of(suite) for suite in suites_of(recipe.quality).values()]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from synth_assets.assets.checks import last_verdict
 from synth_assets.assets.ingredients import INGREDIENTS, inputs_id, sample_inputs, score_inputs, table_digest
 from synth_assets.assets.leaf_partitions import partition_key
 from synth_assets.assets.storing import ROWS_ID, leaf_digests
@@ -58,19 +59,21 @@ def plan_run(
     stale_leaves: set[str] = set()
     for definition in assets:
         name = definition.key.path[-1]
-        judged = all(_is_checked(check, definition.key, instance) for check in checks.get(name, ()))
+        made = instance.get_latest_materialization_event(definition.key)
+        judged = all(_is_checked(check, made, instance) for check in checks.get(name, ()))
         upstream = set(INGREDIENTS[name].upstream)
         if INGREDIENTS[name].is_by_leaf:
-            expected = sample_inputs(recipe, material)
             if name == "scored_samples":
                 expected = score_inputs(recipe, {path: samples.get(path, "") for path in leaves})
+            else:
+                expected = sample_inputs(recipe, material)
             stale_leaves |= set(leaves) - _current_leaves(definition.key, expected, warehouse, instance)
             if not judged and not stale_leaves:  # its checks run when something of it is made: one leaf, from the journal
                 stale_leaves.add(leaves[0])
             is_stale = bool(stale_leaves)
         else:
             is_stale = bool(upstream & set(stale)) or bool(retired and "synthetic_samples" in upstream)
-            is_stale = is_stale or not judged or not _is_current(definition.key, recipe, warehouse, instance)
+            is_stale = is_stale or not judged or not _is_current(name, made, recipe, warehouse)
         if is_stale:
             stale.append(name)
     return Plan(stale, sorted(stale_leaves), leaves, retired, [str(fault) for fault in material.faults])
@@ -92,16 +95,12 @@ def outdated_checks(checks: CheckKeys, recipe: Recipe, instance: dg.DagsterInsta
 
 
 def _judged_by(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> object:
-    latest = instance.get_latest_asset_check_evaluation_record(key)
-    if latest is None or not isinstance(latest.evaluation, dg.AssetCheckEvaluation):
-        return None
-    said = latest.evaluation.metadata.get("suite_id")
+    verdict = last_verdict(key, instance)
+    said = verdict.metadata.get("suite_id") if verdict else None
     return said.value if said else None
 
 
-def _is_current(key: dg.AssetKey, recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> bool:
-    name = key.path[-1]
-    event = instance.get_latest_materialization_event(key)
+def _is_current(name: str, event: dg.EventLogEntry | None, recipe: Recipe, warehouse: Warehouse) -> bool:
     made = event.asset_materialization if event else None
     if made is None or made.tags is None:
         return False
@@ -134,9 +133,8 @@ def _digests(warehouse: Warehouse, name: str) -> dict[str, str]:
     return leaf_digests(warehouse.read_table(name)) if warehouse.has_table(name) else {}
 
 
-def _is_checked(check: dg.AssetCheckKey, asset: dg.AssetKey, instance: dg.DagsterInstance) -> bool:
+def _is_checked(check: dg.AssetCheckKey, made: dg.EventLogEntry | None, instance: dg.DagsterInstance) -> bool:
     """Whether the check was run on what was made last, and does not stand in the way."""
-    made = instance.get_latest_materialization_event(asset)
     latest = instance.get_latest_asset_check_evaluation_record(check)
     if made is None or latest is None or latest.event is None or not isinstance(latest.evaluation, dg.AssetCheckEvaluation):
         return False  # never made, never run, or planned by a run that did not come so far

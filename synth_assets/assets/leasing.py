@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from synth_assets.assets.checks import check_keys
+from synth_assets.assets.checks import check_keys, last_verdict
 from synth_assets.assets.ingredients import INGREDIENTS, inputs_id
 from synth_assets.errors import GateError
 from synth_assets.recipe import Recipe
@@ -47,9 +47,8 @@ def _check_gates(asset: str, recipe: Recipe, instance: dg.DagsterInstance) -> No
         seen.add(name)
         waiting += INGREDIENTS[name].upstream
         for key in keys.get(name, ()):
-            latest = instance.get_latest_asset_check_evaluation_record(key)
-            judged = latest.evaluation if latest else None
-            if isinstance(judged, dg.AssetCheckEvaluation) and judged.blocking and not judged.passed:
+            judged = last_verdict(key, instance)
+            if judged and judged.blocking and not judged.passed:
                 raise GateError(
                     f"{asset} is not made: the check {key.name} of {name} has failed",
                     value=judged.description,

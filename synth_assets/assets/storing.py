@@ -14,9 +14,10 @@ import polars as pl
 from synth_assets.assets.columns import column_lineage
 from synth_assets.assets.ingredients import INGREDIENTS
 from synth_assets.assets.leaf_partitions import partition_key
+from synth_assets.counting import sum_counts
 from synth_assets.frames import from_frame, schema_of, to_frame
 from synth_assets.recipe import Recipe
-from synth_assets.records import TABLES, RejectedSample, ScoredSample, StageCounts, SyntheticSample, content_id, sum_counts
+from synth_assets.records import TABLES, RejectedSample, ScoredSample, StageCounts, SyntheticSample, content_id
 from synth_assets.storage import FileLock, Warehouse
 
 RecordT = TypeVar("RecordT")

@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
+from synth_assets.counting import count_by_leaf, sum_counts
 from synth_assets.errors import GenerationError
 from synth_assets.generation.candidates import STEPS, Candidate, LeafPlan, Step, plan_leaves
 from synth_assets.generation.rejection import (
@@ -39,8 +40,6 @@ from synth_assets.records import (
     StageCounts,
     SyntheticSample,
     content_id,
-    count_by_leaf,
-    sum_counts,
 )
 from synth_assets.roles import GenerationResult, TextModel
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from synth_assets.counting import count_by_leaf, sum_counts
 from synth_assets.errors import CountsError
 from synth_assets.recipe import FilterSection, RewardCut
 from synth_assets.records import (
@@ -21,8 +22,6 @@ from synth_assets.records import (
     ScoredSample,
     StageCounts,
     SyntheticSample,
-    count_by_leaf,
-    sum_counts,
 )
 from synth_assets.reward.benchmark_overlap import BenchmarkIndex
 from synth_assets.reward.duplicates import NearDuplicateIndex, text_key

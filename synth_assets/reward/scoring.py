@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from synth_assets.counting import count_by_leaf, sum_counts
 from synth_assets.prompts import render_prompt
 from synth_assets.records import (
     RejectedSample,
@@ -18,8 +19,6 @@ from synth_assets.records import (
     ScoredSample,
     StageCounts,
     SyntheticSample,
-    count_by_leaf,
-    sum_counts,
 )
 from synth_assets.roles import Conversation, Message, RewardModel
 

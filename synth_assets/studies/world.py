@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import cast
 
+from synth_assets.assets.currency import material_of_files
 from synth_assets.embedded.leaf_kinds import Instance, LeafKind
 from synth_assets.embedded.leaves import BY_PATH
 from synth_assets.generation import generate_samples
 from synth_assets.inference import open_reward_model, open_text_model
-from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.recipe import Recipe
 from synth_assets.records import (
     Branch,
     LeafNode,
@@ -20,7 +21,7 @@ from synth_assets.records import (
     content_id,
 )
 from synth_assets.reward import score_samples
-from synth_assets.taxonomy import Material, read_material
+from synth_assets.taxonomy import Material
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,7 @@ class ScoredGeneration:
 
 
 def bundled_material(recipe: Recipe) -> Material:
-    roots = [resolve_path(path) for path in recipe.taxonomy.paths]
-    return read_material(roots, resolve_path(recipe.taxonomy.documents), recipe.taxonomy.max_chunk_tokens)
+    return material_of_files(recipe)
 
 
 def material_of_kinds(kinds: Sequence[LeafKind], num_seeds: int = 5) -> Material:
