@@ -50,6 +50,12 @@ def _started_at(process: int) -> str:
     return "" if not fields or fields[0] == "Z" else fields[19]
 
 
+def parent_of(process: int) -> int | None:
+    """The process that it would tell of its end; None if it has ended."""
+    fields = _stat_fields(process)
+    return int(fields[1]) if fields else None
+
+
 def _stat_fields(process: int) -> list[str]:
     """What the kernel says of a process after its name: state, parent, ...; empty if it has ended."""
     try:
@@ -83,29 +89,29 @@ class PeakMemory:
 
     def _watch(self, has_ended: threading.Event) -> None:
         while True:
-            family = _family(os.getpid())
-            pages = sum(_num_pages(process) for process in family)
+            processes = family(os.getpid())
+            pages = sum(_num_pages(process) for process in processes)
             if pages > self._most_pages:
                 self._most_pages = pages
-                self.peak_mib = max(self.peak_mib, sum(map(_proportional_kib, family)) // 1024)
+                self.peak_mib = max(self.peak_mib, sum(map(_proportional_kib, processes)) // 1024)
             if has_ended.wait(self._interval_s):
                 return
 
 
-def _family(root: int) -> set[int]:
+def family(root: int) -> set[int]:
     """The process and all its descendants."""
     children: dict[int, list[int]] = {}
     for folder in _PROC.glob("[0-9]*"):
         if fields := _stat_fields(int(folder.name)):  # else it has ended meanwhile
             children.setdefault(int(fields[1]), []).append(int(folder.name))
-    family: set[int] = set()
+    found: set[int] = set()
     waiting = [root]
     while waiting:
         process = waiting.pop()
-        if process not in family:
-            family.add(process)
+        if process not in found:
+            found.add(process)
             waiting += children.get(process, [])
-    return family
+    return found
 
 
 def _num_pages(process: int) -> int:

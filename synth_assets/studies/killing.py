@@ -14,6 +14,7 @@ from random import Random
 import dagster as dg
 import yaml
 
+from synth_assets.machine import family, parent_of
 from synth_assets.recipe import project_root
 from synth_assets.records import TABLES
 from synth_assets.storage import Warehouse, read_journal
@@ -22,6 +23,7 @@ LEAVES = (
     "compositional_skills/writing/polite_request", "foundational_skills/arithmetic/story_sum", "knowledge/places/towns",
 )  # fmt: skip
 KINDS = ("step", "run", "engine", "everything")
+STARTING, BETWEEN = "before the first step", "between two steps"
 ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
@@ -96,12 +98,12 @@ class RunningDemo:
 
     def kill(self, kind: str) -> bool:
         """SIGKILL to the processes of this kind; whether there were any."""
-        family = _descendants(self.process.pid)
+        processes = family(self.process.pid)
         victims = {
-            "run": [self.process.pid],
-            "everything": [self.process.pid, *family],
-            "engine": [pid for pid in family if "vllm_worker" in _command_of(pid)],
-            "step": [pid for pid in family if _is_step(pid)],
+            "run": {self.process.pid},
+            "everything": processes,
+            "engine": {pid for pid in processes if "vllm_worker" in _command_of(pid)},
+            "step": {pid for pid in processes if _is_step(pid)},
         }[kind]
         for pid in victims:
             try:
@@ -117,29 +119,58 @@ class RunningDemo:
 class Damage:
     """What a series of kills has left: all of it should be 0."""
 
-    rows_lost: int
-    finished_calls_repeated: int
-    tables_differ: int
-    runs_stuck: int
+    rows_lost: int = 0
+    finished_calls_repeated: int = 0
+    tables_differ: int = 0
+    runs_stuck: int = 0
+    processes_left: int = 0
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One kill: what kind of process was killed, and the step that was under way (STARTING, BETWEEN: none was)."""
+
+    kind: str
+    step: str
 
 
 def kill_again_and_again(
     recipe: Path, warehouse: Path, rng: Random, length_s: float, num_kills: int, kinds: tuple[str, ...] = KINDS
-) -> list[str]:
-    """Start, kill, start again, until the demo ends by itself; the kinds of the kills, at most `num_kills`."""
-    kills: list[str] = []
+) -> list[Kill]:
+    """Start, kill, start again, until the demo ends by itself; at most `num_kills` kills.
+
+    `length_s`: how long an undisturbed demo takes. A demo that goes on takes less, so moments are drawn from its first half.
+    """
+    kills: list[Kill] = []
     while True:
-        demo = RunningDemo(recipe, warehouse)
+        start, demo = time.time(), RunningDemo(recipe, warehouse)
         if len(kills) == num_kills:
             demo.finish()
             return kills
         kind = kinds[len(kills) % len(kinds)]
-        was_killed = demo.kill_after(kind, rng.uniform(0.1, 0.7) * length_s)
+        was_killed, moment = demo.kill_after(kind, rng.uniform(0.08, 0.55) * length_s), time.time()
         demo.process.communicate(timeout=600)
         if was_killed:
-            kills.append(kind)
+            kills.append(Kill(kind, _step_under_way(warehouse, start, moment)))
         elif demo.process.returncode == 0:
             return kills
+
+
+def _step_under_way(warehouse: Path, start: float, moment: float) -> str:
+    """The step that the demo begun at `start` was in at `moment` (seconds since the epoch)."""
+    if not (warehouse / "dagster").is_dir():
+        return STARTING
+    with dg.DagsterInstance.from_config(str(warehouse / "dagster")) as instance:
+        records = instance.get_run_records(limit=1)
+        if not records or records[0].create_timestamp.timestamp() < start:
+            return STARTING
+        stats = instance.get_run_step_stats(records[0].dagster_run.run_id)
+    under_way = [(s.start_time, s.step_key) for s in stats if s.start_time and _spans(s.start_time, s.end_time, moment)]
+    return max(under_way)[1] if under_way else BETWEEN
+
+
+def _spans(start: float, end: float | None, moment: float) -> bool:
+    return start <= moment and (end is None or end >= moment)
 
 
 def damage(warehouse: Path, undisturbed: Path) -> Damage:
@@ -156,15 +187,15 @@ def damage(warehouse: Path, undisturbed: Path) -> Damage:
     calls = Counter(key for key, _ in read_journal(warehouse / "journal"))
     with dg.DagsterInstance.from_config(str(warehouse / "dagster")) as instance:
         stuck = sum(run.status not in ENDED for run in instance.get_runs())
-    return Damage(lost, sum(count - 1 for count in calls.values()), differ, stuck)
+    return Damage(lost, sum(count - 1 for count in calls.values()), differ, stuck, _num_processes_left(warehouse))
 
 
-def processes_left(warehouse: Path, patience_s: float = 20.0) -> list[int]:
-    """Every process that was told to work in this warehouse and does not end within the time."""
+def _num_processes_left(warehouse: Path, patience_s: float = 20.0) -> int:
+    """Processes that were told to work in this warehouse and do not end within the time."""
     deadline = time.monotonic() + patience_s
     while (left := _processes_of(warehouse)) and time.monotonic() < deadline:
         time.sleep(0.2)
-    return left
+    return len(left)
 
 
 def _processes_of(warehouse: Path) -> list[int]:
@@ -179,28 +210,9 @@ def _processes_of(warehouse: Path) -> list[int]:
     return found
 
 
-def _descendants(root: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        children.setdefault(_parent_of(int(folder.name)), []).append(int(folder.name))
-    found, waiting = [], [root]
-    while waiting:
-        for child in children.get(waiting.pop(), []):
-            found.append(child)
-            waiting.append(child)
-    return found
-
-
 def _is_step(pid: int) -> bool:
     """Steps are forked by the fork server, which has the same command line."""
-    return "forkserver" in _command_of(pid) and "forkserver" in _command_of(_parent_of(pid))
-
-
-def _parent_of(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[1])
-    except OSError:
-        return -1
+    return "forkserver" in _command_of(pid) and "forkserver" in _command_of(parent_of(pid) or 0)
 
 
 def _command_of(pid: int) -> str:

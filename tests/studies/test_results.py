@@ -56,6 +56,14 @@ def test_tables_are_rendered_from_the_study_and_from_nothing_else(tmp_path: Path
     assert "| leaf node | right, base | right, tuned |" in by_leaf and "| a/b | 50.0 % | 75.0 % |" in by_leaf
 
 
+def test_whole_numbers_are_shown_as_counts(tmp_path: Path) -> None:
+    rows = [StudyRow("lost", "run", "all", 0, None, None, 51), StudyRow("lost", "run", "tuning", 1200, None, None, 51)]
+    write_study(tmp_path, "tiny", rows, [1], 1.0, {})
+    assert "| lost | run | 0 |  | 51 |" in render_document("<!-- study tiny: lost by arm -->\n<!-- end -->", tmp_path)
+    by_step = render_document("<!-- study tiny: lost by step -->\n<!-- end -->", tmp_path)
+    assert "| step | lost |" in by_step and "| tuning | 1,200 |" in by_step
+
+
 @pytest.mark.parametrize("name", sorted(file.stem for file in resolve_path("data/studies").glob("*.json")))
 def test_the_committed_study_has_its_form_and_the_readme_its_figures(name: str) -> None:
     study = json.loads((resolve_path("data/studies") / f"{name}.json").read_text())
