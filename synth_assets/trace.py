@@ -1,27 +1,33 @@
 """`synth-assets trace SAMPLE_ID`: all that made one sample, and all that was made of it.
 
 From the files of the taxonomy to the student's present answer; everything is read from the warehouse and its journal.
-A sample that went nowhere is traced as well: the id stands in `rejected_samples`.
+A sample that went nowhere is traced as well: the id stands in `rejected_samples`, and since a candidate follows from its
+leaf and number alone, its seeds and its calls are found again.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import Any, TypeVar
 
 import polars as pl
 
-from synth_assets.assets.journaling import JOURNAL, journaled_text_model
+from synth_assets.assets.journaling import JOURNAL, call_key, journaled_text_model
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import ASSET_OF_STAGE
 from synth_assets.assets.tuning import tuned_student_folder
 from synth_assets.errors import WarehouseError
 from synth_assets.frames import from_frame
+from synth_assets.generation import STEPS, plan_leaves
+from synth_assets.generation.candidates import Candidate, LeafPlan
+from synth_assets.model_folder import model_fingerprint
 from synth_assets.prompts import render_prompt
-from synth_assets.recipe import Recipe
-from synth_assets.records import REWARD_ATTRIBUTES, Checkpoint
+from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.records import REWARD_ATTRIBUTES, Checkpoint, DocumentChunk, LeafNode, SeedExample
 from synth_assets.roles import GenerationRequest, Message
 from synth_assets.storage import Warehouse, read_journal
 
+RecordT = TypeVar("RecordT")
 ID = "synthetic_sample_id"
 Row = dict[str, Any]
 
@@ -41,14 +47,21 @@ def trace_sample(recipe: Recipe, warehouse: Warehouse, sample_id: str, engines: 
     """Everything about one sample, as plain data. With `engines` the tuned student is asked as well."""
     sample = _one(warehouse, "synthetic_samples", sample_id) or {}
     ended = _rows(warehouse, "rejected_samples", sample_id)
-    leaf_path = sample.get("leaf_path") or ended[0]["leaf_path"]
+    row = sample or ended[0]
+    leaf_path = row["leaf_path"]
+    plan = _plan(recipe, warehouse, leaf_path)
+    candidate = _candidate(plan, row) if plan else None
+    seed_ids = sample.get("seed_example_ids") or (candidate.seed_example_ids if candidate else ())
+    chunk = candidate.chunk if candidate else None
+    chunk_id = sample.get("document_chunk_id") or (chunk.document_chunk_id if chunk else None)
     traced: Row = {
         ID: sample_id,
         "leaf_node": _one(warehouse, "taxonomy", leaf_path, "leaf_path"),
-        "seed_examples": _listed(warehouse, "seed_examples", sample.get("seed_example_ids", ())),
-        "document_chunk": _one(warehouse, "document_chunks", sample.get("document_chunk_id"), "document_chunk_id"),
+        "seed_examples": _listed(warehouse, "seed_examples", seed_ids),
+        "document_chunk": _one(warehouse, "document_chunks", chunk_id, "document_chunk_id"),
         "sample": sample or None,
-        "raw_instruction": _raw_output(warehouse, sample.get("instruction_prompt", ""), sample.get("instruction", "")),
+        "rejected": None if sample else row,
+        "calls": _calls(recipe, warehouse, plan, candidate) if plan and candidate else [],
         "reward": _reward(warehouse, sample_id),
         "decisions": _decisions(warehouse, sample_id, ended),
         "training": [
@@ -75,15 +88,20 @@ def trace_text(traced: Row) -> str:
     if chunk := traced["document_chunk"]:
         parts.append(f"document    {chunk['source']}, characters {chunk['char_start']} to {chunk['char_end']}")
     if sample:
-        parts += [
-            f"teacher     {sample['teacher']}, candidate {sample['candidate_index']}, seed {sample['request_seed']}",
-            _block("instruction prompt", sample["instruction_prompt"]),
-            _block("raw output", traced["raw_instruction"] or "not in the journal"),
-            f"instruction {sample['instruction']}",
-            *([_block("context", sample["context"])] if sample["context"] else []),
-            _block("response prompt", sample["response_prompt"]),
-            f"response    {sample['response']}  (mean log-probability {sample['response_logprob']:.4f})",
-        ]
+        parts.append(
+            f"teacher     {sample['teacher']}, candidate {sample['candidate_index']}, seed {sample['request_seed']}"
+        )
+    for call in traced["calls"]:
+        parts.append(_block(f"prompt for the {call['step']}", call["prompt"]))
+        parts.append(_block(f"what the teacher wrote ({call['finish_reason']})", call["text"]))
+    if not traced["calls"]:
+        parts.append("calls       the journal has none that this recipe and taxonomy would make now")
+    text = sample or traced["rejected"]
+    if text["context"]:
+        parts.append(_block("context", text["context"]))
+    parts += [f"{name:<11} {text[name]}" for name in ("instruction", "response") if text[name]]
+    if sample:
+        parts.append(f"logprob     {sample['response_logprob']:.4f} a token of the response, on average")
     if reward := traced["reward"]:
         values = ", ".join(f"{name} {reward[name]:.2f}" for name in REWARD_ATTRIBUTES)
         parts.append(f"reward      {reward['reward']:.3f} by {reward['reward_model']}: {values}")
@@ -130,12 +148,37 @@ def _decisions(warehouse: Warehouse, sample_id: str, ended: list[Row]) -> list[R
     return decisions
 
 
-def _raw_output(warehouse: Warehouse, prompt: str, instruction: str) -> str | None:
-    """What the teacher wrote before it was parsed; the journal has it under the prompt."""
-    for _, value in read_journal(warehouse.folder / JOURNAL) if prompt else ():
-        if value.get("prompt") == prompt and instruction in value["text"]:
-            return str(value["text"])
-    return None
+def _plan(recipe: Recipe, warehouse: Warehouse, leaf_path: str) -> LeafPlan | None:
+    """What the leaf's candidates are made of; None if it is there no more."""
+
+    def own(table: str, record_type: type[RecordT]) -> list[RecordT]:
+        rows = warehouse.read_table(table).filter(pl.col("leaf_path") == leaf_path)
+        return from_frame(rows, record_type)
+
+    leaves, seeds = own("taxonomy", LeafNode), own("seed_examples", SeedExample)
+    plans = plan_leaves(leaves, seeds, own("document_chunks", DocumentChunk), recipe.generation, recipe.seed)
+    return plans[0] if plans and not plans[0].obstacle else None
+
+
+def _candidate(plan: LeafPlan, row: Row) -> Candidate:
+    candidate = plan.candidate(row["candidate_index"])
+    candidate.instruction = row["instruction"]
+    if candidate.writes_context:
+        candidate.context = row["context"]
+    return candidate
+
+
+def _calls(recipe: Recipe, warehouse: Warehouse, plan: LeafPlan, candidate: Candidate) -> list[Row]:
+    """The calls of the teacher that the journal holds: step, rendered prompt, raw output and how it ended."""
+    fingerprint = model_fingerprint(resolve_path(recipe.teacher.path))
+    steps = {
+        call_key("generation", recipe.teacher, fingerprint, asdict(plan.request(candidate, step))): step
+        for step in STEPS
+        if step != "context" or candidate.writes_context
+    }
+    said = {steps[key]: value for key, value in read_journal(warehouse.folder / JOURNAL) if key in steps}
+    shown = ("prompt", "text", "finish_reason")
+    return [{"step": step, **{name: said[step][name] for name in shown}} for step in STEPS if step in said]
 
 
 def _student_answer(

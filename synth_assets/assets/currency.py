@@ -59,7 +59,7 @@ def plan_run(
     stale_leaves: set[str] = set()
     for definition in assets:
         name = definition.key.path[-1]
-        made = instance.get_latest_materialization_event(definition.key)
+        made = _last_made(definition.key, instance)
         judged = all(_is_checked(check, made, instance) for check in checks.get(name, ()))
         upstream = set(INGREDIENTS[name].upstream)
         if INGREDIENTS[name].is_by_leaf:
@@ -100,8 +100,12 @@ def _judged_by(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> object:
     return said.value if said else None
 
 
-def _is_current(name: str, event: dg.EventLogEntry | None, recipe: Recipe, warehouse: Warehouse) -> bool:
-    made = event.asset_materialization if event else None
+def _last_made(key: dg.AssetKey, instance: dg.DagsterInstance) -> dg.EventLogRecord | None:
+    return next(iter(instance.fetch_materializations(key, limit=1).records), None)
+
+
+def _is_current(name: str, record: dg.EventLogRecord | None, recipe: Recipe, warehouse: Warehouse) -> bool:
+    made = record.asset_materialization if record else None
     if made is None or made.tags is None:
         return False
     recorded = made.metadata.get("inputs_id")
@@ -133,10 +137,13 @@ def _digests(warehouse: Warehouse, name: str) -> dict[str, str]:
     return leaf_digests(warehouse.read_table(name)) if warehouse.has_table(name) else {}
 
 
-def _is_checked(check: dg.AssetCheckKey, made: dg.EventLogEntry | None, instance: dg.DagsterInstance) -> bool:
-    """Whether the check was run on what was made last, and does not stand in the way."""
-    latest = instance.get_latest_asset_check_evaluation_record(check)
-    if made is None or latest is None or latest.event is None or not isinstance(latest.evaluation, dg.AssetCheckEvaluation):
-        return False  # never made, never run, or planned by a run that did not come so far
-    stops = latest.evaluation.blocking and not latest.evaluation.passed
-    return latest.event.timestamp >= made.timestamp and not stops
+def _is_checked(check: dg.AssetCheckKey, made: dg.EventLogRecord | None, instance: dg.DagsterInstance) -> bool:
+    """Whether the check was run on what was made last, and does not stand in the way.
+
+    Told by the order in which Dagster wrote things down, not by their times: a clock may have been set back in between.
+    """
+    verdict = last_verdict(check, instance)
+    judged = verdict.target_materialization_data if verdict else None
+    if made is None or verdict is None or judged is None:
+        return False
+    return judged.storage_id >= made.storage_id and not (verdict.blocking and not verdict.passed)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import dagster as dg
 
@@ -85,6 +85,8 @@ class JournaledCalls(Generic[AnswerT]):
                 self.progress.begin(len(keys), len(answers))
             ask(missing, note)
             self.journal.commit()
+            if self.progress:
+                self.progress.end()
         return [answers[position] for position in range(len(keys))]
 
 
@@ -97,8 +99,10 @@ class _Journaled(Generic[ModelT, AnswerT]):
     calls: JournaledCalls[AnswerT]
     open_model: Callable[[], ModelT]
 
-    def key(self, kind: str, asked: object) -> str:
-        return content_id(kind, (self.spec.engine, self.spec.dtype, self.fingerprint), asked)
+
+def call_key(kind: Literal["generation", "reward"], spec: ModelSpec, fingerprint: str, asked: object) -> str:
+    """By what the journal knows a call; `fingerprint` is that of the model's folder."""
+    return content_id(kind, (spec.engine, spec.dtype, fingerprint), asked)
 
 
 class JournaledTextModel(_Journaled[TextModel, GenerationResult]):
@@ -110,7 +114,8 @@ class JournaledTextModel(_Journaled[TextModel, GenerationResult]):
         def ask(positions: list[int], note: OnResult) -> None:
             self.open_model().generate([requests[position] for position in positions], note)
 
-        return self.calls.answer([self.key("generation", asdict(request)) for request in requests], ask, on_result)
+        keys = [call_key("generation", self.spec, self.fingerprint, asdict(request)) for request in requests]
+        return self.calls.answer(keys, ask, on_result)
 
 
 class JournaledRewardModel(_Journaled[RewardModel, RewardAttributes | str]):
@@ -122,7 +127,8 @@ class JournaledRewardModel(_Journaled[RewardModel, RewardAttributes | str]):
         def ask(positions: list[int], note: OnScore) -> None:
             self.open_model().score([conversations[position] for position in positions], note)
 
-        return self.calls.answer([self.key("reward", conversation) for conversation in conversations], ask, on_score)
+        keys = [call_key("reward", self.spec, self.fingerprint, conversation) for conversation in conversations]
+        return self.calls.answer(keys, ask, on_score)
 
 
 @contextmanager

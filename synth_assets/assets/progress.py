@@ -25,6 +25,7 @@ class Progress:
     def begin(self, total: int, done: int = 0) -> None:
         """A batch of `total` starts, of which `done` cost nothing (the journal had them)."""
         self._total, self._done, self._free = total, done, done
+        self._has_told = False
         self._started: float | None = None
 
     def advance(self) -> None:
@@ -35,11 +36,16 @@ class Progress:
         if self._is_time():
             self._say(self._sentence(), self._done / max(1, self._total))
 
+    def end(self) -> None:
+        """The batch is done; said if anything was said of it before."""
+        if self._has_told:
+            self._say(self._sentence(), 1.0)
+
     def tell(self, text: str, share: float | None) -> None:
         """For work that counts by itself; `share` from 0 to 1, None for what must be said at any time."""
         if share is None:
             self._context.log.info(text)
-        elif self._is_time():
+        elif self._is_time() or (share >= 1.0 and self._has_told):
             self._say(text, share)
 
     def _sentence(self) -> str:
@@ -56,6 +62,7 @@ class Progress:
         return is_time
 
     def _say(self, text: str, share: float) -> None:
+        self._has_told = share < 1.0
         metadata: dict[str, Any] = {TEXT: text, SHARE: round(share, 4), "done": self._done, "total": self._total}
         self._context.log_event(dg.AssetObservation(self._context.asset_key, metadata=metadata))
         self._context.log.info(text)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -66,13 +67,16 @@ def _write_benchmark(source: Path, target: Path) -> None:
 class RunningDemo:
     """`synth-assets demo` as a process, with all that it starts."""
 
-    def __init__(self, recipe: Path, warehouse: Path) -> None:
-        environment = {**os.environ, "SYNTH_ASSETS_WAREHOUSE": str(warehouse)}
-        environment.pop("DAGSTER_HOME", None)
+    def __init__(
+        self, recipe: Path, warehouse: Path, prefix: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
+        """`prefix`: words before the command that change what it may do; `environment`: added to ours."""
+        whole = {**os.environ, **(environment or {}), "SYNTH_ASSETS_WAREHOUSE": str(warehouse)}
+        whole.pop("DAGSTER_HOME", None)
         self.warehouse = warehouse
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "synth_assets.cli", "--recipe", str(recipe), "demo"],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=project_root(),
+            [*prefix, sys.executable, "-m", "synth_assets.cli", "--recipe", str(recipe), "demo"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=whole, cwd=project_root(),
             start_new_session=True,
         )  # fmt: skip
 

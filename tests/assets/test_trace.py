@@ -21,7 +21,10 @@ def test_a_kept_and_a_rejected_sample_are_traced(tmp_path: Path) -> None:
     traced = trace_sample(recipe, warehouse, kept)
     assert traced["sample"] == samples[kept] and traced["leaf_node"]["leaf_path"] == samples[kept]["leaf_path"]
     assert [seed["seed_example_id"] for seed in traced["seed_examples"]] == samples[kept]["seed_example_ids"]
-    assert samples[kept]["instruction"] in traced["raw_instruction"]
+    assert [call["step"] for call in traced["calls"]] == ["instruction", "response"]
+    assert samples[kept]["instruction"] in traced["calls"][0]["text"]
+    assert traced["calls"][0]["prompt"] == samples[kept]["instruction_prompt"]
+    assert traced["calls"][1]["prompt"] == samples[kept]["response_prompt"]
     assert [(row["stage"], row["outcome"]) for row in traced["decisions"]] == [
         ("generation", "kept"), ("scoring", "kept"), ("filter", "kept"),
     ]  # fmt: skip

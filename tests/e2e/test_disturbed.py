@@ -1,0 +1,114 @@
+"""What may happen to a run on a real machine: each is said clearly, and the tables are in the end as if it had not."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+from small_run import Undisturbed
+
+from synth_assets.storage import open_journal
+from synth_assets.studies.killing import Damage, RunningDemo, damage
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kill"), pytest.mark.timeout(1500)]
+#: root may write everywhere; without this right it may not, like anybody else
+LIKE_A_USER = ("setpriv", "--bounding-set=-dac_override") if os.geteuid() == 0 else ()
+FULL_MIB = 8
+HOLD = """
+import duckdb, sys, time
+while True:
+    try:
+        held = duckdb.connect(sys.argv[1])
+        break
+    except duckdb.Error:
+        time.sleep(0.05)
+print("held", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+def test_two_runs_at_once_and_a_reader_that_holds_the_snapshot(tmp_path: Path, undisturbed: Undisturbed) -> None:
+    warehouse = tmp_path / "shared"
+    both = [RunningDemo(undisturbed.recipe, warehouse), RunningDemo(undisturbed.recipe, warehouse)]
+    _wait_for(lambda: _holds_table(warehouse / "snapshot.duckdb", "seed_examples"))
+    with duckdb.connect(warehouse / "snapshot.duckdb", read_only=True) as reader:
+        before = reader.sql("SELECT count(*) FROM seed_examples").fetchone()
+        for demo in both:
+            assert "finished" in demo.finish()
+        assert reader.sql("SELECT count(*) FROM seed_examples").fetchone() == before
+        assert not _tables_of(reader) >= {"evaluation"}, "the reader holds what was there when it began"
+    with duckdb.connect(warehouse / "snapshot.duckdb", read_only=True) as reader:
+        assert _tables_of(reader) >= {"evaluation"}
+    assert damage(warehouse, undisturbed.warehouse) == Damage()
+
+
+def test_a_read_only_warehouse_a_full_disk_a_signal_a_held_database_and_a_clock_set_back(
+    tmp_path: Path, undisturbed: Undisturbed
+) -> None:
+    warehouse = tmp_path / "disturbed"
+    warehouse.mkdir(mode=0o555)
+    said = _failing(RunningDemo(undisturbed.recipe, warehouse, LIKE_A_USER))
+    assert "cannot be written" in said and "make the folder writable" in said
+    warehouse.chmod(0o755)
+
+    _fill_journal(warehouse / "journal", FULL_MIB)
+    said = _failing(RunningDemo(undisturbed.recipe, warehouse, ("prlimit", f"--fsize={FULL_MIB * 2**20}")))
+    assert "the journal of model calls cannot be written" in said and "free some space and run again" in said
+
+    demo, size = RunningDemo(undisturbed.recipe, warehouse), _journal_size(warehouse)
+    _wait_for(lambda: _journal_size(warehouse) > size)
+    demo.process.send_signal(signal.SIGTERM)
+    said = _failing(demo)
+    assert "go on" in said, said
+
+    clock = {"PYTHONPATH": str(Path(__file__).parent / "clock"), "CLOCK_IS_SET_BACK_AT": str(time.time() + 15)}
+    demo = RunningDemo(undisturbed.recipe, warehouse, environment=clock)
+    shell = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(warehouse / "synth_assets.duckdb"), "8"], stdout=subprocess.PIPE, text=True
+    )
+    assert shell.stdout and shell.stdout.readline() == "held\n" and demo.process.poll() is None
+    assert "finished" in demo.finish()
+    assert shell.wait() == 0
+    assert "0 of 10 assets to make" in RunningDemo(undisturbed.recipe, warehouse).finish()
+    assert damage(warehouse, undisturbed.warehouse) == Damage()
+
+
+def _failing(demo: RunningDemo) -> str:
+    said, _ = demo.process.communicate(timeout=300)
+    assert demo.process.returncode not in (0, None), said
+    assert "Traceback" not in said
+    return said
+
+
+def _fill_journal(folder: Path, size_mib: int) -> None:
+    """Records of calls that nobody makes, up to this size and no further."""
+    with open_journal(folder) as journal:
+        for number in range(size_mib * 8 - 1):
+            journal.append(f"filler-{number}", {"text": "x" * (2**17 - 100)})
+
+
+def _journal_size(warehouse: Path) -> int:
+    return sum(file.stat().st_size for file in (warehouse / "journal").glob("*.log"))
+
+
+def _holds_table(file: Path, name: str) -> bool:
+    if not file.is_file():
+        return False
+    with duckdb.connect(file, read_only=True) as connection:
+        return name in _tables_of(connection)
+
+
+def _tables_of(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return {row[0] for row in connection.sql("SELECT table_name FROM duckdb_tables()").fetchall()}
+
+
+def _wait_for(condition: Callable[[], bool], timeout_s: float = 120) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
