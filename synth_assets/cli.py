@@ -25,6 +25,7 @@ import click
 
 from synth_assets import __version__
 from synth_assets.assets.resources import (
+    RETRIES,
     be_quiet_and_offline,
     declare,
     declared_engines,
@@ -54,7 +55,7 @@ def _telling(command: Callable[..., int | None]) -> Callable[..., None]:
     return told
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="synth-assets")
 @click.option("--recipe", type=click.Path(path_type=Path), help="The recipe; else $SYNTH_ASSETS_RECIPE.")
 @click.option("--scale", type=click.Choice(SCALES), help="How much to make, instead of what the recipe says.")
@@ -65,9 +66,14 @@ def cli(recipe: Path | None, scale: str | None) -> None:
 
 
 @cli.command()
+@click.option(
+    "--retry", type=click.Choice(RETRIES), multiple=True,
+    help="Make the leaf nodes with such calls again, and ask just those calls anew; may be given twice.",
+)  # fmt: skip
 @_telling
-def demo() -> int:
+def demo(retry: tuple[str, ...]) -> int:
     """Make what is not made yet, through Dagster, and print a summary."""
+    declare(None, None, retry)
     declared_recipe()
     settle_dagster_home()
     from synth_assets.demo import run_demo
@@ -97,7 +103,7 @@ def status(as_json: bool) -> None:
     from synth_assets.definitions import ASSETS
 
     with open_instance() as instance:
-        found = read_status(ASSETS, declared_recipe(), open_warehouse(), instance)
+        found = read_status(ASSETS, declared_recipe(), open_warehouse(), instance, declared_engines().retry)
     click.echo(json.dumps(status_json(found), indent=2, ensure_ascii=False) if as_json else status_text(found))
 
 

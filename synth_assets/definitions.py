@@ -16,9 +16,9 @@ from synth_assets.assets.evaluation import evaluation
 from synth_assets.assets.generation import synthetic_samples
 from synth_assets.assets.ingredients import code_version
 from synth_assets.assets.jobs import CHECK_JOB_NAME, JOB_NAME, examine, step_executor, synthesize
-from synth_assets.assets.resources import Engines, declared_recipe, open_warehouse, resources
+from synth_assets.assets.resources import Engines, declared_engines, declared_recipe, open_warehouse, resources
 from synth_assets.assets.reward import reward_filtered_set, scored_samples
-from synth_assets.assets.run_report import run_report
+from synth_assets.assets.run_report import report_of_failed_runs, run_report
 from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonomy
 from synth_assets.assets.tuning import lora_checkpoint, training_mix
 from synth_assets.recipe import Recipe
@@ -40,13 +40,14 @@ ASSETS = (
 
 def build_definitions(recipe: Recipe, warehouse: Warehouse, engines: Engines | None = None) -> dg.Definitions:
     """The pipeline of one recipe over one warehouse."""
-    nightly, taxonomy_files = automation(ASSETS, recipe, warehouse)
+    engines = engines or declared_engines()
+    nightly, taxonomy_files = automation(ASSETS, recipe, warehouse, engines.retry)
     return dg.Definitions(
         assets=[asset.map_asset_specs(lambda spec: _completed(spec, recipe)) for asset in ASSETS],
         asset_checks=stage_checks(recipe),
         jobs=[synthesize, examine],
         schedules=[nightly],
-        sensors=[taxonomy_files],
+        sensors=[taxonomy_files, report_of_failed_runs(recipe, warehouse)],
         resources=resources(recipe, warehouse, engines),
         executor=step_executor,
     )

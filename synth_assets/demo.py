@@ -16,7 +16,8 @@ from pathlib import Path
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.currency import Plan, outdated_checks, plan_run
 from synth_assets.assets.leaf_partitions import bring_up_to_date, range_tags
-from synth_assets.assets.resources import declared_recipe, open_warehouse
+from synth_assets.assets.resources import declared_engines, declared_recipe, open_warehouse
+from synth_assets.assets.run_report import write_report
 from synth_assets.assets.running import RunOutcome, bury_dead_runs, latest_checks, open_instance, run_job
 from synth_assets.definitions import ASSETS, examine_job, synthesize_job
 from synth_assets.machine import PeakMemory
@@ -40,11 +41,10 @@ def run_demo(report: Report) -> int:
     with open_instance() as instance:
         for run_id in bury_dead_runs(instance):
             report(f"run {run_id[:8]} was killed; this one goes on from what it left")
-        plan = plan_run(ASSETS, keys, recipe, warehouse, instance)
+        plan = plan_run(ASSETS, keys, recipe, warehouse, instance, declared_engines().retry)
         bring_up_to_date(instance, plan.leaves)
         stale = plan.assets
-        said = f"recipe {recipe.name}, scale {recipe.scale}, seed {recipe.seed}"
-        report(f"{said}: {len(stale)} of {len(names)} assets to make")
+        report(f"{recipe.label}: {len(stale)} of {len(names)} assets to make")
         for line in plan_lines(plan):
             report(f"  {line}")
         if current := [name for name in names if name not in stale]:
@@ -61,10 +61,12 @@ def run_demo(report: Report) -> int:
                 stopped = [c for c in latest_checks(keys, instance) if c.is_blocking and not c.has_passed]
                 failures = (*outcome.errors, *(f"{check.asset}: the check {check.name} stops here" for check in stopped))
                 outcome = replace(outcome, is_success=not failures, errors=failures)
+        if outcome.run_id and not outcome.is_success:
+            write_report(recipe, warehouse, instance, outcome.run_id)
         left = [] if outcome.is_success else plan_run(ASSETS, keys, recipe, warehouse, instance).assets
         checks = [c for c in latest_checks(keys, instance) if c.run_id == outcome.run_id or c.asset not in left]
         last = LastRun(
-            recipe=f"{recipe.name} at scale {recipe.scale}", run_id=outcome.run_id, is_success=outcome.is_success,
+            recipe=recipe.label, run_id=outcome.run_id, is_success=outcome.is_success,
             errors=list(outcome.errors), made=[name for name in stale if name not in left], left=left,
             seconds=round(time.monotonic() - start, 1), peak_mib=memory.peak_mib, checks=checks,
         )  # fmt: skip

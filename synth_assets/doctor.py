@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
+from synth_assets.assets.currency import material_of_files
 from synth_assets.assets.resources import declared_recipe
 from synth_assets.errors import SynthAssetsError
 from synth_assets.machine import free_disk_mib, memory_mib
@@ -49,6 +50,7 @@ def examine(warehouse: Warehouse) -> list[Finding]:
         findings.append(Finding("recipe", True, f"{recipe.name}, scale {recipe.scale}, seed {recipe.seed}"))
         findings += _models(recipe)
         findings += _inputs(recipe)
+        findings += _taxonomy(recipe)
     findings.append(_tried("warehouse", str(warehouse.folder), warehouse.check_writable))
     return findings
 
@@ -124,6 +126,19 @@ def _inputs(recipe: Recipe) -> Iterator[Finding]:
     for what, path in places:
         there = resolve_path(path).exists()
         yield Finding(what, there, path if there else f"{path} does not exist", "mend the path in the recipe")
+
+
+def _taxonomy(recipe: Recipe) -> Iterator[Finding]:
+    """What the files hold; every file that cannot be read is a problem of its own."""
+    try:
+        material = material_of_files(recipe)
+    except SynthAssetsError as error:
+        yield Finding("leaf nodes", False, str(error))
+        return
+    counts = f"{len(material.leaf_nodes)}, with {len(material.seed_examples)} seed examples"
+    yield Finding("leaf nodes", bool(material.leaf_nodes), counts, "put a qna.yaml into a folder of the taxonomy")
+    for fault in material.faults:
+        yield Finding("leaf node", False, str(fault), "mend the file; until then the leaf is left out")
 
 
 def _tried(what: str, found: str, attempt: Callable[[], object]) -> Finding:

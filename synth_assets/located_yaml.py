@@ -101,7 +101,8 @@ def validation_faults(
         message = str(item["msg"]).removeprefix("Value error, ").replace("Input should be ", "")
         if kind == "extra_forbidden":
             known = nearest_key(str(path[-1]), _known_keys(model, path[:-1]))
-            faults.append(source.fault(origin, None, "unknown key", known))
+            key = (*moved.get(path[:-1], path[:-1]), path[-1])  # where the key stands, not the value that a scale chose
+            faults.append(source.fault(key, None, "unknown key", known))
         elif kind == "missing":
             what = "missing section" if _known_keys(model, path) else "missing key"
             faults.append(source.fault(path, None, what, f"{key_text(path)} with a value"))

@@ -107,6 +107,8 @@ def _counts(warehouse: Warehouse, stages: Sequence[str]) -> str:
         f"  {stage:<12} {num_in:>8,} = {kept:>8,} + {rejected:>8,} + {failed:>6,}"
         for stage, num_in, kept, rejected, failed in rows.iter_rows()
     ]
+    if rows["num_failed"].sum():
+        lines.append("  to ask the failed calls again: synth-assets demo --retry failed")
     return "\n".join([f"Rows           {'in':>8} = {'kept':>8} + {'rejected':>8} + {'failed':>6}", *lines])
 
 

@@ -1,6 +1,7 @@
 """The command line: messages instead of tracebacks, and an exit code that says whether it went well."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from synth_assets.cli import cli
+from synth_assets.recipe import project_root
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = ROOT / "data/recipes/embedded.yaml"
@@ -76,6 +78,22 @@ def test_doctor_names_what_is_missing_and_what_to_do(tmp_path: Path) -> None:
     assert line.startswith("PROBLEM")
     for word in ("Python", "dagster", "torch", "vLLM", "device", "memory", "disk", "warehouse"):
         assert any(f"  {word}: " in line for line in result.stdout.splitlines()), word
+
+
+def test_doctor_reads_the_taxonomy(tmp_path: Path) -> None:
+    good = tmp_path / "taxonomy/compositional_skills/good/qna.yaml"
+    bad = tmp_path / "taxonomy/compositional_skills/bad/qna.yaml"
+    source = project_root() / "data/taxonomy/compositional_skills/writing/polite_request/qna.yaml"
+    for file in (good, bad):
+        file.parent.mkdir(parents=True)
+        shutil.copyfile(source, file)
+    bad.write_text(bad.read_text(encoding="utf-8").replace("seed_examples:", "seed_exampels:"), encoding="utf-8")
+    recipe = wrong_recipe(tmp_path, "data/taxonomy", str(tmp_path / "taxonomy"))
+    result = CliRunner().invoke(cli, ["--recipe", str(recipe), "doctor"])
+    lines = result.stdout.splitlines()
+    assert any(line.startswith("ok       leaf nodes: 1, with 5 seed examples") for line in lines), result.stdout
+    assert any(line.startswith("PROBLEM  leaf node: ") and "bad/qna.yaml" in line for line in lines), result.stdout
+    assert result.exit_code == 1
 
 
 def test_doctor_says_when_the_warehouse_cannot_be_written(tmp_path: Path) -> None:

@@ -56,6 +56,14 @@ def test_an_unknown_key_is_named_with_its_place_and_the_nearest_known_key(tmp_pa
     assert missing.line == _line_of(file, "tuning:")
 
 
+def test_an_unknown_key_with_a_value_for_each_scale_is_one_fault(tmp_path: Path) -> None:
+    file = _changed(tmp_path, "  num_samples_per_leaf:", "  num_samples_per_leafs:")
+    faults = _faults(file)
+    assert [(fault.key, fault.message) for fault in sorted(faults, key=lambda fault: fault.message, reverse=True)] == [
+        ("generation.num_samples_per_leafs", "unknown key"), ("generation.num_samples_per_leaf", "missing key"),
+    ]  # fmt: skip
+
+
 def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     text = EMBEDDED.read_text(encoding="utf-8")
     file = tmp_path / "recipe.yaml"

@@ -18,6 +18,7 @@ from synth_assets.assets.checks import check_keys
 from synth_assets.assets.currency import Plan, outdated_checks, plan_run
 from synth_assets.assets.jobs import synthesize
 from synth_assets.assets.leaf_partitions import bring_up_to_date, range_tags
+from synth_assets.assets.resources import Retry
 from synth_assets.errors import SynthAssetsError
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import content_id
@@ -32,12 +33,15 @@ Planner = Callable[[dg.DagsterInstance], Plan]
 
 
 def automation(
-    assets: Sequence[dg.AssetsDefinition], recipe: Recipe, warehouse: Warehouse
+    assets: Sequence[dg.AssetsDefinition], recipe: Recipe, warehouse: Warehouse, retry: Sequence[Retry] = ()
 ) -> tuple[dg.ScheduleDefinition, dg.SensorDefinition]:
-    """The nightly schedule and the sensor over the taxonomy's files; both are on as soon as a daemon runs."""
+    """The nightly schedule and the sensor over the taxonomy's files; both are on as soon as a daemon runs.
+
+    `retry` as in `plan_run`.
+    """
 
     def plan(instance: dg.DagsterInstance) -> Plan:
-        found = plan_run(assets, check_keys(recipe), recipe, warehouse, instance)
+        found = plan_run(assets, check_keys(recipe), recipe, warehouse, instance, retry)
         bring_up_to_date(instance, found.leaves)
         return found
 

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 
 from synth_assets.assets.checks import last_verdict
 from synth_assets.assets.ingredients import INGREDIENTS, inputs_id, sample_inputs, score_inputs, table_digest
 from synth_assets.assets.leaf_partitions import partition_key
-from synth_assets.assets.storing import ROWS_ID, leaf_digests
+from synth_assets.assets.resources import Retry
+from synth_assets.assets.storing import ASSET_OF_STAGE, ROWS_ID, leaf_digests
 from synth_assets.quality import suite_id, suites_of
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.storage import Warehouse
@@ -49,8 +51,12 @@ def plan_run(
     recipe: Recipe,
     warehouse: Warehouse,
     instance: dg.DagsterInstance,
+    retry: Sequence[Retry] = (),
 ) -> Plan:
-    """Raises TaxonomyError if the taxonomy cannot be read at all, ModelError for a missing model."""
+    """`retry`: leaves with such calls are to be made again as well; the journal answers all their other calls.
+
+    Raises TaxonomyError if the taxonomy cannot be read at all, ModelError for a missing model.
+    """
     material = material_of_files(recipe)
     leaves = [leaf.leaf_path for leaf in material.leaf_nodes]
     samples = _digests(warehouse, "synthetic_samples")
@@ -68,6 +74,7 @@ def plan_run(
             else:
                 expected = sample_inputs(recipe, material)
             stale_leaves |= set(leaves) - _current_leaves(definition.key, expected, warehouse, instance)
+            stale_leaves |= set(leaves) & _leaves_to_retry(name, warehouse, retry)
             if not judged and not stale_leaves:  # its checks run when something of it is made: one leaf, from the journal
                 stale_leaves.add(leaves[0])
             is_stale = bool(stale_leaves)
@@ -131,6 +138,15 @@ def _current_leaves(
         if said.get("inputs_id") == inputs and said.get(ROWS_ID) == rows.get(path, ""):
             current.add(path)
     return current
+
+
+def _leaves_to_retry(name: str, warehouse: Warehouse, retry: Sequence[Retry]) -> set[str]:
+    """Those that lost rows of this asset to a call that failed, or whose answer was cut off."""
+    if not retry or not warehouse.has_table("rejected_samples"):
+        return set()
+    signs = {"failed": pl.col("outcome") == "failed", "truncated": pl.col("rejection_reason") == "truncated"}
+    lost = warehouse.read_table("rejected_samples").filter(pl.any_horizontal(signs[kind] for kind in retry))
+    return set(lost.filter(pl.col("stage").replace_strict(ASSET_OF_STAGE) == name)["leaf_path"])
 
 
 def _digests(warehouse: Warehouse, name: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MAX_CELL = 240
+_IMAGE = re.compile(r"\((data:image/png;base64,[^)]*)\)")
 _SPECIAL = re.compile(r"""[\\`*_{}\[\]()#+\-.!|~:@/$^=&<>"']""")
 _WHITE = re.compile(r"\s+")
 BLUE, ORANGE, GREY = "#3b6fb6", "#d9822b", "#9aa3ad"
@@ -125,6 +126,11 @@ def interval_bars(
     if not leaves:
         return dg.MetadataValue.md("no questions")
     return _picture(draw, title, height=1.2 + 0.45 * len(leaves))
+
+
+def image_uris(value: dg.MarkdownMetadataValue) -> list[str]:
+    """The pictures in what a function of this module gave, for a page of our own."""
+    return _IMAGE.findall(value.value)
 
 
 def _short(name: str) -> str:

@@ -61,7 +61,8 @@ def _metadata(answers: list[BenchmarkAnswer], questions: list[BenchmarkQuestion]
     tuned = to_frame(answers, BenchmarkAnswer).filter(pl.col("model") == "tuned").join(right, "benchmark_question_id")
     shown = ["leaf_path", "context", "question", "right", "answer", "is_right"]
     by_suite = {
-        f"accuracy_{suite}": _picture(accuracy.filter(pl.col("suite") == suite), suite) for suite in ("taxonomy", "retained")
+        f"accuracy_{suite}": accuracy_bars(accuracy.filter(pl.col("suite") == suite), suite)
+        for suite in ("taxonomy", "retained")
     }
     return {
         "accuracy": table(accuracy.filter(pl.col("leaf_path") == ALL_LEAVES)),
@@ -71,7 +72,8 @@ def _metadata(answers: list[BenchmarkAnswer], questions: list[BenchmarkQuestion]
     }
 
 
-def _picture(accuracy: pl.DataFrame, suite: str) -> Any:
+def accuracy_bars(accuracy: pl.DataFrame, suite: str) -> dg.MarkdownMetadataValue:
+    """One suite's rows of an accuracy table, base beside tuned for each leaf."""
     leaves = accuracy["leaf_path"].unique(maintain_order=True).to_list()
     arms = {
         arm: list(accuracy.filter(pl.col("model") == arm).select("accuracy", "ci_low", "ci_high").iter_rows())

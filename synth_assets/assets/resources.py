@@ -9,7 +9,7 @@ line was told reaches them this way:
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +58,10 @@ def declared_engines() -> Engines:
     return Engines(retry=tuple(cast(Retry, name) for name in names))
 
 
-def declare(recipe: Path | None, scale: str | None) -> None:
-    """Tell this process and all that it starts which recipe and scale to use; None leaves what is there."""
+def declare(recipe: Path | None, scale: str | None, retry: Sequence[str] = ()) -> None:
+    """Tell this process and all that it starts which recipe, scale and retries to use; without them, what is there stays."""
+    if retry:
+        os.environ[RETRY_VARIABLE] = ",".join(retry)
     if recipe is not None:
         os.environ[RECIPE_VARIABLE] = str(recipe.absolute())
     if scale is not None:
@@ -103,8 +105,8 @@ def be_quiet_and_offline() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
-def resources(recipe: Recipe, warehouse: Warehouse, engines: Engines | None = None) -> Mapping[str, Any]:
-    return {"recipe": recipe, "warehouse": _of_a_step(warehouse), "engines": engines or declared_engines()}
+def resources(recipe: Recipe, warehouse: Warehouse, engines: Engines) -> Mapping[str, Any]:
+    return {"recipe": recipe, "warehouse": _of_a_step(warehouse), "engines": engines}
 
 
 def _of_a_step(warehouse: Warehouse) -> dg.ResourceDefinition:

@@ -1,10 +1,10 @@
 """The report of a run, as an asset: one HTML file that stands by itself, for people who do not open Dagster.
 
 It is made last, from the tables and from what Dagster wrote down of the run. Whatever a person or a model wrote is
-escaped by the template.
+escaped by the template. Of a run that failed there is one as well, with what went wrong and the tables as they stand: the
+command line writes it at its end, for other runs a sensor does.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,19 +15,19 @@ import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from synth_assets.assets.checks import check_keys
-from synth_assets.assets.display import bars, histogram, interval_bars
-from synth_assets.assets.evaluation import evaluation
+from synth_assets.assets.display import bars, histogram, image_uris
+from synth_assets.assets.evaluation import accuracy_bars, evaluation
 from synth_assets.assets.leasing import making
-from synth_assets.assets.running import latest_checks
-from synth_assets.assets.storing import load
+from synth_assets.assets.running import failures, latest_checks
 from synth_assets.evaluation import accuracy_table
 from synth_assets.evaluation.accuracy import ALL_LEAVES
+from synth_assets.frames import from_frame, schema_of
 from synth_assets.recipe import Recipe
-from synth_assets.records import BenchmarkAnswer
+from synth_assets.records import TABLES, BenchmarkAnswer
 from synth_assets.storage import Warehouse
 
+REPORT_TAG = "synth_assets/report"
 CALLS = {"num_calls_made": "calls made", "num_calls_served_from_journal": "from the journal"}
-_IMAGE = re.compile(r"\((data:image/png;base64,[^)]*)\)")
 
 
 @dg.asset(deps=[evaluation], group_name="stage_5_evaluation", kinds={"python", "html"})
@@ -39,15 +39,33 @@ def run_report(
     It needs no server and no network; open the file in any browser.
     """
     with making(context, recipe, warehouse) as made_of:
-        run_id = context.run.run_id
-        file = report_file(warehouse, run_id)
-        file.write_text(render_report(recipe, warehouse, context.instance, run_id), encoding="utf-8")
+        file = write_report(recipe, warehouse, context.instance, context.run.run_id)
         metadata: dict[str, Any] = {
             "report": dg.MetadataValue.url(file.absolute().as_uri()),
             "file": dg.MetadataValue.path(str(file)),
             "inputs_id": made_of,
         }
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(made_of))
+
+
+def write_report(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance, run_id: str) -> Path:
+    """Render the page and put it where `report_file` says."""
+    file = report_file(warehouse, run_id)
+    file.write_text(render_report(recipe, warehouse, instance, run_id), encoding="utf-8")
+    return file
+
+
+def report_of_failed_runs(recipe: Recipe, warehouse: Warehouse) -> dg.SensorDefinition:
+    """Writes the report of every run that fails, and names it in the run's tags."""
+
+    @dg.run_failure_sensor(name="report_of_failed_runs", default_status=dg.DefaultSensorStatus.RUNNING)
+    def report(context: dg.RunFailureSensorContext) -> None:
+        """Writes the report of a run that failed; the run's tag `synth_assets/report` says where it lies."""
+        run_id = context.dagster_run.run_id
+        file = write_report(recipe, warehouse, context.instance, run_id)
+        context.instance.add_run_tags(run_id, {REPORT_TAG: str(file)})
+
+    return report
 
 
 def report_file(warehouse: Warehouse, run_id: str) -> Path:
@@ -57,14 +75,15 @@ def report_file(warehouse: Warehouse, run_id: str) -> Path:
 def render_report(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance, run_id: str) -> str:
     """The whole page."""
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
-    answers = load(warehouse, BenchmarkAnswer)
+    answers = from_frame(_table(warehouse, "evaluation"), BenchmarkAnswer)
     accuracy = accuracy_table(answers, recipe.evaluation.confidence)
     checks = sorted(latest_checks(check_keys(recipe), instance), key=lambda check: check.has_passed)
-    samples = warehouse.read_table("synthetic_samples")
+    samples = _table(warehouse, "synthetic_samples")
     return environment.get_template("run_report.html.j2").render(
-        recipe=f"{recipe.name} at scale {recipe.scale}, seed {recipe.seed}",
+        recipe=recipe.label,
         run_id=run_id,
         at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        errors=failures(instance, run_id),
         headline=_headline(accuracy, warehouse),
         checks=checks,
         num_passed=sum(check.has_passed for check in checks),
@@ -80,9 +99,14 @@ def render_report(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInst
     )
 
 
+def _table(warehouse: Warehouse, name: str) -> pl.DataFrame:
+    """The table as it stands; one without rows if a run that failed has not come so far."""
+    return warehouse.read_table(name) if warehouse.has_table(name) else pl.DataFrame(schema=schema_of(TABLES[name]))
+
+
 def _tables(warehouse: Warehouse, accuracy: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    counts, rejected = warehouse.read_table("stage_counts"), warehouse.read_table("rejected_samples")
-    kept = warehouse.read_table("reward_filtered_set")
+    counts, rejected = _table(warehouse, "stage_counts"), _table(warehouse, "rejected_samples")
+    kept = _table(warehouse, "reward_filtered_set")
     numbers = pl.col("num_in", "num_kept", "num_rejected", "num_failed").sum()
     by_reason = rejected.group_by("stage", "rejection_reason", maintain_order=True)
     return {
@@ -98,11 +122,11 @@ def _tables(warehouse: Warehouse, accuracy: pl.DataFrame) -> dict[str, list[dict
 
 def _leaves(warehouse: Warehouse, accuracy: pl.DataFrame) -> pl.DataFrame:
     def rows_of(name: str, column: str) -> pl.DataFrame:
-        return warehouse.read_table(name).group_by("leaf_path").agg(pl.len().alias(column))
+        return _table(warehouse, name).group_by("leaf_path").agg(pl.len().alias(column))
 
-    rewards = warehouse.read_table("scored_samples").group_by("leaf_path").agg(mean_reward=pl.col("reward").mean())
+    rewards = _table(warehouse, "scored_samples").group_by("leaf_path").agg(mean_reward=pl.col("reward").mean())
     right = accuracy.filter(pl.col("suite") == "taxonomy").pivot("model", index="leaf_path", values="accuracy")
-    leaves = warehouse.read_table("taxonomy").select("leaf_path", seeds="num_seed_examples")
+    leaves = _table(warehouse, "taxonomy").select("leaf_path", seeds="num_seed_examples")
     parts = [rows_of("synthetic_samples", "samples"), rewards, rows_of("reward_filtered_set", "kept"), right]
     for part in parts:
         leaves = leaves.join(part, on="leaf_path", how="left", maintain_order="left")
@@ -112,17 +136,17 @@ def _leaves(warehouse: Warehouse, accuracy: pl.DataFrame) -> pl.DataFrame:
 def _headline(accuracy: pl.DataFrame, warehouse: Warehouse) -> list[str]:
     whole = accuracy.filter((pl.col("leaf_path") == ALL_LEAVES) & (pl.col("suite") == "taxonomy"))
     share = dict(whole.select("model", "accuracy").iter_rows())
-    kept, made = warehouse.read_table("reward_filtered_set").height, warehouse.read_table("synthetic_samples").height
+    kept, made = _table(warehouse, "reward_filtered_set").height, _table(warehouse, "synthetic_samples").height
     return [
-        f"{warehouse.read_table('taxonomy').height} leaf nodes, {made:,} synthetic samples, {kept:,} of them kept.",
+        f"{_table(warehouse, 'taxonomy').height} leaf nodes, {made:,} synthetic samples, {kept:,} of them kept.",
         f"Right answers to held-out questions: {share.get('base', 0):.1%} before tuning, {share.get('tuned', 0):.1%} after.",
     ]
 
 
 def _row_pictures(warehouse: Warehouse) -> list[str]:
-    rejected = warehouse.read_table("rejected_samples").group_by("rejection_reason", maintain_order=True).len()
-    scored = warehouse.read_table("scored_samples").select("synthetic_sample_id", "reward")
-    kept_ids = warehouse.read_table("reward_filtered_set")["synthetic_sample_id"].implode()
+    rejected = _table(warehouse, "rejected_samples").group_by("rejection_reason", maintain_order=True).len()
+    scored = _table(warehouse, "scored_samples").select("synthetic_sample_id", "reward")
+    kept_ids = _table(warehouse, "reward_filtered_set")["synthetic_sample_id"].implode()
     is_kept = pl.col("synthetic_sample_id").is_in(kept_ids)
     rewards = {
         "kept": scored.filter(is_kept)["reward"].to_list(), "rejected": scored.filter(~is_kept)["reward"].to_list(),
@@ -131,20 +155,13 @@ def _row_pictures(warehouse: Warehouse) -> list[str]:
         bars(dict(rejected.iter_rows()), "Turned away because", "rows"),
         histogram(rewards, "Rewards of kept and rejected samples", "reward"),
     ]
-    return [uri for picture in pictures for uri in _IMAGE.findall(picture.value)]
+    return [uri for picture in pictures for uri in image_uris(picture)]
 
 
 def _accuracy_pictures(accuracy: pl.DataFrame) -> list[str]:
-    pictures = []
-    for suite in accuracy["suite"].unique(maintain_order=True):
-        rows = accuracy.filter((pl.col("suite") == suite) & (pl.col("leaf_path") != ALL_LEAVES))
-        arms = {
-            arm: list(rows.filter(pl.col("model") == arm).select("accuracy", "ci_low", "ci_high").iter_rows())
-            for arm in ("base", "tuned")
-        }
-        leaves = rows["leaf_path"].unique(maintain_order=True).to_list()
-        pictures += _IMAGE.findall(interval_bars(leaves, arms, f"Right answers, suite {suite}", "share").value)
-    return pictures
+    by_leaf = accuracy.filter(pl.col("leaf_path") != ALL_LEAVES)
+    suites = by_leaf["suite"].unique(maintain_order=True)
+    return [uri for suite in suites for uri in image_uris(accuracy_bars(by_leaf.filter(pl.col("suite") == suite), suite))]
 
 
 def _costs(instance: dg.DagsterInstance, run_id: str) -> list[dict[str, Any]]:

@@ -125,6 +125,30 @@ def latest_checks(checks: Mapping[str, Sequence[dg.AssetCheckKey]], instance: dg
     return outcomes
 
 
+def failures(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    """What went wrong in a run: a line for each step that failed, or what Dagster says of the run as a whole."""
+    found: dict[str, str] = {}
+    for record in instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_FAILURE).records:
+        event = record.event_log_entry.dagster_event
+        if event and event.step_key:
+            found.setdefault(event.step_key, f"{event.step_key}: {_reason(event)}")
+    if not found:
+        for record in instance.get_records_for_run(run_id, of_type=DagsterEventType.RUN_FAILURE).records:
+            event = record.event_log_entry.dagster_event
+            found[""] = (event.message if event else None) or "the run failed"
+    return list(found.values())
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    """The innermost error of a step that failed."""
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    message = error.message.strip() if error else "no reason was given"
+    kind = message.partition(":")[0].rpartition(".")[2]
+    return _IN_WORDS.get(kind, message)
+
+
 class _Follower:
     """Reads the events of one run as they are written."""
 
@@ -211,13 +235,8 @@ class _Follower:
             self._report.line(f"  {step}: {what}, {seconds:.1f} s")
 
     def _tell_failure(self, step: str, event: dg.DagsterEvent) -> None:
-        error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
         if any(told.startswith(f"{step}: ") for told in self.errors):
             return  # Dagster reports a step twice that it ended itself
-        message = error.message.strip() if error else "no reason was given"
-        kind = message.partition(":")[0].rpartition(".")[2]
-        message = _IN_WORDS.get(kind, message)
+        message = _reason(event)
         self.errors.append(f"{step}: {message}")
         self._report.line(f"  {step} FAILED: {message}")

@@ -5,6 +5,7 @@ counted as the leaf needed them last time, and for a leaf that was never made as
 the journal already holds costs less.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from synth_assets.assets.checks import check_keys
 from synth_assets.assets.currency import Plan, outdated_checks, plan_run
 from synth_assets.assets.ingredients import INGREDIENTS
 from synth_assets.assets.progress import SHARE, TEXT
+from synth_assets.assets.resources import Retry
 from synth_assets.assets.running import latest_checks
 from synth_assets.assets.storing import ASSET_OF_STAGE
 from synth_assets.recipe import Recipe
@@ -39,10 +41,10 @@ class AssetStatus:
 
 @dataclass(frozen=True)
 class LeafStatus:
-    """`rows`: by asset, what the leaf has there."""
+    """`state`: current, stale or missing. `rows`: by asset, what the leaf has there."""
 
     leaf_path: str
-    is_stale: bool
+    state: str
     rows: dict[str, int]
 
 
@@ -74,16 +76,20 @@ class Status:
 
 
 def read_status(
-    assets: Sequence[dg.AssetsDefinition], recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance
+    assets: Sequence[dg.AssetsDefinition],
+    recipe: Recipe,
+    warehouse: Warehouse,
+    instance: dg.DagsterInstance,
+    retry: Sequence[Retry] = (),
 ) -> Status:
-    """Raises what reading a taxonomy, a model folder or the warehouse raises."""
+    """`retry` as in `plan_run`. Raises what reading a taxonomy, a model folder or the warehouse raises."""
     names = [asset.key.path[-1] for asset in assets]
     keys = {name: found for name, found in check_keys(recipe).items() if name in names}
-    plan = plan_run(assets, keys, recipe, warehouse, instance)
+    plan = plan_run(assets, keys, recipe, warehouse, instance, retry)
     failed = [check for check in latest_checks(keys, instance) if not check.has_passed]
     stopped = {check.asset for check in failed if check.is_blocking}
     return Status(
-        recipe=f"{recipe.name} at scale {recipe.scale}, seed {recipe.seed}",
+        recipe=recipe.label,
         warehouse=str(warehouse.folder),
         assets=[_asset_status(name, plan, stopped, warehouse, instance) for name in names],
         leaves=_leaf_rows(plan, warehouse),
@@ -119,9 +125,15 @@ def _leaf_rows(plan: Plan, warehouse: Warehouse) -> list[LeafStatus]:
         for name in tables
     }
     return [
-        LeafStatus(path, path in plan.leaf_paths, {name: counts[name].get(path, 0) for name in tables})
+        LeafStatus(path, _leaf_state(path, plan, counts), {name: counts[name].get(path, 0) for name in tables})
         for path in plan.leaves
     ]
+
+
+def _leaf_state(path: str, plan: Plan, counts: Mapping[str, Mapping[str, int]]) -> str:
+    if path not in plan.leaf_paths:
+        return "current"
+    return "stale" if path in counts["synthetic_samples"] else "missing"
 
 
 def _run_line(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str:
@@ -186,7 +198,7 @@ def status_text(status: Status) -> str:
     lines += ["", f"{'Leaf node':<52}{'seeds':>6}{'samples':>9}{'scored':>8}{'kept':>7}"]
     for leaf in status.leaves:
         counts = "".join(f"{count:>{width},}" for count, width in zip(leaf.rows.values(), (6, 9, 8, 7), strict=True))
-        lines.append(f"  {leaf.leaf_path:<50}{counts}{'  stale' if leaf.is_stale else ''}")
+        lines.append(f"  {leaf.leaf_path:<50}{counts}{'' if leaf.state == 'current' else '  ' + leaf.state}")
     if status.faults:
         lines += ["", "Left out, cannot be read", *(f"  {fault}" for fault in status.faults)]
     lines += ["", "Checks: " + ("none fails" if not status.failed_checks else f"{len(status.failed_checks)} failed")]
@@ -200,7 +212,8 @@ def _next_lines(run: NextRun, num_leaves: int) -> list[str]:
     if not run.assets and not run.judged_again:
         return [*lines, "  and would find everything current"]
     if run.assets:
-        lines.append(f"  and would make {', '.join(run.assets)}")
+        made = f"and would make {len(run.assets)} assets: {', '.join(run.assets)}"
+        lines += textwrap.wrap(made, 110, initial_indent="  ", subsequent_indent="    ")
     if run.leaf_paths:
         calls = f"about {run.num_teacher_calls:,} calls of the teacher and {run.num_reward_calls:,} of the reward model"
         lines.append(f"  {len(run.leaf_paths)} of {num_leaves} leaf nodes: {calls}")

@@ -161,6 +161,6 @@ def _counted(counts: StageCounts) -> dict[str, int]:
 def _about(name: str, recipe: Recipe, warehouse: Warehouse) -> dict[str, Any]:
     return {
         "table": dg.MetadataValue.path(str(warehouse.table_path(name))),
-        "recipe": f"{recipe.name} at scale {recipe.scale}, seed {recipe.seed}",
+        "recipe": recipe.label,
         **column_lineage(name, INGREDIENTS[name].upstream),
     }

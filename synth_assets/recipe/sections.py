@@ -220,6 +220,11 @@ class Recipe(_Section):
     schedule: ScheduleSection
     quality: QualitySection
 
+    @property
+    def label(self) -> str:
+        """What people are told that something was made by."""
+        return f"{self.name} at scale {self.scale}, seed {self.seed}"
+
     def fingerprint(self) -> str:
         """Content hash over everything that the recipe says."""
         return content_id("recipe", self.model_dump(mode="json"))

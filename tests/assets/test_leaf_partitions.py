@@ -1,12 +1,14 @@
 """Leaves as partitions: what is changed is made again, and nothing else."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
-from made_pipeline import TO_THE_MIX, made_recipe, materialize
+from made_pipeline import MADE_ENGINES, TO_THE_MIX, MadeTeacher, made_recipe, materialize
 
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.currency import Plan, plan_run
@@ -14,8 +16,8 @@ from synth_assets.assets.leaf_partitions import LEAF_NODES, MAX_SLUG, bring_up_t
 from synth_assets.assets.resources import Engines
 from synth_assets.definitions import ASSETS
 from synth_assets.errors import EngineError
-from synth_assets.recipe import Recipe
-from synth_assets.roles import TextModel
+from synth_assets.recipe import Recipe, Threshold
+from synth_assets.roles import GenerationRequest, GenerationResult, OnResult, TextModel
 from synth_assets.storage import Warehouse, read_journal
 
 COUNTING, NAMING, TOWNS = "foundational_skills/counting", "compositional_skills/naming", "knowledge/towns"
@@ -62,6 +64,47 @@ def change(file: Path, old: str, new: str) -> None:
     text = file.read_text(encoding="utf-8")
     assert old in text
     file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_only_calls_that_failed_are_asked_again(tmp_path: Path) -> None:
+    """One answer of the counting leaf fails at first: with `retry` that leaf is made again, at the price of that call and its reward."""
+    recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
+    lenient = {"max_failed_share": Threshold(value=0.5, reason="this test makes one fail")}
+    recipe = recipe.model_copy(update={"quality": recipe.quality.model_copy(update=lenient)})
+    failed: list[GenerationRequest] = []
+
+    class Stumbling(MadeTeacher):
+        def generate(
+            self, requests: Sequence[GenerationRequest], on_result: OnResult | None = None
+        ) -> list[GenerationResult]:
+            results = super().generate(requests)
+            for position, request in enumerate(requests):
+                if not failed and len(request.messages) > 1 and "Count" in request.messages[0].content:
+                    failed.append(request)
+                    results[position] = GenerationResult("", "error", error="the line is dead")
+                if on_result:
+                    on_result(position, results[position])
+            return results
+
+    engines = replace(MADE_ENGINES, open_text_model=lambda spec, folder=None: nullcontext(Stumbling()))
+    keys = check_keys(recipe)
+
+    def calls() -> int:
+        return sum(1 for _ in read_journal(warehouse.folder / "journal"))
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert materialize(recipe, warehouse, instance, engines=engines).success
+        ended = warehouse.read_table("rejected_samples").filter(pl.col("outcome") == "failed")
+        assert ended["leaf_path"].to_list() == [COUNTING]
+        assert plan_run(MADE, keys, recipe, warehouse, instance, ["truncated"]).assets == []
+        plan = plan_run(MADE, keys, recipe, warehouse, instance, ["failed"])
+        assert plan.leaf_paths == [COUNTING] and plan.assets == list(TO_THE_MIX[3:])
+        before = calls()
+        again = replace(engines, retry=("failed",))
+        assert materialize(recipe, warehouse, instance, plan.assets, plan.leaf_paths, again).success
+        assert plan_run(MADE, keys, recipe, warehouse, instance, ["failed"]).assets == []
+    assert calls() - before == 2  # the answer that had failed, and its reward
+    assert warehouse.read_table("rejected_samples").filter(pl.col("outcome") == "failed").is_empty()
 
 
 def test_an_edited_leaf_is_made_again_and_no_other(made: Made) -> None:

@@ -18,7 +18,7 @@ def test_what_an_edited_leaf_will_cost_and_did(tmp_path: Path) -> None:
     recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
     with dg.DagsterInstance.ephemeral() as instance:
         empty = read_status(ASSETS[:7], recipe, warehouse, instance)
-        assert {asset.state for asset in empty.assets} == {"missing"}
+        assert {asset.state for asset in empty.assets} == {"missing"} == {leaf.state for leaf in empty.leaves}
         assert (empty.next_run.num_teacher_calls, empty.next_run.num_reward_calls) == (3 * 16, 3 * 8)
         assert materialize(recipe, warehouse, instance).success
         made = read_status(ASSETS[:7], recipe, warehouse, instance)
@@ -28,7 +28,7 @@ def test_what_an_edited_leaf_will_cost_and_did(tmp_path: Path) -> None:
         leaf = tmp_path / "taxonomy" / COUNTING / "qna.yaml"
         leaf.write_text(leaf.read_text(encoding="utf-8").replace("Count to", "Go to"), encoding="utf-8")
         status = read_status(ASSETS[:7], recipe, warehouse, instance)
-        assert [leaf.leaf_path for leaf in status.leaves if leaf.is_stale] == [COUNTING]
+        assert [leaf.leaf_path for leaf in status.leaves if leaf.state == "stale"] == [COUNTING]
         assert status.next_run.num_teacher_calls == 16 and status.next_run.num_reward_calls == 8
         text = status_text(status)
         assert "1 of 3 leaf nodes: about 16 calls of the teacher and 8 of the reward model" in text

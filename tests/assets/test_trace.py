@@ -1,13 +1,17 @@
 """From a sample back to all that made it, and on to all that was made of it."""
 
 import json
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
-from made_pipeline import TO_THE_MIX, made_recipe, materialize
+from made_pipeline import MADE_ENGINES, TO_THE_MIX, MadeTeacher, made_recipe, materialize
 
 from synth_assets.errors import WarehouseError
+from synth_assets.roles import GenerationRequest
 from synth_assets.storage import Warehouse
 from synth_assets.trace import find_sample, trace_sample, trace_text
 
@@ -38,6 +42,28 @@ def test_a_kept_and_a_rejected_sample_are_traced(tmp_path: Path) -> None:
     traced = trace_sample(recipe, warehouse, rejected["synthetic_sample_id"])
     assert traced["decisions"][-1]["rejection_reason"] == rejected["rejection_reason"] and not traced["training"]
     assert rejected["rejection_reason"] in trace_text(traced)
+
+
+def test_a_candidate_that_was_turned_away_is_traced_to_its_seeds_and_calls(tmp_path: Path) -> None:
+    recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
+
+    class Forgetful(MadeTeacher):
+        """Answers nothing to every third question."""
+
+        def _text(self, request: GenerationRequest) -> str:
+            return "" if len(request.messages) > 1 and request.seed % 3 == 0 else super()._text(request)
+
+    engines = replace(MADE_ENGINES, open_text_model=lambda spec, folder=None: nullcontext(Forgetful()))
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert materialize(recipe, warehouse, instance, TO_THE_MIX[:4], engines=engines).success
+    rejected = warehouse.read_table("rejected_samples").filter(pl.col("rejection_reason") == "empty").row(0, named=True)
+    traced = trace_sample(recipe, warehouse, rejected["synthetic_sample_id"])
+    assert traced["sample"] is None and traced["rejected"] == rejected
+    assert [call["step"] for call in traced["calls"]][-2:] == ["instruction", "response"]
+    assert traced["calls"][-2]["text"] == rejected["instruction"] and traced["calls"][-1]["text"] == ""
+    assert {seed["leaf_path"] for seed in traced["seed_examples"]} == {rejected["leaf_path"]}
+    text = trace_text(traced)
+    assert "prompt for the instruction" in text and rejected["instruction"] in text and "nothing but white space" in text
 
 
 def test_a_beginning_of_an_id_will_do_if_no_other_has_it(tmp_path: Path) -> None:

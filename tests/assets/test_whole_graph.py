@@ -1,5 +1,7 @@
 """The graph through Dagster in one process, with engines that need no model: rows, gates, and what is current."""
 
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -11,10 +13,12 @@ from synth_assets.assets import reward
 from synth_assets.assets.checks import check_keys, stage_checks
 from synth_assets.assets.currency import outdated_checks, plan_run
 from synth_assets.assets.resources import resources
-from synth_assets.assets.run_report import render_report
+from synth_assets.assets.run_report import render_report, report_of_failed_runs
 from synth_assets.definitions import ASSETS
+from synth_assets.errors import EngineError
 from synth_assets.recipe import Recipe, RewardCut, Threshold
 from synth_assets.records import RejectedSample
+from synth_assets.roles import RewardModel
 from synth_assets.storage import Warehouse
 from synth_assets.summary import LastRun, closing_summary
 
@@ -156,6 +160,29 @@ def test_an_asset_whose_checks_have_not_run_is_not_current(tmp_path: Path) -> No
         assert plan_run(ASSETS[:1], check_keys(recipe), recipe, warehouse, instance).assets == ["taxonomy"]
         assert materialize(recipe, warehouse, instance, ["taxonomy"]).success
         assert plan_run(ASSETS[:1], check_keys(recipe), recipe, warehouse, instance).assets == []
+
+
+def test_a_run_that_failed_has_a_report_with_its_reason(tmp_path: Path) -> None:
+    recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
+    broken = replace(MADE_ENGINES, open_reward_model=_no_reward_model)
+    with dg.instance_for_test() as instance:
+        result = materialize(recipe, warehouse, instance, engines=broken)
+        assert not result.success
+        sensor = report_of_failed_runs(recipe, warehouse)
+        failed = result.get_run_failure_event()
+        context = dg.build_run_status_sensor_context(
+            "report_of_failed_runs", failed, instance, instance.get_run_by_id(result.run_id)
+        ).for_run_failure()
+        sensor(context)
+        run = instance.get_run_by_id(result.run_id)
+    assert run is not None
+    page = Path(run.tags["synth_assets/report"]).read_text(encoding="utf-8")
+    assert "This run failed" in page and "scored_samples: " in page and "the reward model is out to lunch" in page
+    assert "compositional_skills/naming" in page and "duplicate_instruction" not in page
+
+
+def _no_reward_model(spec: object) -> AbstractContextManager[RewardModel]:
+    raise EngineError("the reward model is out to lunch")
 
 
 @pytest.mark.slow
