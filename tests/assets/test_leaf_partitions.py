@@ -67,7 +67,7 @@ def change(file: Path, old: str, new: str) -> None:
 
 
 def test_only_calls_that_failed_are_asked_again(tmp_path: Path) -> None:
-    """One answer of the counting leaf fails at first: with `retry` that leaf is made again, at the price of that call and its reward."""
+    """With `retry` the leaf of a failed answer is made again, at the price of that answer and its reward."""
     recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
     lenient = {"max_failed_share": Threshold(value=0.5, reason="this test makes one fail")}
     recipe = recipe.model_copy(update={"quality": recipe.quality.model_copy(update=lenient)})
