@@ -5,6 +5,7 @@
     synth-assets status           what is made, stale, failing, running; what the next night would do
     synth-assets trace ID         all that made one sample, and all that was made of it
     synth-assets dev              the Dagster UI on this machine, with schedule and daemons
+    synth-assets taxonomy         check, tree, diff: the files of a taxonomy, without a run
     synth-assets doctor           what is installed and ready, and what to do about what is not
     synth-assets train-embedded   make the embedded models anew
     synth-assets study            run a study and write data/studies/NAME.json
@@ -31,7 +32,6 @@ from synth_assets.assets.resources import (
     declared_engines,
     declared_recipe,
     open_warehouse,
-    settle_dagster_home,
 )
 from synth_assets.errors import SynthAssetsError
 from synth_assets.recipe import SCALES, project_root, resolve_path
@@ -75,7 +75,6 @@ def demo(retry: tuple[str, ...]) -> int:
     """Make what is not made yet, through Dagster, and print a summary."""
     declare(None, None, retry)
     declared_recipe()
-    settle_dagster_home()
     from synth_assets.demo import run_demo
 
     return run_demo(lambda line: click.echo(line))
@@ -97,7 +96,6 @@ def summary() -> None:
 def status(as_json: bool) -> None:
     """What is made, stale, failing or running, and what the next nightly run would do."""
     declared_recipe()
-    settle_dagster_home()
     from synth_assets.assets.running import open_instance
     from synth_assets.assets.status import read_status, status_json, status_text
     from synth_assets.definitions import ASSETS
@@ -127,7 +125,6 @@ def trace(sample_id: str, as_json: bool, ask: bool) -> None:
 def dev(port: int) -> None:
     """The Dagster UI on this machine only, with the daemons; the nightly schedule is on."""
     declared_recipe()
-    settle_dagster_home()
     from synth_assets.assets.currency import material_of_files
     from synth_assets.assets.leaf_partitions import bring_up_to_date
     from synth_assets.assets.running import open_instance
@@ -152,6 +149,58 @@ def doctor() -> int:
     num_problems = sum(not finding.is_ok for finding in findings)
     click.echo(f"\n{num_problems} problem{'s' if num_problems != 1 else ''}" if num_problems else "\nall is well")
     return 1 if num_problems else 0
+
+
+@cli.group()
+def taxonomy() -> None:
+    """Look at a taxonomy's files: check, tree, diff."""
+
+
+@taxonomy.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="A list with one object for each qna.yaml.")
+@_telling
+def check(paths: tuple[Path, ...], as_json: bool) -> int:
+    """Every fault in these taxonomies, folders or files, a line each; exit code 1 if there is one."""
+    from synth_assets.taxonomy import check_json, check_taxonomy, check_text
+
+    judged = check_taxonomy(paths)
+    click.echo(json.dumps(check_json(judged), indent=2, ensure_ascii=False) if as_json else check_text(judged))
+    return 1 if any(leaf.faults for leaf in judged) else 0
+
+
+@taxonomy.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@_telling
+def tree(path: Path) -> None:
+    """The leaf nodes as a tree, each with its kind and its seed examples."""
+    from synth_assets.taxonomy import check_taxonomy, tree_text
+
+    click.echo(tree_text(check_taxonomy([path])))
+
+
+@taxonomy.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@_telling
+def diff(old: Path, new: Path) -> None:
+    """Leaf nodes that were added, changed or removed, and the model calls that making them anew would take."""
+    from synth_assets.generation import calls_of_leaf
+    from synth_assets.taxonomy import diff_taxonomies, read_taxonomy
+
+    found = diff_taxonomies(old, new)
+    for sign, leaf_paths in (("+", found.added), ("~", found.changed), ("-", found.removed)):
+        for leaf_path in leaf_paths:
+            click.echo(f"{sign} {leaf_path}")
+    settings, made = declared_recipe().generation, read_taxonomy([new])
+    calls = sum(
+        calls_of_leaf(leaf, [seed for seed in made.seed_examples if seed.leaf_path == leaf.leaf_path], settings)
+        for leaf in made.leaf_nodes
+        if leaf.leaf_path in {*found.added, *found.changed}
+    )
+    counts = f"{len(found.added)} added, {len(found.changed)} changed, {len(found.removed)} removed"
+    num_scores = settings.num_samples_per_leaf * len([*found.added, *found.changed])
+    click.echo(f"{counts}: at least {calls:,} calls of the teacher and {num_scores:,} of the reward model")
 
 
 @cli.command("train-embedded")

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import dagster as dg
+
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.currency import Plan, outdated_checks, plan_run
 from synth_assets.assets.leaf_partitions import bring_up_to_date, range_tags
@@ -24,6 +26,7 @@ from synth_assets.machine import PeakMemory
 from synth_assets.model_folder import check_model_folder
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.screen import Screen
+from synth_assets.storage import Warehouse
 from synth_assets.summary import LastRun, closing_summary, write_last_run
 
 Report = Callable[[str], None]
@@ -35,47 +38,74 @@ def run_demo(report: Report) -> int:
     recipe, warehouse = declared_recipe(), open_warehouse()
     _check_models(recipe)
     warehouse.check_writable()
-    log = warehouse.folder / "demo.log"
-    names = [asset.key.path[-1] for asset in ASSETS]
-    keys = check_keys(recipe)
     with open_instance() as instance:
         for run_id in bury_dead_runs(instance):
             report(f"run {run_id[:8]} was killed; this one goes on from what it left")
-        plan = plan_run(ASSETS, keys, recipe, warehouse, instance, declared_engines().retry)
+        plan = plan_run(ASSETS, check_keys(recipe), recipe, warehouse, instance, declared_engines().retry)
         bring_up_to_date(instance, plan.leaves)
-        stale = plan.assets
-        report(f"{recipe.label}: {len(stale)} of {len(names)} assets to make")
-        for line in plan_lines(plan):
-            report(f"  {line}")
-        if current := [name for name in names if name not in stale]:
-            report(f"  current already: {', '.join(current)}")
-        start, outcome = time.monotonic(), RunOutcome("", True, ())
+        _tell(plan, recipe, report)
+        start = time.monotonic()
         with PeakMemory().watching() as memory:
-            if stale:
-                with _screen_for_us(log) as show:
-                    outcome = run_job(synthesize_job, instance, stale, show, range_tags(instance, plan.leaf_paths))
-            if outcome.is_success and (outdated := outdated_checks(keys, recipe, instance)):
-                report(f"  judged by other thresholds before, checked again: {', '.join(outdated)}")
-                with _screen_for_us(log) as show:
-                    outcome = run_job(examine_job, instance, None, show)
-                stopped = [c for c in latest_checks(keys, instance) if c.is_blocking and not c.has_passed]
-                failures = (*outcome.errors, *(f"{check.asset}: the check {check.name} stops here" for check in stopped))
-                outcome = replace(outcome, is_success=not failures, errors=failures)
-        if outcome.run_id and not outcome.is_success:
-            write_report(recipe, warehouse, instance, outcome.run_id)
-        left = [] if outcome.is_success else plan_run(ASSETS, keys, recipe, warehouse, instance).assets
-        checks = [c for c in latest_checks(keys, instance) if c.run_id == outcome.run_id or c.asset not in left]
-        last = LastRun(
-            recipe=recipe.label, run_id=outcome.run_id, is_success=outcome.is_success,
-            errors=list(outcome.errors), made=[name for name in stale if name not in left], left=left,
-            seconds=round(time.monotonic() - start, 1), peak_mib=memory.peak_mib, checks=checks,
-        )  # fmt: skip
+            outcome = _make(plan, recipe, warehouse, instance, report)
+        last = _last_run(plan, outcome, recipe, warehouse, instance)
+    last = replace(last, seconds=round(time.monotonic() - start, 1), peak_mib=memory.peak_mib)
     last = replace(last, run_id=write_last_run(warehouse, last))
     report(closing_summary(recipe, warehouse, last))
     if not outcome.is_success:
-        report(f"\nThe run did not end well; everything that the steps wrote is in {log}")
+        report(f"\nThe run did not end well; everything that the steps wrote is in {_log(warehouse)}")
         report("Run the same command again to go on from what it made")
     return 0 if outcome.is_success else 1
+
+
+def _tell(plan: Plan, recipe: Recipe, report: Report) -> None:
+    report(f"{recipe.label}: {len(plan.assets)} of {len(ASSETS)} assets to make")
+    for line in plan_lines(plan):
+        report(f"  {line}")
+    if current := [asset.key.path[-1] for asset in ASSETS if asset.key.path[-1] not in plan.assets]:
+        report(f"  current already: {', '.join(current)}")
+
+
+def _make(plan: Plan, recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance, report: Report) -> RunOutcome:
+    """What is stale, and then the checks that were last judged by other thresholds."""
+    outcome = RunOutcome("", True, ())
+    if plan.assets:
+        with _screen_for_us(_log(warehouse)) as show:
+            outcome = run_job(synthesize_job, instance, plan.assets, show, range_tags(instance, plan.leaf_paths))
+    keys = check_keys(recipe)
+    if outcome.is_success and (outdated := outdated_checks(keys, recipe, instance)):
+        report(f"  judged by other thresholds before, checked again: {', '.join(outdated)}")
+        with _screen_for_us(_log(warehouse)) as show:
+            outcome = run_job(examine_job, instance, None, show)
+        stopped = [check for check in latest_checks(keys, instance) if check.is_blocking and not check.has_passed]
+        failures = (*outcome.errors, *(f"{check.asset}: the check {check.name} stops here" for check in stopped))
+        outcome = replace(outcome, is_success=not failures, errors=failures)
+    return outcome
+
+
+def _last_run(
+    plan: Plan, outcome: RunOutcome, recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance
+) -> LastRun:
+    """The record of the run, and of one that failed its report."""
+    keys = check_keys(recipe)
+    left: list[str] = []
+    if not outcome.is_success:
+        left = plan_run(ASSETS, keys, recipe, warehouse, instance).assets
+        if outcome.run_id:
+            write_report(recipe, warehouse, instance, outcome.run_id)
+    return LastRun(
+        recipe=recipe.label,
+        run_id=outcome.run_id,
+        is_success=outcome.is_success,
+        errors=list(outcome.errors),
+        made=[name for name in plan.assets if name not in left],
+        left=left,
+        checks=[c for c in latest_checks(keys, instance) if c.run_id == outcome.run_id or c.asset not in left],
+    )
+
+
+def _log(warehouse: Warehouse) -> Path:
+    """Where everything goes that steps and engines write to the terminal."""
+    return warehouse.folder / "demo.log"
 
 
 def plan_lines(plan: Plan) -> list[str]:

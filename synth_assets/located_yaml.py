@@ -54,27 +54,21 @@ def read_located_yaml(path: Path, shown_as: str | None = None) -> LocatedYaml:
     """Read a YAML file; `shown_as` is the file's name in messages. Raises UnreadableYaml."""
     file = shown_as or str(path)
     try:
-        if path.stat().st_size > MAX_YAML_BYTES:
-            raise UnreadableYaml(
-                Fault(
-                    file,
-                    None,
-                    None,
-                    "",
-                    str(path.stat().st_size),
-                    "too big",
-                    f"at most {MAX_YAML_BYTES} bytes",
-                )
-            )
-        text = path.read_text(encoding="utf-8")
+        size = path.stat().st_size
+        if size > MAX_YAML_BYTES:
+            raise UnreadableYaml(Fault(file, 1, 1, "", f"{size} bytes", "is too big", f"at most {MAX_YAML_BYTES} bytes"))
+        content = path.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UnreadableYaml(Fault(file, None, None, "", "", f"cannot be read: {reason}", "a readable file")) from error
+        raise UnreadableYaml(Fault(file, 1, 1, "", "", f"cannot be read: {reason}", "a readable file")) from error
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UnreadableYaml(
-            Fault(file, None, None, "", "", f"is not UTF-8 (byte {error.start})", "text in UTF-8")
-        ) from error
-    return _parse(text, file)
+        before = content[: error.start]
+        line, column = before.count(b"\n") + 1, len(before.rpartition(b"\n")[2].decode("utf-8", "replace")) + 1
+        fault = Fault(file, line, column, "", f"byte {content[error.start]:#04x}", "is not UTF-8", "text in UTF-8")
+        raise UnreadableYaml(fault) from error
+    return _parse(text.replace("\r\n", "\n"), file)
 
 
 def key_text(path: KeyPath) -> str:
@@ -139,15 +133,15 @@ def _parse(text: str, file: str) -> LocatedYaml:
         return LocatedYaml(file, loader.construct_document(root), marks)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         fault = Fault(file, line, column, "", "", f"is not YAML: {error.problem or error.context}", "valid YAML")
         raise UnreadableYaml(fault) from error
     except RecursionError as error:
-        fault = Fault(file, None, None, "", "", "is nested too deeply, or contains itself", "plain nesting")
+        fault = Fault(file, 1, 1, "", "", "is nested too deeply, or contains itself", "plain nesting")
         raise UnreadableYaml(fault) from error
     except (yaml.YAMLError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UnreadableYaml(Fault(file, None, None, "", "", f"is not YAML: {reason}", "valid YAML")) from error
+        raise UnreadableYaml(Fault(file, 1, 1, "", "", f"is not YAML: {reason}", "valid YAML")) from error
     finally:
         loader.dispose()
 

@@ -13,11 +13,13 @@ current is judged by the hash of each leaf's own rows (`assets.currency`).
 import re
 import warnings
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from synth_assets.records import content_id
+from synth_assets.storage import FileLock
 
 warnings.filterwarnings("ignore", message=".*backfill_policy", category=dg.BetaWarning)
 LEAF_NODES = dg.DynamicPartitionsDefinition(name="leaf_nodes")
@@ -38,12 +40,13 @@ def partition_key(leaf_path: str) -> str:
 def bring_up_to_date(instance: dg.DagsterInstance, leaf_paths: Collection[str]) -> list[str]:
     """Add the keys of new leaves, in order, and delete those of leaves that are gone, which are returned."""
     wanted = {partition_key(path): path for path in sorted(leaf_paths)}
-    there = instance.get_dynamic_partitions(str(LEAF_NODES.name))
-    if missing := [key for key in wanted if key not in there]:
-        instance.add_dynamic_partitions(str(LEAF_NODES.name), missing)
-    gone = [key for key in there if key not in wanted]
-    for key in gone:
-        instance.delete_dynamic_partition(str(LEAF_NODES.name), key)
+    with FileLock(Path(instance.root_directory) / "leaf_nodes.lock").hold():
+        there = instance.get_dynamic_partitions(str(LEAF_NODES.name))
+        if missing := [key for key in wanted if key not in there]:
+            instance.add_dynamic_partitions(str(LEAF_NODES.name), missing)
+        gone = [key for key in there if key not in wanted]
+        for key in gone:
+            instance.delete_dynamic_partition(str(LEAF_NODES.name), key)
     return gone
 
 

@@ -13,9 +13,10 @@ import dagster as dg
 
 from synth_assets.assets.checks import check_keys, last_verdict
 from synth_assets.assets.ingredients import INGREDIENTS, inputs_id
-from synth_assets.errors import GateError
+from synth_assets.errors import GateError, SynthAssetsError, WarehouseSpaceError
 from synth_assets.recipe import Recipe
 from synth_assets.storage import FileLock, Warehouse
+from synth_assets.storage.warehouse import no_room_left
 
 LEASES = "leases"
 
@@ -29,12 +30,21 @@ def making(context: dg.AssetExecutionContext, recipe: Recipe, warehouse: Warehou
 
 @contextmanager
 def lease(context: dg.AssetExecutionContext, recipe: Recipe, warehouse: Warehouse) -> Iterator[None]:
-    """Be the only one that makes this asset. Raises GateError."""
+    """Be the only one that makes this asset. Raises GateError, and WarehouseSpaceError for whatever a full disk raised."""
     _check_gates(context.asset_key.path[-1], recipe, context.instance)
     folder = warehouse.folder / LEASES
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{context.asset_key.path[-1]}.lock", math.inf).hold(context.log.info):
-        yield
+        try:
+            yield
+        except SynthAssetsError:
+            raise
+        except Exception as error:
+            if not no_room_left(error):
+                raise
+            remedy = "free some space and run again: it goes on from what was written before"
+            what = f"no room left to write in {warehouse.folder}"
+            raise WarehouseSpaceError(what, value=str(error), remedy=remedy) from error
 
 
 def _check_gates(asset: str, recipe: Recipe, instance: dg.DagsterInstance) -> None:

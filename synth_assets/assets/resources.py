@@ -8,7 +8,6 @@ line was told reaches them this way:
 """
 
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from synth_assets.machine import end_with_parent
 from synth_assets.recipe import SCALES, ModelSpec, Recipe, project_root, read_recipe, warehouse_path
 from synth_assets.roles import RewardModel, TextModel
 from synth_assets.storage import Warehouse
+from synth_assets.storage.atomic import write_beside
 
 Retry = Literal["failed", "truncated"]
 SCALE_VARIABLE = "SYNTH_ASSETS_SCALE"
@@ -87,8 +87,8 @@ def settle_dagster_home() -> Path:
     settings = project_root() / "dagster.yaml"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        if settings.is_file():
-            shutil.copyfile(settings, home / "dagster.yaml")
+        if settings.is_file():  # another process may be reading it
+            os.replace(write_beside(home / "dagster.yaml", settings.read_bytes()), home / "dagster.yaml")
     except OSError as error:
         remedy = "make the folder writable, or set DAGSTER_HOME or SYNTH_ASSETS_WAREHOUSE to another one"
         raise WarehouseError(f"{home} cannot be written: {error}", remedy=remedy) from error

@@ -16,10 +16,13 @@ from typing import Protocol
 import dagster as dg
 from dagster import DagsterEventType, EventLogEntry
 
+from synth_assets import errors
 from synth_assets.assets.launcher import PROCESS_TAG
 from synth_assets.assets.progress import SHARE, TEXT
-from synth_assets.errors import WarehouseError
+from synth_assets.assets.resources import settle_dagster_home
+from synth_assets.errors import SynthAssetsError, WarehouseError
 from synth_assets.machine import is_alive, process_mark
+from synth_assets.storage import FileLock
 
 
 class Report(Protocol):
@@ -36,6 +39,7 @@ _IN_WORDS = {
     "DagsterExecutionInterruptedError": "it was interrupted",
     "ChildProcessCrashException": "its process died without a word: killed, or out of memory?",
 }
+_OURS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, SynthAssetsError)}
 _CONSOLE_OFF = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -62,9 +66,16 @@ class RunOutcome:
 
 @contextmanager
 def open_instance() -> Iterator[dg.DagsterInstance]:
-    """The instance at DAGSTER_HOME. Raises WarehouseError if it cannot be used."""
+    """The instance at DAGSTER_HOME (`settle_dagster_home`), by one process at a time: Dagster makes its tables unguarded.
+
+    Raises WarehouseError if it cannot be used.
+    """
+    home = settle_dagster_home()
     try:
-        instance = dg.DagsterInstance.get()
+        with FileLock(home / "opening.lock").hold():
+            instance = dg.DagsterInstance.get()
+    except WarehouseError:
+        raise
     except Exception as error:  # Dagster's, SQLite's and the system's own, with nothing in common
         remedy = "set DAGSTER_HOME to a folder that can be written; a damaged one may be moved away"
         raise WarehouseError(f"Dagster's instance cannot be opened: {error}", remedy=remedy) from error
@@ -140,13 +151,13 @@ def failures(instance: dg.DagsterInstance, run_id: str) -> list[str]:
 
 
 def _reason(event: dg.DagsterEvent) -> str:
-    """The innermost error of a step that failed."""
+    """Why a step failed: the first error of our own, which says what to do, else the innermost of all."""
     error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
+    while error is not None and error.cause is not None and error.cls_name not in _OURS:
         error = error.cause
     message = error.message.strip() if error else "no reason was given"
     kind = message.partition(":")[0].rpartition(".")[2]
-    return _IN_WORDS.get(kind, message)
+    return _IN_WORDS.get(kind, message.removeprefix(f"{errors.__name__}."))
 
 
 class _Follower:

@@ -1,7 +1,16 @@
 """Stage 2: seed examples and a teacher become synthetic samples; every candidate is accounted for."""
 
-from synth_assets.generation.candidates import STEPS, plan_leaves
+from synth_assets.generation.candidates import STEPS, calls_of_leaf, plan_leaves
 from synth_assets.generation.rejection import REASONS
 from synth_assets.generation.sampling import GenerationOutcome, LeafShortfall, OnStep, generate_samples
 
-__all__ = ["REASONS", "STEPS", "GenerationOutcome", "LeafShortfall", "OnStep", "generate_samples", "plan_leaves"]
+__all__ = [
+    "REASONS",
+    "STEPS",
+    "GenerationOutcome",
+    "LeafShortfall",
+    "OnStep",
+    "calls_of_leaf",
+    "generate_samples",
+    "plan_leaves",
+]

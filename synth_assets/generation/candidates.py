@@ -12,7 +12,7 @@ is the same whatever else is asked in its batch, or was asked before a crash.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
@@ -117,6 +117,15 @@ class LeafPlan:
 
     def _question(self, context: str | None, instruction: str) -> str:
         return render_prompt(self.settings.prompts, "question", context=context or "", instruction=instruction)
+
+
+def calls_of_leaf(leaf_node: LeafNode, seed_examples: Sequence[SeedExample], settings: GenerationSection) -> int:
+    """Calls of the teacher for the leaf's quota if no candidate is turned away."""
+    (plan,) = plan_leaves([leaf_node], seed_examples, (), settings, 0)
+    kinds = [kind for kind in (plan.freeform, plan.grounded) if kind]
+    writes_context = [kind is plan.grounded and not plan.is_knowledge for kind in kinds]
+    num = settings.num_samples_per_leaf
+    return sum(3 if writes_context[index % len(kinds)] else 2 for index in range(num)) if kinds else 0
 
 
 def plan_leaves(

@@ -50,6 +50,8 @@ SCHEMA_VERSION = 2
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+#: safetensors and torch raise errors of their own
+NO_SPACE_IN_WORDS = ("no space left", "disk quota exceeded", "file too large", "failed writing file", "os error 28")
 
 
 @dataclass(frozen=True)
@@ -259,10 +261,16 @@ def _checked(name: str, pattern: re.Pattern[str]) -> str:
     return name
 
 
+def no_room_left(error: Exception) -> bool:
+    """Whether this is how the system, or a library that writes files, says that a disk or a quota is full."""
+    number = error.errno if isinstance(error, OSError) else None
+    return number in NO_SPACE or any(words in str(error).lower() for words in NO_SPACE_IN_WORDS)
+
+
 def _write_failure(error: Exception, path: Path) -> WarehouseError:
     number = error.errno if isinstance(error, OSError) else None
     text = str(error)
-    if number in NO_SPACE or "no space left" in text.lower():
+    if no_room_left(error):
         remedy = "free some space, or set SYNTH_ASSETS_WAREHOUSE to another folder; the previous table is intact"
         return WarehouseSpaceError(f"no room left to write {path}", value=text, remedy=remedy)
     if number in (errno.EACCES, errno.EPERM, errno.EROFS) or "permission denied" in text.lower():

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,24 +28,50 @@ KNOWLEDGE_KEYS = ("version", "created_by", "domain", "document_outline", "docume
 Seed = tuple[str | None, str, str]  # context, question, answer
 
 
-def read_leaf(root: Path, file: Path) -> tuple[LeafNode, list[SeedExample]]:
-    """Read one leaf node. Raises LeafError with all its faults, named by their place in the file.
+@dataclass(frozen=True)
+class JudgedLeaf:
+    """What one qna.yaml holds: a leaf node with its seed examples, or faults.
+
+    `file` is relative to its root; `version` is what the file declares, None if that is no number.
+    """
+
+    file: str
+    version: int | None
+    faults: tuple[Fault, ...]
+    leaf_node: LeafNode | None = None
+    seed_examples: tuple[SeedExample, ...] = ()
+
+
+def judge_leaf(root: Path, file: Path) -> JudgedLeaf:
+    """Read one leaf node, with all its faults by their place in the file.
 
     A knowledge leaf gives one seed example for each question-and-answer pair, with the pair's context.
     """
+    name = file.relative_to(root).as_posix()
     if not file.resolve().is_relative_to(root.resolve()):
-        fault = Fault(str(file), None, None, "", str(file.resolve()), "leads out of the taxonomy", "a file inside it")
-        raise LeafError("a leaf node cannot be read", faults=[fault], where=Where(str(file)))
+        fault = Fault(str(file), 1, 1, "", str(file.resolve()), "leads out of the taxonomy", "a file inside it")
+        return JudgedLeaf(name, None, (fault,))
     try:
         source = read_located_yaml(file)
     except UnreadableYaml as error:
-        raise LeafError("a leaf node cannot be read", faults=[error.fault], where=Where(str(file))) from error
+        return JudgedLeaf(name, None, (error.fault,))
     leaf_path = file.parent.relative_to(root).as_posix()
     reader = _LeafReader(source, is_knowledge=leaf_path.split("/")[0] == "knowledge")
     seeds = reader.read()
+    said = source.value.get("version", 1) if isinstance(source.value, dict) else None
+    version = said if type(said) is int else None
     if reader.faults:
-        raise LeafError(f"leaf node {leaf_path} is wrong", faults=reader.faults, where=Where(str(file)))
-    return _records(source.value, seeds, leaf_path, file.relative_to(root).as_posix())
+        return JudgedLeaf(name, version, tuple(reader.faults))
+    leaf_node, examples = _records(source.value, seeds, leaf_path, name)
+    return JudgedLeaf(name, version, (), leaf_node, tuple(examples))
+
+
+def read_leaf(root: Path, file: Path) -> tuple[LeafNode, tuple[SeedExample, ...]]:
+    """The leaf node and its seed examples. Raises LeafError with all its faults."""
+    judged = judge_leaf(root, file)
+    if judged.leaf_node is None:
+        raise LeafError(f"leaf node {judged.file} is wrong", faults=judged.faults, where=Where(str(file)))
+    return judged.leaf_node, judged.seed_examples
 
 
 def _records(value: dict[str, Any], seeds: Sequence[Seed], leaf_path: str, file: str) -> tuple[LeafNode, list[SeedExample]]:

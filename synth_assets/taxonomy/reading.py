@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from synth_assets.errors import Fault, LeafError, TaxonomyError
+from synth_assets.errors import Fault, TaxonomyError
 from synth_assets.records import BRANCHES, LeafNode, SeedExample
-from synth_assets.taxonomy.leaf import read_leaf
+from synth_assets.taxonomy.leaf import judge_leaf
 
 LEAF_FILE = "qna.yaml"
 
@@ -33,19 +33,18 @@ def read_taxonomy(roots: Sequence[Path]) -> Taxonomy:
 
     Raises TaxonomyError if a root is no folder, holds no qna.yaml, or not one leaf of all could be read.
     """
-    leaves: dict[str, tuple[LeafNode, list[SeedExample]]] = {}
+    leaves: dict[str, tuple[LeafNode, Sequence[SeedExample]]] = {}
     faults: list[Fault] = []
     for root in roots:
-        for file in _leaf_files(root):
-            try:
-                leaf_node, seeds = read_leaf(root, file)
-            except LeafError as error:
-                faults.extend(error.faults)
-                continue
-            if leaf_node.leaf_path in leaves:
+        for file in leaf_files(root):
+            judged = judge_leaf(root, file)
+            leaf_node = judged.leaf_node
+            if leaf_node is None:
+                faults.extend(judged.faults)
+            elif leaf_node.leaf_path in leaves:
                 faults.append(_stands_twice(leaf_node, root))
             else:
-                leaves[leaf_node.leaf_path] = (leaf_node, seeds)
+                leaves[leaf_node.leaf_path] = (leaf_node, judged.seed_examples)
     if not leaves:
         listed = "\n".join(f"  {fault}" for fault in faults[:20])
         raise TaxonomyError(
@@ -60,14 +59,15 @@ def read_taxonomy(roots: Sequence[Path]) -> Taxonomy:
     )
 
 
-def _leaf_files(root: Path) -> list[Path]:
+def leaf_files(root: Path) -> list[Path]:
+    """All files that hold a leaf node, sorted. Raises TaxonomyError if there is no folder, or no such file in it."""
     if not root.is_dir():
         raise TaxonomyError(
             "the taxonomy is not a folder" if root.exists() else "there is no taxonomy",
             value=str(root),
             remedy="set taxonomy.paths in the recipe to a folder with " + ", ".join(BRANCHES),
         )
-    files = sorted(file for branch in BRANCHES for file in _walk(root / branch))
+    files = sorted(file for branch in BRANCHES for file in walk(root / branch))
     if not files:
         raise TaxonomyError(
             f"the taxonomy holds no leaf node: no {LEAF_FILE} under " + ", ".join(f"{name}/" for name in BRANCHES),
@@ -77,7 +77,8 @@ def _leaf_files(root: Path) -> list[Path]:
     return files
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path) -> Iterator[Path]:
+    """The qna.yaml files at any depth below the folder."""
     for parent, _, names in os.walk(folder):  # does not follow links to folders
         if LEAF_FILE in names:
             yield Path(parent) / LEAF_FILE

@@ -18,7 +18,7 @@ from synth_assets.studies.killing import Damage, RunningDemo, damage
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kill"), pytest.mark.timeout(1500)]
 #: root may write everywhere; without this right it may not, like anybody else
 LIKE_A_USER = ("setpriv", "--bounding-set=-dac_override") if os.geteuid() == 0 else ()
-FULL_MIB = 8
+FULL = 8 * 2**20
 HOLD = """
 import duckdb, sys, time
 while True:
@@ -27,7 +27,6 @@ while True:
         break
     except duckdb.Error:
         time.sleep(0.05)
-print("held", flush=True)
 time.sleep(float(sys.argv[2]))
 """
 
@@ -37,10 +36,10 @@ def test_two_runs_at_once_and_a_reader_that_holds_the_snapshot(tmp_path: Path, u
     both = [RunningDemo(undisturbed.recipe, warehouse), RunningDemo(undisturbed.recipe, warehouse)]
     _wait_for(lambda: _holds_table(warehouse / "snapshot.duckdb", "seed_examples"))
     with duckdb.connect(warehouse / "snapshot.duckdb", read_only=True) as reader:
-        before = reader.sql("SELECT count(*) FROM seed_examples").fetchone()
+        before = reader.sql("SELECT count(*) FROM seed_examples").fetchall()
         for demo in both:
             assert "finished" in demo.finish()
-        assert reader.sql("SELECT count(*) FROM seed_examples").fetchone() == before
+        assert reader.sql("SELECT count(*) FROM seed_examples").fetchall() == before
         assert not _tables_of(reader) >= {"evaluation"}, "the reader holds what was there when it began"
     with duckdb.connect(warehouse / "snapshot.duckdb", read_only=True) as reader:
         assert _tables_of(reader) >= {"evaluation"}
@@ -56,24 +55,27 @@ def test_a_read_only_warehouse_a_full_disk_a_signal_a_held_database_and_a_clock_
     assert "cannot be written" in said and "make the folder writable" in said
     warehouse.chmod(0o755)
 
-    _fill_journal(warehouse / "journal", FULL_MIB)
-    said = _failing(RunningDemo(undisturbed.recipe, warehouse, ("prlimit", f"--fsize={FULL_MIB * 2**20}")))
+    _fill_journal(warehouse / "journal", FULL)
+    said = _failing(RunningDemo(undisturbed.recipe, warehouse, _no_file_larger_than(FULL)))
     assert "the journal of model calls cannot be written" in said and "free some space and run again" in said
 
     demo, size = RunningDemo(undisturbed.recipe, warehouse), _journal_size(warehouse)
     _wait_for(lambda: _journal_size(warehouse) > size)
     demo.process.send_signal(signal.SIGTERM)
     said = _failing(demo)
-    assert "go on" in said, said
+    assert "interrupted" in said and "go on" in said
 
-    clock = {"PYTHONPATH": str(Path(__file__).parent / "clock"), "CLOCK_IS_SET_BACK_AT": str(time.time() + 15)}
+    said = _failing(RunningDemo(undisturbed.recipe, warehouse, _no_file_larger_than(FULL + 2**20)))
+    assert "lora_checkpoint: TuningError: " in said and "File too large" in said and "free some space" in said
+
+    (warehouse / "demo.log").unlink()
+    clock = {"PYTHONPATH": str(Path(__file__).parent / "clock"), "CLOCK_IS_SET_BACK_WHEN": str(warehouse / "set_back")}
     demo = RunningDemo(undisturbed.recipe, warehouse, environment=clock)
-    shell = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(warehouse / "synth_assets.duckdb"), "8"], stdout=subprocess.PIPE, text=True
-    )
-    assert shell.stdout and shell.stdout.readline() == "held\n" and demo.process.poll() is None
-    assert "finished" in demo.finish()
-    assert shell.wait() == 0
+    _wait_for((warehouse / "demo.log").exists)  # from here on the run is under way
+    (warehouse / "set_back").touch()
+    shell = subprocess.Popen([sys.executable, "-c", HOLD, str(warehouse / "synth_assets.duckdb"), "8"])
+    assert "finished" in demo.finish() and shell.wait() == 0
+    (warehouse / "set_back").unlink()
     assert "0 of 10 assets to make" in RunningDemo(undisturbed.recipe, warehouse).finish()
     assert damage(warehouse, undisturbed.warehouse) == Damage()
 
@@ -85,11 +87,20 @@ def _failing(demo: RunningDemo) -> str:
     return said
 
 
-def _fill_journal(folder: Path, size_mib: int) -> None:
-    """Records of calls that nobody makes, up to this size and no further."""
+def _fill_journal(folder: Path, size: int) -> None:
+    """Records of calls that nobody makes, up to a few bytes below this size."""
     with open_journal(folder) as journal:
-        for number in range(size_mib * 8 - 1):
-            journal.append(f"filler-{number}", {"text": "x" * (2**17 - 100)})
+        (file,) = folder.glob("calls-*.log")
+        for number in range(100):
+            journal.append(f"filler-{number}", {"text": "x" * min(2**17, size - file.stat().st_size - 100)})
+            journal.commit()
+            if size - file.stat().st_size < 200:
+                return
+
+
+def _no_file_larger_than(size: int) -> tuple[str, ...]:
+    """What a full disk is to whoever writes."""
+    return ("prlimit", f"--fsize={size}")
 
 
 def _journal_size(warehouse: Path) -> int:

@@ -74,9 +74,10 @@ def test_schedule_and_sensor_are_listed_as_running(ui: Made) -> None:
     ui.open("/automation")
     ui.see("nightly")
     ui.see("taxonomy_files")
+    ui.see("report_of_failed_runs")
     ui.see("At 02:00 AM UTC")
     switches = ui.page.locator("input[type=checkbox]:checked, [role=switch][aria-checked=true]")
-    wait_for("two switches that are on", lambda: switches.count() >= 2, 30)
+    wait_for("three switches that are on", lambda: switches.count() >= 3, 30)
 
 
 def test_materialize_all_runs_to_green(ui: Made) -> None:
@@ -129,6 +130,7 @@ def test_a_failing_check_is_red_and_its_downstream_does_not_run(ui: Made) -> Non
     ui.page.locator('text="Materialize" >> visible=true').first.click()
     wait_for("one more run", lambda: len(runs(ui.address)) == num_runs + 1)
     wait_for("its end", lambda: runs(ui.address)[0]["status"] in ("SUCCESS", "FAILURE"))
+    report = ui.warehouse.folder / "artefacts/reports" / runs(ui.address)[0]["runId"] / "report.html"
     ui.open("/assets/reward_filtered_set?view=checks")
     ui.see("Failed")
     ui.open("/assets/training_mix?view=overview")
@@ -136,6 +138,8 @@ def test_a_failing_check_is_red_and_its_downstream_does_not_run(ui: Made) -> Non
     wait_for("a second run", lambda: len(runs(ui.address)) == num_runs + 2)
     wait_for("its end", lambda: runs(ui.address)[0]["status"] in ("SUCCESS", "FAILURE"))
     assert runs(ui.address)[0]["status"] == "FAILURE" and _num_made(ui, "training_mix") == num_mixes
+    wait_for("the report of the run that failed", report.is_file, 180)
+    assert "This run failed" in report.read_text(encoding="utf-8")
 
 
 def _num_made(ui: Made, asset: str) -> int:

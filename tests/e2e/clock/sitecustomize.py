@@ -1,15 +1,16 @@
-"""Python imports this by itself at its start if the folder is on PYTHONPATH: at a given moment the clock goes back a day."""
+"""Python imports this by itself at its start if the folder is on PYTHONPATH: as soon as a file is there, the clock is a day
+slow."""
 
 import os
 import time
 
 DAY_S = 86_400.0
-_set_back_at = float(os.environ.get("CLOCK_IS_SET_BACK_AT", "inf"))
+_sign = os.environ.get("CLOCK_IS_SET_BACK_WHEN", "")
 _time, _time_ns = time.time, time.time_ns
 
 
 def _shift() -> float:
-    return DAY_S if _time() >= _set_back_at else 0.0
+    return DAY_S if os.path.exists(_sign) else 0.0
 
 
 time.time = lambda: _time() - _shift()
