@@ -28,7 +28,7 @@ class TaxonomyDiff:
 def check_taxonomy(paths: Sequence[Path]) -> list[JudgedLeaf]:
     """Every qna.yaml under these paths: roots, folders inside one, or single files; sorted by file, each once.
 
-    The root of a folder or file is what stands before the first name of a branch in its path. A file that lies in no
+    The root of a folder or file is what stands before the last name of a branch in its path. A file that lies in no
     branch is a fault. Raises TaxonomyError for a path that does not exist.
     """
     judged: dict[Path, JudgedLeaf] = {}
@@ -113,7 +113,7 @@ def _files_of(path: Path) -> Iterator[tuple[Path | None, Path]]:
             yield from ((path, file) for file in walk(path / branch))
         return
     parts = path.parts
-    start = next((index for index, part in enumerate(parts) if part in BRANCHES), None)
+    start = max((index for index, part in enumerate(parts) if part in BRANCHES), default=None)
     root = None if start is None else Path(*parts[:start])
     for file in [path] if path.is_file() else walk(path):
         yield root, file
