@@ -82,6 +82,19 @@ class SeedExample:
 
 
 @dataclass(frozen=True)
+class Attribution:
+    """A work that a leaf node was made from, as declared beside it; `position` counts a leaf's works from 0."""
+
+    leaf_path: str
+    position: int
+    title: str
+    link: str
+    revision: str
+    licence: str
+    creators: str
+
+
+@dataclass(frozen=True)
 class DocumentChunk:
     """A piece of a document: `text` is its characters `char_start:char_end`. `source` is a relative path."""
 
@@ -273,6 +286,7 @@ class StageCounts:
 TABLES: dict[str, type[Any]] = {
     "taxonomy": LeafNode,
     "taxonomy_faults": Fault,
+    "attributions": Attribution,
     "seed_examples": SeedExample,
     "document_chunks": DocumentChunk,
     "document_faults": Fault,

@@ -25,7 +25,7 @@ from synth_assets.assets.storing import ASSET_OF_STAGE, ROWS_ID, leaf_digests
 from synth_assets.quality import suite_id, suites_of
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.storage import Warehouse
-from synth_assets.taxonomy import Material, read_material
+from synth_assets.taxonomy import Material, read_material, require_no_faults
 
 CheckKeys = Mapping[str, Sequence[dg.AssetCheckKey]]
 
@@ -87,8 +87,12 @@ def plan_run(
 
 
 def material_of_files(recipe: Recipe) -> Material:
+    """What the recipe's files hold now. Raises TaxonomyError, of a strict recipe for a single fault."""
     roots = [resolve_path(path) for path in recipe.taxonomy.paths]
-    return read_material(roots, resolve_path(recipe.taxonomy.documents), recipe.taxonomy.max_chunk_tokens)
+    material = read_material(roots, resolve_path(recipe.taxonomy.documents), recipe.taxonomy.max_chunk_tokens)
+    if recipe.taxonomy.strict:
+        require_no_faults(material.faults)
+    return material
 
 
 def outdated_checks(checks: CheckKeys, recipe: Recipe, instance: dg.DagsterInstance) -> list[str]:

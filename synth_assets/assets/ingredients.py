@@ -34,7 +34,7 @@ class Ingredients:
 
 
 INGREDIENTS: Mapping[str, Ingredients] = {
-    "taxonomy": Ingredients("1", (), lambda r: (r.taxonomy.paths,), files=lambda r: r.taxonomy.paths),
+    "taxonomy": Ingredients("2", (), lambda r: (r.taxonomy.paths,), files=lambda r: r.taxonomy.paths),
     "seed_examples": Ingredients("1", ("taxonomy",), lambda r: (r.taxonomy.paths,), files=lambda r: r.taxonomy.paths),
     "document_chunks": Ingredients(
         "1",

@@ -105,8 +105,8 @@ def be_quiet_and_offline() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
-def resources(recipe: Recipe, warehouse: Warehouse, engines: Engines) -> Mapping[str, Any]:
-    return {"recipe": recipe, "warehouse": _of_a_step(warehouse), "engines": engines}
+def resources(recipe: Recipe, warehouse: Warehouse, engines: Engines | None = None) -> Mapping[str, Any]:
+    return {"recipe": recipe, "warehouse": _of_a_step(warehouse), "engines": engines or declared_engines()}
 
 
 def _of_a_step(warehouse: Warehouse) -> dg.ResourceDefinition:

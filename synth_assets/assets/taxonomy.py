@@ -12,9 +12,9 @@ from synth_assets.assets.storing import load, retire_leaves, store
 from synth_assets.errors import Fault, TaxonomyError
 from synth_assets.frames import to_frame
 from synth_assets.recipe import Recipe, resolve_path
-from synth_assets.records import DocumentChunk, LeafNode, SeedExample
+from synth_assets.records import Attribution, DocumentChunk, LeafNode, SeedExample
 from synth_assets.storage import Warehouse
-from synth_assets.taxonomy import read_chunks, read_taxonomy
+from synth_assets.taxonomy import read_chunks, read_taxonomy, require_no_faults
 
 GROUP = "stage_1_taxonomy"
 
@@ -27,21 +27,27 @@ def taxonomy(
 ) -> dg.MaterializeResult[Any]:
     """The leaf nodes: tasks, each with examples written by people, read from the taxonomy's qna.yaml files.
 
-    A leaf node that cannot be read is left out and reported in the table `taxonomy_faults`; the others go on.
+    A leaf node that cannot be read is left out and reported in the table `taxonomy_faults`; the others go on. What stands in
+    an attribution.txt beside a leaf is kept in the table `attributions`.
     """
     with making(context, recipe, warehouse) as made_of:
         found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths])
+        if recipe.taxonomy.strict:
+            require_no_faults(found.faults)
         faults = to_frame(found.faults, Fault)
         retired = retire_leaves(warehouse, [leaf.leaf_path for leaf in found.leaf_nodes])
         for path, num_rows in retired.items():
             context.log.warning(f"leaf node {path} is gone, or cannot be read: its {num_rows} samples are retired")
         warehouse.write_table("taxonomy_faults", faults)
+        attributions = to_frame(found.attributions, Attribution)
+        warehouse.write_table("attributions", attributions)
         leaves = to_frame(found.leaf_nodes, LeafNode)
         shown = ["leaf_path", "branch", "num_seed_examples", "task_description", "created_by"]
         metadata = {
             "leaf_nodes": sample_rows(leaves, shown, 40),
             "num_faults": faults.height,
             "faults": table(faults.head(20)),
+            "attributions": table(attributions.drop("position").head(40)),
             "retired_leaf_nodes": table(pl.DataFrame({"leaf": list(retired), "samples": list(retired.values())})),
         }
         return store(context, recipe, warehouse, made_of, found.leaf_nodes, metadata)
@@ -98,6 +104,8 @@ def document_chunks(
         folder, size = resolve_path(recipe.taxonomy.documents), recipe.taxonomy.max_chunk_tokens
         roots = map(resolve_path, recipe.taxonomy.paths)
         chunks, faults = read_chunks(load(warehouse, LeafNode), seeds, folder, size, roots)
+        if recipe.taxonomy.strict:
+            require_no_faults(faults)
         warehouse.write_table("document_faults", to_frame(faults, Fault))
         rows = to_frame(chunks, DocumentChunk)
         metadata = {

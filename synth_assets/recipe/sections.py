@@ -33,6 +33,8 @@ class TaxonomySection(_Section):
     """Folder of the documents of knowledge leaves with `repo: local`."""
     max_chunk_tokens: Count = 120
     """Budget of one document chunk, in words and punctuation marks."""
+    strict: bool = False
+    """Whether one faulty leaf node stops everything, instead of being left out and reported."""
 
 
 class ModelSpec(_Section):

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synth_assets.errors import Fault, TaxonomyError
-from synth_assets.records import BRANCHES, LeafNode, SeedExample
+from synth_assets.records import BRANCHES, Attribution, LeafNode, SeedExample
+from synth_assets.taxonomy.attribution import read_attributions
 from synth_assets.taxonomy.leaf import judge_leaf
 
 LEAF_FILE = "qna.yaml"
+MAX_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Taxonomy:
     leaf_nodes: tuple[LeafNode, ...]
     seed_examples: tuple[SeedExample, ...]
     faults: tuple[Fault, ...]
+    attributions: tuple[Attribution, ...] = ()
 
 
 def read_taxonomy(roots: Sequence[Path]) -> Taxonomy:
@@ -34,6 +37,7 @@ def read_taxonomy(roots: Sequence[Path]) -> Taxonomy:
     Raises TaxonomyError if a root is no folder, holds no qna.yaml, or not one leaf of all could be read.
     """
     leaves: dict[str, tuple[LeafNode, Sequence[SeedExample]]] = {}
+    attributions: dict[str, list[Attribution]] = {}
     faults: list[Fault] = []
     for root in roots:
         for file in leaf_files(root):
@@ -45,18 +49,29 @@ def read_taxonomy(roots: Sequence[Path]) -> Taxonomy:
                 faults.append(_stands_twice(leaf_node, root))
             else:
                 leaves[leaf_node.leaf_path] = (leaf_node, judged.seed_examples)
+                attributions[leaf_node.leaf_path] = read_attributions(leaf_node.leaf_path, file)
     if not leaves:
-        listed = "\n".join(f"  {fault}" for fault in faults[:20])
-        raise TaxonomyError(
-            f"not one leaf node could be read; {len(faults)} faults, the first of them:\n{listed}",
-            remedy="mend the files named above",
-        )
+        raise _faulty("not one leaf node could be read", faults)
     ordered = [leaves[path] for path in sorted(leaves)]
     return Taxonomy(
         tuple(leaf_node for leaf_node, _ in ordered),
         tuple(seed for _, seeds in ordered for seed in seeds),
         tuple(faults),
+        tuple(work for path in sorted(attributions) for work in attributions[path]),
     )
+
+
+def require_no_faults(faults: Sequence[Fault]) -> None:
+    """For recipes that say `strict`. Raises TaxonomyError with the faults."""
+    if faults:
+        raise _faulty("the recipe says `strict: true`", faults)
+
+
+def _faulty(what: str, faults: Sequence[Fault]) -> TaxonomyError:
+    listed = "\n".join(f"  {fault}" for fault in faults[:MAX_LISTED])
+    first = ", the first of them" if len(faults) > MAX_LISTED else ""
+    remedy = "mend the files named above; `synth-assets taxonomy check` lists all faults"
+    return TaxonomyError(f"{what}; {len(faults)} faults{first}:\n{listed}", remedy=remedy)
 
 
 def leaf_files(root: Path) -> list[Path]:

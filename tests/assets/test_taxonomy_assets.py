@@ -4,11 +4,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import dagster as dg
-from made_pipeline import made_recipe
+import pytest
+from made_pipeline import MADE_ENGINES, made_recipe
 
 from synth_assets.assets.checks import stage_checks
+from synth_assets.assets.currency import material_of_files
 from synth_assets.assets.resources import resources
 from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonomy
+from synth_assets.errors import TaxonomyError
 from synth_assets.recipe import Recipe, read_recipe
 from synth_assets.storage import Warehouse
 
@@ -118,3 +121,17 @@ def test_a_missing_document_is_reported_with_its_line_and_the_other_leaves_go_on
     (fault,) = warehouse.read_table("document_faults").iter_rows(named=True)
     assert fault["file"] == "knowledge/rivers/qna.yaml" and "'gone.md'" in fault["message"]
     assert other.read_text(encoding="utf-8").splitlines()[fault["line"] - 1].strip().startswith("patterns")
+
+
+def test_a_strict_recipe_stops_at_a_faulty_leaf_and_names_it(tmp_path: Path) -> None:
+    recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
+    strict = recipe.model_copy(update={"taxonomy": recipe.taxonomy.model_copy(update={"strict": True})})
+    (tmp_path / "taxonomy/compositional_skills/broken").mkdir(parents=True)
+    (tmp_path / "taxonomy/compositional_skills/broken/qna.yaml").write_text("version: 3\ncreated_by: [\n", encoding="utf-8")
+    assert len(material_of_files(recipe).faults) == 1
+    with pytest.raises(TaxonomyError, match=r"(?s)strict.*broken/qna\.yaml:3:1"):
+        material_of_files(strict)
+    with dg.DagsterInstance.ephemeral() as instance:
+        given = resources(strict, warehouse, MADE_ENGINES)
+        assert not dg.materialize([taxonomy], resources=given, instance=instance, raise_on_error=False).success
+    assert not warehouse.has_table("taxonomy")
