@@ -18,7 +18,7 @@ import dagster as dg
 import polars as pl
 
 from synth_assets.assets.checks import last_verdict
-from synth_assets.assets.ingredients import INGREDIENTS, inputs_id, sample_inputs, score_inputs, table_digest
+from synth_assets.assets.ingredients import INGREDIENTS, document_rules, inputs_id, sample_inputs, score_inputs, table_digest
 from synth_assets.assets.leaf_partitions import partition_key
 from synth_assets.assets.resources import Retry
 from synth_assets.assets.storing import ASSET_OF_STAGE, ROWS_ID, leaf_digests
@@ -89,7 +89,7 @@ def plan_run(
 def material_of_files(recipe: Recipe) -> Material:
     """What the recipe's files hold now. Raises TaxonomyError, of a strict recipe for a single fault."""
     roots = [resolve_path(path) for path in recipe.taxonomy.paths]
-    material = read_material(roots, resolve_path(recipe.taxonomy.documents), recipe.taxonomy.max_chunk_tokens)
+    material = read_material(roots, document_rules(recipe))
     if recipe.taxonomy.strict:
         require_no_faults(material.faults)
     return material

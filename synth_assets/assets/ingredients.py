@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synth_assets.model_folder import model_fingerprint
-from synth_assets.recipe import ModelSpec, Recipe, resolve_path
+from synth_assets.recipe import ModelSpec, Recipe, resolve_path, warehouse_path
 from synth_assets.records import content_id
 from synth_assets.storage import Warehouse
-from synth_assets.taxonomy import Material
+from synth_assets.taxonomy import DocumentRules, Material
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,34 @@ class Ingredients:
     """Whether each leaf's rows depend on that leaf alone; then `upstream` counts leaf by leaf."""
 
 
+def document_rules(recipe: Recipe) -> DocumentRules:
+    """Where the recipe's documents are, and where fetched repositories are kept: beside what runs write."""
+    said = recipe.taxonomy
+    return DocumentRules(
+        resolve_path(said.documents), said.max_chunk_tokens, said.chunk_overlap_tokens, said.repositories,
+        warehouse_path() / "repositories",
+    )  # fmt: skip
+
+
+def document_folders(recipe: Recipe) -> tuple[str, ...]:
+    """The folders on this machine in which documents may lie."""
+    others = (name.removeprefix("file:") for name in recipe.taxonomy.repositories if name.startswith("file:"))
+    return (recipe.taxonomy.documents, *(f"/{path.lstrip('/')}" for path in others))
+
+
 INGREDIENTS: Mapping[str, Ingredients] = {
     "taxonomy": Ingredients("2", (), lambda r: (r.taxonomy.paths,), files=lambda r: r.taxonomy.paths),
     "seed_examples": Ingredients("1", ("taxonomy",), lambda r: (r.taxonomy.paths,), files=lambda r: r.taxonomy.paths),
     "document_chunks": Ingredients(
         "1",
         ("taxonomy", "seed_examples"),
-        lambda r: (r.taxonomy.documents, r.taxonomy.max_chunk_tokens),
-        files=lambda r: (r.taxonomy.documents,),
+        lambda r: (
+            r.taxonomy.documents,
+            r.taxonomy.max_chunk_tokens,
+            r.taxonomy.chunk_overlap_tokens,
+            r.taxonomy.repositories,
+        ),
+        files=lambda r: document_folders(r),
     ),
     "synthetic_samples": Ingredients(
         "2",

@@ -7,6 +7,7 @@ import polars as pl
 
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, sample_rows, table
+from synth_assets.assets.ingredients import document_rules
 from synth_assets.assets.leasing import making
 from synth_assets.assets.storing import load, retire_leaves, store
 from synth_assets.errors import Fault, TaxonomyError
@@ -101,9 +102,8 @@ def document_chunks(
     """
     with making(context, recipe, warehouse) as made_of:
         seeds = load(warehouse, SeedExample)
-        folder, size = resolve_path(recipe.taxonomy.documents), recipe.taxonomy.max_chunk_tokens
         roots = map(resolve_path, recipe.taxonomy.paths)
-        chunks, faults = read_chunks(load(warehouse, LeafNode), seeds, folder, size, roots)
+        chunks, faults = read_chunks(load(warehouse, LeafNode), seeds, document_rules(recipe), roots)
         if recipe.taxonomy.strict:
             require_no_faults(faults)
         warehouse.write_table("document_faults", to_frame(faults, Fault))

@@ -33,6 +33,10 @@ class TaxonomySection(_Section):
     """Folder of the documents of knowledge leaves with `repo: local`."""
     max_chunk_tokens: Count = 120
     """Budget of one document chunk, in words and punctuation marks."""
+    chunk_overlap_tokens: Annotated[int, Field(ge=0)] = 0
+    """Of them, how many a chunk repeats of the one before it."""
+    repositories: tuple[Text, ...] = ()
+    """Beginnings of document.repo that may be read, such as https://github.com/me/ or file:/data/manuals."""
     strict: bool = False
     """Whether one faulty leaf node stops everything, instead of being left out and reported."""
 

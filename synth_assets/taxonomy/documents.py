@@ -1,162 +1,98 @@
 """Documents of knowledge leaves -> chunks of bounded size, each a span of its document.
 
-`document.repo: local` means the recipe's documents folder; `patterns` are globs relative to it. Any other
-value of `repo` is a remote repository, which is not fetched: the chunks of such a leaf are the contexts
-of its own seeds, each once, with the leaf's file as source. So a public taxonomy can be run offline, on the
-material that its authors put into the leaf.
+`document.repo: local` means the recipe's documents folder; `patterns` are globs relative to it. Other folders and git
+repositories are read if the recipe allows them (`taxonomy.repositories`). Those that it does not allow are not fetched: the
+chunks of such a leaf are the contexts of its own seeds, each once, with the leaf's file as source. So a public taxonomy
+can be run offline, on the material that its authors put into the leaf.
 
-A chunk never crosses a Markdown heading and is cut at paragraphs, then sentences, then words. Its text is
-exactly the characters char_start:char_end of the source, without heading line and surrounding blanks. The
-heading is kept beside it as a path ("Kettle > Cleaning").
-
-Taxonomies come from strangers: a pattern cannot leave the documents folder, nor can a link inside it.
+A document that cannot be read, or that gives no chunk, is a fault of its leaf.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from synth_assets.errors import DocumentError, Fault, Where
 from synth_assets.located_yaml import LocatedYaml, read_located_yaml
 from synth_assets.records import DocumentChunk, LeafNode, SeedExample, content_id
+from synth_assets.taxonomy.document_sources import DocumentSource, FolderSource, open_source
+from synth_assets.taxonomy.document_text import UnreadableDocument, document_text
+from synth_assets.taxonomy.splitting import count_words, split_document
 
 LOCAL_REPO = "local"
-MAX_DOCUMENT_BYTES = 20_000_000
-Span = tuple[int, int]
-_WORD = re.compile(r"\w+|[^\w\s]")
-_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
-_FENCE = re.compile(r"^ {0,3}(```|~~~)")
-_PARAGRAPH_END = re.compile(r"\n[ \t]*\n\s*")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n")
-_BLANK = re.compile(r"\s+")
+MAX_DOCUMENTS = 1_000
 
 
-def count_words(text: str) -> int:
-    """Words and punctuation marks: a stand-in for tokens that needs no tokenizer."""
-    return sum(1 for _ in _WORD.finditer(text))
+@dataclass(frozen=True)
+class DocumentRules:
+    """What the recipe says of documents. `repositories`: beginnings of repository names that may be read.
+
+    `cache`: where fetched repositories are kept.
+    """
+
+    folder: Path
+    max_chunk_tokens: int
+    overlap_tokens: int = 0
+    repositories: tuple[str, ...] = ()
+    cache: Path = Path("repositories")
 
 
 def read_document_chunks(
     leaf_node: LeafNode,
-    documents_dir: Path,
-    max_chunk_tokens: int,
+    rules: DocumentRules,
     seed_examples: Sequence[SeedExample] = (),
     count_tokens: Callable[[str], int] = count_words,
 ) -> list[DocumentChunk]:
     """The chunks of one leaf node, in the order of its patterns, files and text; none for a skill.
 
-    `seed_examples` are needed for leaves with a remote repository (see above); those of other leaves are left
-    aside. Raises DocumentError for a pattern that matches nothing or leads out of the folder, and for a
-    document that is too big, empty or no UTF-8.
+    `seed_examples` are needed for leaves with a repository that is not allowed (see above); those of other leaves are
+    left aside. Raises DocumentError for a pattern that matches nothing or leads out of the folder, and for a
+    document that is too big, empty, without text, or no UTF-8.
     """
     if leaf_node.branch != "knowledge":
         return []
-    if leaf_node.document_repo != LOCAL_REPO:
-        return _chunks_of_contexts(leaf_node, seed_examples)
-    chunks = []
-    for file in _matched_files(leaf_node, documents_dir):
-        text = _read_text(leaf_node, file)
-        source = file.relative_to(documents_dir).as_posix()
-        spans = split_document(text, max_chunk_tokens, count_tokens)
-        chunks += [_chunk(leaf_node, source, heading, start, text[start:end]) for heading, start, end in spans]
-    return chunks
-
-
-def split_document(
-    text: str, max_chunk_tokens: int, count_tokens: Callable[[str], int] = count_words
-) -> list[tuple[str, int, int]]:
-    """(heading path, start, end) of each chunk; only a single word can be over the budget."""
-    cuts = (_PARAGRAPH_END, _SENTENCE_END, _BLANK)
-    return [
-        (heading, *span)
-        for heading, section in _sections(text)
-        for span in _split(text, section, cuts, lambda part: count_tokens(part) <= max_chunk_tokens)
-    ]
-
-
-def _sections(text: str) -> Iterator[tuple[str, Span]]:
-    headings: list[tuple[int, str]] = []
-    start = position = 0
-    in_fence = False
-    for line in text.splitlines(keepends=True):
-        in_fence ^= bool(_FENCE.match(line))
-        match = None if in_fence else _HEADING.match(line.rstrip("\r\n"))
-        if match:
-            yield " > ".join(name for _, name in headings), (start, position)
-            level = len(match[1])
-            headings = [*(entry for entry in headings if entry[0] < level), (level, match[2])]
-            start = position + len(line)
-        position += len(line)
-    yield " > ".join(name for _, name in headings), (start, position)
-
-
-def _split(text: str, span: Span, cuts: Sequence[re.Pattern[str]], fits: Callable[[str], bool]) -> Iterator[Span]:
-    """Cut at the coarsest place that does, then put neighbours together as long as they fit."""
-    start, end = _strip(text, span)
-    if start == end:
-        return
-    if fits(text[start:end]) or not cuts:
-        yield start, end
-        return
-    edges = [start, *(match.end() for match in cuts[0].finditer(text, start, end)), end]
-    open_span: Span | None = None
-    for piece in pairwise(edges):
-        if open_span and fits(text[open_span[0] : piece[1]].rstrip()):
-            open_span = (open_span[0], piece[1])
-            continue
-        if open_span:
-            yield from _split(text, open_span, cuts[1:], fits)
-        open_span = piece
-    if open_span:
-        yield from _split(text, open_span, cuts[1:], fits)
-
-
-def _strip(text: str, span: Span) -> Span:
-    start, end = span
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    return start, end
-
-
-def _matched_files(leaf_node: LeafNode, documents_dir: Path) -> list[Path]:
-    inside = documents_dir.resolve()
-    files: dict[Path, None] = {}
-    for pattern in leaf_node.document_patterns:
-        parts = PurePosixPath(pattern.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or ":" in "".join(parts.parts[:1]):
-            raise _error(leaf_node, "a pattern leads out of the documents folder", pattern, "make it relative to it")
-        try:
-            matched = sorted(path for path in documents_dir.glob(str(parts)) if path.is_file())
-        except (ValueError, IndexError) as error:
-            raise _error(leaf_node, "a pattern is no glob", pattern, "write it like manuals/*.md") from error
-        if not matched:
-            remedy = f"put the document into {documents_dir}, or mend document.patterns"
-            raise _error(leaf_node, f"no document matches the pattern {pattern!r}", None, remedy)
-        for path in matched:
-            if not path.resolve().is_relative_to(inside):
-                raise _error(leaf_node, "a link leads out of the documents folder", str(path), "copy the document")
-            files[path] = None
-    return list(files)
-
-
-def _read_text(leaf_node: LeafNode, file: Path) -> str:
-    size = file.stat().st_size
-    if not 0 < size <= MAX_DOCUMENT_BYTES:
-        remedy = f"a document has 1 to {MAX_DOCUMENT_BYTES} bytes; split it or leave it out"
-        raise _error(leaf_node, f"a document has {size} bytes", str(file), remedy)
+    value: str | None = None
     try:
-        return file.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        remedy = "only text and Markdown in UTF-8 are read; convert it"
-        raise _error(leaf_node, f"a document is not UTF-8 (byte {error.start})", str(file), remedy) from error
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise _error(leaf_node, f"a document cannot be read: {reason}", str(file), "mend its permissions") from error
+        source = _source(leaf_node, rules)
+        if source is None:
+            return _chunks_of_contexts(leaf_node, seed_examples)
+        chunks = []
+        for pattern in leaf_node.document_patterns:
+            value = pattern
+            for name in _matches(source, pattern, rules):
+                value = name
+                text = document_text(name, source.read(name))
+                chunks += _chunks(leaf_node, source.label(name), text, rules, count_tokens)
+        return list({chunk.document_chunk_id: chunk for chunk in chunks}.values())
+    except UnreadableDocument as error:
+        raise DocumentError(error.what, value=value, where=Where(leaf_node.file), remedy=error.remedy) from error
+
+
+def _source(leaf_node: LeafNode, rules: DocumentRules) -> DocumentSource | None:
+    if leaf_node.document_repo == LOCAL_REPO:
+        return FolderSource(rules.folder)
+    return open_source(leaf_node.document_repo, leaf_node.document_commit, rules.repositories, rules.cache)
+
+
+def _matches(source: DocumentSource, pattern: str, rules: DocumentRules) -> list[str]:
+    names = source.matches(pattern)
+    if not names:
+        remedy = f"put the document into {rules.folder}, or mend document.patterns"
+        raise UnreadableDocument(f"no document matches the pattern {pattern!r}", remedy)
+    if len(names) > MAX_DOCUMENTS:
+        raise UnreadableDocument(f"a pattern matches {len(names)} documents", f"at most {MAX_DOCUMENTS}: name fewer")
+    return names
+
+
+def _chunks(
+    leaf_node: LeafNode, name: str, text: str, rules: DocumentRules, count_tokens: Callable[[str], int]
+) -> list[DocumentChunk]:
+    spans = split_document(text, rules.max_chunk_tokens, rules.overlap_tokens, count_tokens)
+    if not spans:
+        raise UnreadableDocument("a document holds no text beside its headings", "fill it, or leave it out of the patterns")
+    return [_chunk(leaf_node, name, heading, start, text[start:end]) for heading, start, end in spans]
 
 
 def _chunks_of_contexts(leaf_node: LeafNode, seed_examples: Sequence[SeedExample]) -> list[DocumentChunk]:
@@ -169,10 +105,6 @@ def _chunk(leaf_node: LeafNode, source: str, heading: str, start: int, text: str
     chunk_id = content_id("document_chunk", leaf_node.leaf_path, source, heading, start, text)
     end = start + len(text)
     return DocumentChunk(chunk_id, leaf_node.leaf_node_id, leaf_node.leaf_path, source, heading, start, end, text)
-
-
-def _error(leaf_node: LeafNode, what: str, value: str | None, remedy: str) -> DocumentError:
-    return DocumentError(what, value=value, where=Where(leaf_node.file), remedy=remedy)
 
 
 def document_fault(leaf_node: LeafNode, error: DocumentError, roots: Iterable[Path]) -> Fault:

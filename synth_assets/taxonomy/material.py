@@ -8,7 +8,7 @@ from pathlib import Path
 
 from synth_assets.errors import DocumentError, Fault
 from synth_assets.records import DocumentChunk, LeafNode, SeedExample
-from synth_assets.taxonomy.documents import document_fault, read_document_chunks
+from synth_assets.taxonomy.documents import DocumentRules, document_fault, read_document_chunks
 from synth_assets.taxonomy.reading import read_taxonomy
 
 
@@ -22,24 +22,23 @@ class Material:
     faults: Sequence[Fault] = ()
 
 
-def read_material(roots: Sequence[Path], documents_dir: Path, max_chunk_tokens: int) -> Material:
+def read_material(roots: Sequence[Path], rules: DocumentRules) -> Material:
     """From the files; what cannot be read is left out, and among the `faults`. Raises TaxonomyError."""
     found = read_taxonomy(roots)
-    chunks, faults = read_chunks(found.leaf_nodes, found.seed_examples, documents_dir, max_chunk_tokens, roots)
+    chunks, faults = read_chunks(found.leaf_nodes, found.seed_examples, rules, roots)
     return Material(found.leaf_nodes, found.seed_examples, chunks, [*found.faults, *faults])
 
 
 def read_chunks(
-    leaf_nodes: Sequence[LeafNode], seed_examples: Sequence[SeedExample], documents_dir: Path, max_chunk_tokens: int,
-    roots: Iterable[Path],
-) -> tuple[list[DocumentChunk], list[Fault]]:  # fmt: skip
+    leaf_nodes: Sequence[LeafNode], seed_examples: Sequence[SeedExample], rules: DocumentRules, roots: Iterable[Path]
+) -> tuple[list[DocumentChunk], list[Fault]]:
     """The chunks of all leaves; a leaf whose documents cannot be read has none, and a fault."""
     chunks: list[DocumentChunk] = []
     faults: list[Fault] = []
     places = list(roots)
     for leaf in leaf_nodes:
         try:
-            chunks += read_document_chunks(leaf, documents_dir, max_chunk_tokens, seed_examples)
+            chunks += read_document_chunks(leaf, rules, seed_examples)
         except DocumentError as error:
             faults.append(document_fault(leaf, error, places))
     return chunks, faults

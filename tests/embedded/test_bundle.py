@@ -7,7 +7,7 @@ from synth_assets.embedded.bundle import write_bundle
 from synth_assets.embedded.leaves import BY_PATH, TAUGHT
 from synth_assets.embedded.primitives import PRIMITIVES
 from synth_assets.recipe import resolve_path
-from synth_assets.taxonomy import read_document_chunks, read_taxonomy
+from synth_assets.taxonomy import DocumentRules, read_document_chunks, read_taxonomy
 
 BUNDLED = ("taxonomy", "documents", "benchmark")
 
@@ -26,7 +26,7 @@ def test_ten_leaves_over_three_branches_two_of_them_with_documents() -> None:
     assert {leaf.branch for leaf in taxonomy.leaf_nodes} == {"knowledge", "foundational_skills", "compositional_skills"}
     with_documents = 0
     for leaf in taxonomy.leaf_nodes:
-        chunks = read_document_chunks(leaf, resolve_path("data/documents"), 60)
+        chunks = read_document_chunks(leaf, DocumentRules(resolve_path("data/documents"), 60))
         assert all(BY_PATH[leaf.leaf_path].reads_context(chunk.text) for chunk in chunks)
         with_documents += bool(chunks)
     assert with_documents >= 2

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from synth_assets.errors import DocumentError
 from synth_assets.records import LeafNode, SeedExample
-from synth_assets.taxonomy import count_words, read_document_chunks, split_document
+from synth_assets.taxonomy import DocumentRules, count_words, read_document_chunks, split_document
 
 MANUAL = """# Kettle
 
@@ -38,7 +38,7 @@ def leaf(*patterns: str, repo: str = "local", branch: str = "knowledge") -> Leaf
 def test_chunks_follow_headings_and_are_exact_spans(tmp_path: Path) -> None:
     (tmp_path / "manuals").mkdir()
     (tmp_path / "manuals/kettle.md").write_text(MANUAL)
-    chunks = read_document_chunks(leaf("manuals/*.md"), tmp_path, 100)
+    chunks = read_document_chunks(leaf("manuals/*.md"), DocumentRules(tmp_path, 100))
     assert [chunk.heading for chunk in chunks] == ["Kettle", "Kettle > Cleaning", "Kettle > Safety"]
     assert [chunk.text for chunk in chunks][::2] == ["It boils water.", "Never open it."]
     assert all(MANUAL[chunk.char_start : chunk.char_end] == chunk.text for chunk in chunks)
@@ -73,7 +73,7 @@ def test_a_pattern_that_leads_out_is_refused(tmp_path: Path, pattern: str) -> No
     documents = tmp_path / "documents"
     documents.mkdir()
     with pytest.raises(DocumentError, match="leads out"):
-        read_document_chunks(leaf(pattern), documents, 10)
+        read_document_chunks(leaf(pattern), DocumentRules(documents, 10))
 
 
 def test_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
@@ -82,30 +82,32 @@ def test_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
     documents.mkdir()
     (documents / "a.md").symlink_to(tmp_path / "secret.md")
     with pytest.raises(DocumentError, match="link leads out"):
-        read_document_chunks(leaf("*.md"), documents, 10)
+        read_document_chunks(leaf("*.md"), DocumentRules(documents, 10))
 
 
 def test_a_pattern_without_a_match_names_file_and_pattern(tmp_path: Path) -> None:
     with pytest.raises(DocumentError) as caught:
-        read_document_chunks(leaf("kettle.md"), tmp_path / "none", 10)
+        read_document_chunks(leaf("kettle.md"), DocumentRules(tmp_path / "none", 10))
     assert "knowledge/x/qna.yaml" in str(caught.value) and "'kettle.md'" in str(caught.value)
     for odd in (".", "a**b", "**"):
         with pytest.raises(DocumentError):
-            read_document_chunks(leaf(odd), tmp_path, 10)
+            read_document_chunks(leaf(odd), DocumentRules(tmp_path, 10))
 
 
 def test_an_empty_or_binary_document_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_bytes(b"")
     with pytest.raises(DocumentError, match="0 bytes"):
-        read_document_chunks(leaf("a.md"), tmp_path, 10)
+        read_document_chunks(leaf("a.md"), DocumentRules(tmp_path, 10))
     (tmp_path / "a.md").write_bytes(b"\xff\xfe")
     with pytest.raises(DocumentError, match="not UTF-8"):
-        read_document_chunks(leaf("a.md"), tmp_path, 10)
+        read_document_chunks(leaf("a.md"), DocumentRules(tmp_path, 10))
 
 
 def test_a_remote_repository_gives_the_contexts_of_the_seeds_once(tmp_path: Path) -> None:
     seeds = [SeedExample(str(n), "id", "knowledge/x", n, f"Context {n // 3}.", "q", "a") for n in range(6)]
     other = SeedExample("o", "other", "knowledge/y", 0, "Other.", "q", "a")
-    chunks = read_document_chunks(leaf("*.md", repo="https://example.org/a.git"), tmp_path, 10, [*seeds, other])
+    chunks = read_document_chunks(
+        leaf("*.md", repo="https://example.org/a.git"), DocumentRules(tmp_path, 10), [*seeds, other]
+    )
     assert [chunk.text for chunk in chunks] == ["Context 0.", "Context 1."]
-    assert read_document_chunks(leaf("*.md", branch="compositional_skills"), tmp_path, 10, seeds) == []
+    assert read_document_chunks(leaf("*.md", branch="compositional_skills"), DocumentRules(tmp_path, 10), seeds) == []

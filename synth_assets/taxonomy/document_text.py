@@ -1,0 +1,55 @@
+"""The bytes of a document -> its text. Markdown and plain text in UTF-8, and PDF with a text layer."""
+
+from __future__ import annotations
+
+import io
+
+MAX_DOCUMENT_BYTES = 20_000_000
+MAX_PDF_PAGES = 2_000
+
+
+class UnreadableDocument(Exception):
+    """`what` is wrong with the document, and the `remedy`."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what, self.remedy = what, remedy
+
+
+def document_text(name: str, content: bytes) -> str:
+    """Judged by the ending of its name. Raises UnreadableDocument: no bytes, too many, no UTF-8, no text in a PDF."""
+    check_size(len(content))
+    if name.lower().endswith(".pdf"):
+        return _pdf_text(content)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        remedy = "Markdown and text in UTF-8 and PDF are read; convert it"
+        raise UnreadableDocument(f"a document is not UTF-8 (byte {error.start})", remedy) from error
+
+
+def check_size(num_bytes: int) -> None:
+    if not 0 < num_bytes <= MAX_DOCUMENT_BYTES:
+        remedy = f"a document has 1 to {MAX_DOCUMENT_BYTES} bytes; split it or leave it out"
+        raise UnreadableDocument(f"a document has {num_bytes} bytes", remedy)
+
+
+def _pdf_text(content: bytes) -> str:
+    """Page after page, an empty line between them. Pictures of text have none: that is for an OCR program."""
+    from pypdf import PdfReader
+    from pypdf.errors import PyPdfError
+
+    try:
+        reader = PdfReader(io.BytesIO(content))
+        if reader.is_encrypted:
+            raise UnreadableDocument("a PDF is encrypted", "save it without a password")
+        if len(reader.pages) > MAX_PDF_PAGES:
+            raise UnreadableDocument(f"a PDF has {len(reader.pages)} pages", f"split it: at most {MAX_PDF_PAGES} are read")
+        text = "\n\n".join(page.extract_text() for page in reader.pages)
+    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise UnreadableDocument(
+            f"a PDF cannot be read: {error}", "open it and save it anew, or convert it to text"
+        ) from error
+    if not text.strip():
+        raise UnreadableDocument("a PDF holds no text", "it may hold pictures of text only: run OCR over it first")
+    return text
