@@ -4,6 +4,7 @@
     synth-assets summary          print that summary again
     synth-assets status           what is made, stale, failing, running; what the next night would do
     synth-assets trace ID         all that made one sample, and all that was made of it
+    synth-assets export FOLDER    the data set and the adapter, as Hugging Face's libraries load them, with their cards
     synth-assets dev              the Dagster UI on this machine, with schedule and daemons
     synth-assets taxonomy         check, tree, diff: the files of a taxonomy, without a run
     synth-assets doctor           what is installed and ready, and what to do about what is not
@@ -117,6 +118,17 @@ def trace(sample_id: str, as_json: bool, ask: bool) -> None:
     recipe, warehouse = declared_recipe(), open_warehouse()
     traced = trace_sample(recipe, warehouse, find_sample(warehouse, sample_id), declared_engines() if ask else None)
     click.echo(json.dumps(traced, indent=2, ensure_ascii=False) if as_json else trace_text(traced))
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@_telling
+def export(folder: Path) -> None:
+    """Write the data set (Parquet and JSON lines) and the adapter into FOLDER, each with its card."""
+    from synth_assets.export import export as export_to
+
+    for part in export_to(declared_recipe(), open_warehouse(), folder):
+        click.echo(f"written: {part}")
 
 
 @cli.command()

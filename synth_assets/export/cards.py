@@ -1,0 +1,116 @@
+"""Data set card and model card, in the form of the Hugging Face Hub: YAML on top, then Markdown.
+
+Every figure is read from the warehouse. Words of people and models are escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from synth_assets import __version__
+from synth_assets.evaluation import accuracy_table
+from synth_assets.evaluation.accuracy import ALL_LEAVES
+from synth_assets.frames import from_frame
+from synth_assets.recipe import Recipe
+from synth_assets.records import BenchmarkAnswer, Checkpoint
+from synth_assets.storage import Warehouse
+
+MAX_TEXT = 240
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>|#~$&]")
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def dataset_card(recipe: Recipe, warehouse: Warehouse, splits: Mapping[str, pl.DataFrame]) -> str:
+    """`splits` as `dataset_splits` gives them."""
+    num_rows = sum(frame.height for frame in splits.values())
+    head = {
+        "pretty_name": f"{recipe.name} by synth_assets",
+        "task_categories": ["text-generation"],
+        "size_categories": [next((name for limit, name in _SIZES if num_rows < limit), "1M<n<10M")],
+        "tags": ["synthetic", "instruction-tuning", "synth_assets"],
+        "license": "other",
+        "configs": [{
+            "config_name": "default",
+            "data_files": [{"split": split, "path": f"data/{split}.parquet"} for split in splits if splits[split].height],
+        }],
+    }  # fmt: skip
+    counts = pl.col("num_in", "num_kept", "num_rejected", "num_failed").sum()
+    by_leaf = [frame.group_by("leaf_path").len(split) for split, frame in splits.items()]
+    leaves = warehouse.read_table("taxonomy").select("leaf_path", "created_by", seed_examples="num_seed_examples")
+    for frame in by_leaf:
+        leaves = leaves.join(frame, on="leaf_path", how="left", maintain_order="left").fill_null(0)
+    return _render(
+        "dataset_card.md.j2",
+        head=head,
+        recipe=recipe,
+        models={role: _folder_name(getattr(recipe, role).path) for role in ("teacher", "reward_model")},
+        splits={split: frame.height for split, frame in splits.items()},
+        stages=warehouse.read_table("stage_counts").group_by("stage", maintain_order=True).agg(counts).rows(),
+        reasons=_reasons(warehouse),
+        leaves=(leaves.columns, leaves.rows()),
+        teachers=warehouse.read_table("synthetic_samples")["teacher"].unique(maintain_order=True).to_list(),
+        works=_works(warehouse),
+    )
+
+
+def model_card(recipe: Recipe, warehouse: Warehouse, checkpoint: Checkpoint) -> str:
+    """Of the adapter."""
+    head = {
+        "base_model": Path(recipe.student.path).name,
+        "library_name": "peft",
+        "pipeline_tag": "text-generation",
+        "license": "other",
+        "tags": ["lora", "synthetic", "synth_assets"],
+    }
+    accuracy = pl.DataFrame()
+    if warehouse.has_table("evaluation"):
+        answers = from_frame(warehouse.read_table("evaluation"), BenchmarkAnswer)
+        accuracy = accuracy_table(answers, recipe.evaluation.confidence)
+    return _render(
+        "model_card.md.j2",
+        head=head,
+        recipe=recipe,
+        student=_folder_name(recipe.student.path),
+        checkpoint=checkpoint,
+        whole=accuracy.filter(pl.col("leaf_path") == ALL_LEAVES).to_dicts() if accuracy.height else [],
+        leaves=accuracy.filter(pl.col("leaf_path") != ALL_LEAVES).to_dicts() if accuracy.height else [],
+        works=_works(warehouse),
+    )
+
+
+def _plain(value: object) -> str:
+    """One line of text that Markdown shows as it is, whatever it holds; at most MAX_TEXT characters."""
+    text = " ".join("".join(letter if letter.isprintable() else " " for letter in str(value)).split())
+    return _SPECIAL.sub(r"\\\g<0>", text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…")
+
+
+def _folder_name(path: str) -> str:
+    """As the recipe says it, but nothing of the machine that an absolute path tells."""
+    return Path(path).name if Path(path).is_absolute() else path
+
+
+def _reasons(warehouse: Warehouse) -> list[tuple[Any, ...]]:
+    rejected = warehouse.read_table("rejected_samples")
+    return rejected.group_by("stage", "rejection_reason", maintain_order=True).len().sort("len", descending=True).rows()
+
+
+def _works(warehouse: Warehouse) -> list[dict[str, Any]]:
+    return warehouse.read_table("attributions").to_dicts() if warehouse.has_table("attributions") else []
+
+
+def _render(template: str, head: Mapping[str, Any], **values: Any) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=False, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.filters["e"] = environment.filters["escape"] = _plain
+    top = yaml.safe_dump(dict(head), sort_keys=False, allow_unicode=True)
+    body = environment.get_template(template).render(version=__version__, **values)
+    return f"---\n{top}---\n\n{body}"

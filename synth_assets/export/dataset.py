@@ -1,0 +1,60 @@
+"""The data set: one conversation a row in the `messages` form, with all that says where it comes from.
+
+train and validation are those of the training mix, without the rows that were replayed from before; test are the held-out
+questions of the benchmark's suite `taxonomy`, which no row of the others overlaps with. Each leaf is in each split in its
+share.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from synth_assets.errors import WarehouseError
+from synth_assets.prompts import render_prompt
+from synth_assets.recipe import Recipe
+from synth_assets.storage import Warehouse
+
+SPLITS = ("train", "validation", "test")
+COLUMNS = (
+    "messages", "leaf_path", "source", "synthetic_sample_id", "seed_example_ids", "teacher", "reward", "generation_depth",
+)  # fmt: skip
+_SCHEMA: dict[str, pl.DataType] = {
+    "leaf_path": pl.String(), "source": pl.String(), "synthetic_sample_id": pl.String(),
+    "seed_example_ids": pl.List(pl.String()), "teacher": pl.String(), "reward": pl.Float64(), "generation_depth": pl.Int64(),
+}  # fmt: skip
+
+
+def dataset_splits(recipe: Recipe, warehouse: Warehouse) -> dict[str, pl.DataFrame]:
+    """Rows of each split, in a fixed order. Raises WarehouseError if there is no training mix yet."""
+    if not warehouse.has_table("training_mix"):
+        raise WarehouseError("there is no training mix to export", remedy="run `synth-assets demo` first")
+    samples = warehouse.read_table("synthetic_samples").select(
+        "synthetic_sample_id", "seed_example_ids", "teacher", "generation_depth"
+    )
+    rewards = warehouse.read_table("reward_filtered_set").select("synthetic_sample_id", "reward")
+    mix = warehouse.read_table("training_mix").filter(pl.col("source") != "replay").sort("leaf_path", "position")
+    rows = mix.join(samples, on="synthetic_sample_id", how="left", maintain_order="left")
+    rows = rows.join(rewards, on="synthetic_sample_id", how="left", maintain_order="left")
+    splits = {split: _with_messages(rows.filter(pl.col("split") == split)) for split in ("train", "validation")}
+    return splits | {"test": _test_rows(recipe, warehouse)}
+
+
+def _test_rows(recipe: Recipe, warehouse: Warehouse) -> pl.DataFrame:
+    if not warehouse.has_table("benchmark_questions"):
+        return _with_messages(pl.DataFrame(schema={"prompt": pl.String(), "response": pl.String(), **_SCHEMA}))
+    questions = warehouse.read_table("benchmark_questions").filter(pl.col("suite") == "taxonomy").sort("leaf_path")
+    prompts = [
+        render_prompt(recipe.generation.prompts, "question", context=context, instruction=question)
+        for context, question in questions.select("context", "question").iter_rows()
+    ]
+    missing = [pl.lit(None, kind).alias(name) for name, kind in _SCHEMA.items() if name not in ("leaf_path", "source")]
+    rows = questions.select("leaf_path", pl.lit("benchmark").alias("source"), pl.col("answer").alias("response"), *missing)
+    return _with_messages(rows.with_columns(prompt=pl.Series(prompts, dtype=pl.String)))
+
+
+def _with_messages(rows: pl.DataFrame) -> pl.DataFrame:
+    def turn(role: str, column: str) -> pl.Expr:
+        return pl.struct(pl.lit(role).alias("role"), pl.col(column).alias("content"))
+
+    messages = pl.concat_list(turn("user", "prompt"), turn("assistant", "response")).alias("messages")
+    return rows.select(messages, *(pl.col(name).cast(kind) for name, kind in _SCHEMA.items())).select(COLUMNS)

@@ -1,0 +1,110 @@
+"""What is exported loads in Hugging Face's libraries unchanged, and its cards say where it comes from."""
+
+import json
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+import yaml
+from click.testing import CliRunner
+from made_pipeline import TO_THE_MIX, made_recipe, materialize
+
+from synth_assets.cli import cli
+from synth_assets.errors import WarehouseError
+from synth_assets.export import SPLITS, dataset_splits, export
+from synth_assets.recipe import Recipe
+from synth_assets.storage import Warehouse
+
+Made = tuple[Recipe, Warehouse, Path]
+HARM = "<script>alert(1)</script> | [a](b)"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, tiny_teacher: Path) -> Made:
+    folder = tmp_path_factory.mktemp("made")
+    recipe, warehouse = made_recipe(folder, tiny_teacher), Warehouse(folder / "warehouse")
+    recipe = recipe.model_copy(update={"tuning": recipe.tuning.model_copy(update={"validation_share": 0.3})})
+    leaf = next((folder / "taxonomy").rglob("qna.yaml"))
+    work = f"Title of work: {HARM}\nLicense of the work: CC-BY-4.0\nCreator names: A. Author\n"
+    leaf.with_name("attribution.txt").write_text(work, encoding="utf-8")
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert materialize(recipe, warehouse, instance, [*TO_THE_MIX, "lora_checkpoint", "evaluation"]).success
+    assert {part.name for part in export(recipe, warehouse, folder / "out")} == {"dataset", "adapter"}
+    return recipe, warehouse, folder / "out"
+
+
+@pytest.mark.slow
+def test_datasets_loads_the_folder_as_it_is(made: Made, tmp_path: Path) -> None:
+    from datasets import load_dataset
+
+    recipe, warehouse, out = made
+    loaded = load_dataset(str(out / "dataset"), cache_dir=str(tmp_path / "cache"))
+    splits = dataset_splits(recipe, warehouse)
+    assert {name: part.num_rows for name, part in loaded.items()} == {name: splits[name].height for name in SPLITS}
+    for name, part in loaded.items():
+        for row, line in zip(part, (out / "dataset/jsonl" / f"{name}.jsonl").open(encoding="utf-8"), strict=True):
+            assert [turn["role"] for turn in row["messages"]] == ["user", "assistant"]
+            assert row["messages"] == json.loads(line)["messages"]
+            assert row["leaf_path"] in warehouse.read_table("taxonomy")["leaf_path"] or name == "test"
+
+
+@pytest.mark.slow
+def test_trl_trains_on_it_unchanged(made: Made, tiny_student: Path, tmp_path: Path) -> None:
+    from datasets import load_dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import SFTConfig, SFTTrainer
+
+    data = load_dataset(str(made[2] / "dataset"), split="train", cache_dir=str(tmp_path / "cache"))
+    settings = SFTConfig(output_dir=str(tmp_path / "run"), max_steps=2, report_to=[], use_cpu=True, save_strategy="no")
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(tiny_student), AutoTokenizer.from_pretrained(tiny_student)
+    result = SFTTrainer(model, settings, train_dataset=data, processing_class=tokenizer).train()
+    assert result.global_step == 2 and result.training_loss > 0
+
+
+@pytest.mark.slow
+def test_the_adapter_loads_on_its_base(made: Made, tiny_teacher: Path) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    tuned = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_teacher), made[2] / "adapter")
+    assert tuned.peft_config["default"].r > 0
+
+
+def test_every_row_says_where_it_comes_from(made: Made) -> None:
+    recipe, warehouse, _ = made
+    splits = dataset_splits(recipe, warehouse)
+    kept = warehouse.read_table("reward_filtered_set")
+    rows = pl.concat([splits["train"], splits["validation"]]).filter(pl.col("source") == "synthetic")
+    assert sorted(rows["synthetic_sample_id"]) == sorted(kept["synthetic_sample_id"])
+    assert rows.select("seed_example_ids", "teacher", "reward", "generation_depth").null_count().sum_horizontal().item() == 0
+    assert "replay" not in splits["train"]["source"]
+    prompts = {split: {row[0]["content"] for row in frame["messages"]} for split, frame in splits.items()}
+    assert not prompts["test"] & (prompts["train"] | prompts["validation"])
+
+
+def test_the_cards_hold_figures_licences_and_no_markup_of_strangers(made: Made) -> None:
+    recipe, warehouse, out = made
+    card = (out / "dataset/README.md").read_text(encoding="utf-8")
+    head = yaml.safe_load(card.split("---")[1])
+    assert [entry["split"] for entry in head["configs"][0]["data_files"]] == list(SPLITS)
+    kept = warehouse.read_table("reward_filtered_set").height
+    assert recipe.fingerprint() in card and "CC-BY-4.0" in card and r"low\_reward" in card
+    assert f"| {kept} |" in card and "<script>" not in card and "[a](b)" not in card
+    assert r"\<script\>alert(1)\</script\> \| \[a\](b)" in card
+    model = (out / "adapter/README.md").read_text(encoding="utf-8")
+    assert yaml.safe_load(model.split("---")[1])["library_name"] == "peft"
+    assert "| taxonomy | tuned |" in model and "CC-BY-4.0" in model
+    for text in (card, model):
+        assert all(line.endswith("|") for line in text.splitlines() if line.startswith("|"))
+        assert "{{" not in text and "None" not in text and str(out.parent) not in text
+
+
+def test_an_export_overwrites_nothing_and_needs_a_run(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe, warehouse, out = made
+    with pytest.raises(WarehouseError, match="there already"):
+        export(recipe, warehouse, out)
+    monkeypatch.setenv("SYNTH_ASSETS_WAREHOUSE", str(tmp_path / "empty"))
+    result = CliRunner().invoke(cli, ["export", str(tmp_path / "out")])
+    assert result.exit_code == 1 and "no training mix" in result.stderr
+    assert list((tmp_path / "out").iterdir()) == []
