@@ -24,6 +24,8 @@ LEAVES = (
     "compositional_skills/writing/polite_request", "foundational_skills/arithmetic/story_sum", "knowledge/places/towns",
 )  # fmt: skip
 KINDS = ("step", "run", "engine", "everything")
+#: When to kill, as shares of an undisturbed run's length: one that goes on is shorter, and an engine's life is a part of it.
+MOMENTS = {"step": (0.08, 0.55), "run": (0.08, 0.55), "engine": (0.0, 0.2), "everything": (0.08, 0.55)}
 STARTING, BETWEEN = "before the first step", "between two steps"
 ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
@@ -89,26 +91,36 @@ class RunningDemo:
         return said
 
     def kill_after(self, kind: str, delay_s: float, timeout_s: float = 600.0) -> bool:
-        """Kill as soon after the delay as there is a process of the kind; whether that was before the demo ended."""
-        start = time.monotonic()
+        """Kill as soon after the delay as there is a process of the kind; whether that was before the demo ended.
+
+        An engine lives for a part of the run only, so there the delay counts from its start.
+        """
+        start = due = time.monotonic()
+        due += delay_s
+        if kind == "engine":
+            while not self._victims(kind) and self.process.poll() is None:
+                time.sleep(0.05)
+            due = time.monotonic() + delay_s
         while self.process.poll() is None:
-            elapsed = time.monotonic() - start
-            if elapsed > timeout_s:
+            if time.monotonic() - start > timeout_s:
                 raise RuntimeError(f"the demo has not ended after {timeout_s:.0f} s")
-            if elapsed >= delay_s and self.kill(kind):
+            if time.monotonic() >= due and self.kill(kind):
                 return True
             time.sleep(0.02)
         return False
 
-    def kill(self, kind: str) -> bool:
-        """SIGKILL to the processes of this kind; whether there were any."""
+    def _victims(self, kind: str) -> set[int]:
         processes = family(self.process.pid)
-        victims = {
+        return {
             "run": {self.process.pid},
             "everything": processes,
             "engine": {pid for pid in processes if "vllm_worker" in _command_of(pid)},
             "step": {pid for pid in processes if _is_step(pid)},
         }[kind]
+
+    def kill(self, kind: str) -> bool:
+        """SIGKILL to the processes of this kind; whether there were any."""
+        victims = self._victims(kind)
         for pid in victims:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -143,7 +155,7 @@ def kill_again_and_again(
 ) -> list[Kill]:
     """Start, kill, start again, until the demo ends by itself; at most `num_kills` kills.
 
-    `length_s`: how long an undisturbed demo takes. A demo that goes on takes less, so moments are drawn from its first half.
+    `length_s`: how long an undisturbed demo takes.
     """
     kills: list[Kill] = []
     while True:
@@ -152,7 +164,8 @@ def kill_again_and_again(
             demo.finish()
             return kills
         kind = kinds[len(kills) % len(kinds)]
-        was_killed, moment = demo.kill_after(kind, rng.uniform(0.08, 0.55) * length_s), time.time()
+        earliest, latest = MOMENTS[kind]
+        was_killed, moment = demo.kill_after(kind, rng.uniform(earliest, latest) * length_s), time.time()
         demo.process.communicate(timeout=600)
         if was_killed:
             kills.append(Kill(kind, _step_under_way(warehouse, start, moment)))
