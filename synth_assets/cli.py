@@ -73,7 +73,7 @@ def cli(recipe: Path | None, scale: str | None) -> None:
 )  # fmt: skip
 @_telling
 def demo(retry: tuple[str, ...]) -> int:
-    """Make what is not made yet, through Dagster, and print a summary."""
+    """Make what is not made yet, through Dagster, and sum up."""
     declare(None, None, retry)
     declared_recipe()
     from synth_assets.demo import run_demo
@@ -95,7 +95,10 @@ def summary() -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON instead of text.")
 @_telling
 def status(as_json: bool) -> None:
-    """What is made, stale, failing or running, and what the next nightly run would do."""
+    """What is made, stale, failing or running, and comes next.
+
+    The last lines say what the next nightly run would make, and the model calls that it would take.
+    """
     declared_recipe()
     from synth_assets.assets.running import open_instance
     from synth_assets.assets.status import read_status, status_json, status_text
@@ -112,7 +115,10 @@ def status(as_json: bool) -> None:
 @click.option("--ask/--no-ask", default=True, help="Ask the tuned student as well (starts its engine).", show_default=True)
 @_telling
 def trace(sample_id: str, as_json: bool, ask: bool) -> None:
-    """All that made one sample, and all that was made of it; the beginning of its id will do."""
+    """All that made one sample, and all that was made of it.
+
+    The beginning of its id will do, as long as no other id begins so.
+    """
     from synth_assets.trace import find_sample, trace_sample, trace_text
 
     recipe, warehouse = declared_recipe(), open_warehouse()
@@ -124,7 +130,10 @@ def trace(sample_id: str, as_json: bool, ask: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @_telling
 def export(folder: Path) -> None:
-    """Write the data set (Parquet and JSON lines) and the adapter into FOLDER, each with its card."""
+    """Write data set and adapter into FOLDER, with their cards.
+
+    The data set is Parquet and JSON lines in the `messages` form, split into train, validation and test.
+    """
     from synth_assets.export import export as export_to
 
     for part in export_to(declared_recipe(), open_warehouse(), folder):
@@ -135,7 +144,7 @@ def export(folder: Path) -> None:
 @click.option("--port", type=int, default=3000, show_default=True)
 @_telling
 def dev(port: int) -> None:
-    """The Dagster UI on this machine only, with the daemons; the nightly schedule is on."""
+    """The Dagster UI on this machine, with schedule and daemons."""
     declared_recipe()
     from synth_assets.assets.currency import material_of_files
     from synth_assets.assets.leaf_partitions import bring_up_to_date
@@ -152,7 +161,7 @@ def dev(port: int) -> None:
 @cli.command()
 @_telling
 def doctor() -> int:
-    """What is installed and ready, and what to do about what is not."""
+    """What is ready, and what to do about what is not."""
     from synth_assets.doctor import examine
 
     findings = examine(open_warehouse())
@@ -222,7 +231,10 @@ def diff(old: Path, new: Path) -> None:
 @click.option("--processes", type=click.IntRange(min=1), default=2, show_default=True)
 @_telling
 def train_embedded(stage: str | None, folder: Path | None, steps: int | None, processes: int) -> None:
-    """Make the embedded models anew: one STAGE (bundle, base, teacher, ...), or all of them."""
+    """Make the embedded models anew, stage by stage.
+
+    STAGE is one of bundle, base, teacher, ...; without it all of them.
+    """
     from synth_assets.embedded.commands import STAGES, run_stage
     from synth_assets.inference import open_text_model
 
@@ -239,7 +251,10 @@ def train_embedded(stage: str | None, folder: Path | None, steps: int | None, pr
 @click.argument("name")
 @_telling
 def study(name: str) -> None:
-    """Run a study; NAME says which, the result is data/studies/NAME.json. `documents` renders the tables."""
+    """Run a study and write data/studies/NAME.json.
+
+    NAME `documents` runs none, but renders the tables of the README from what is written there.
+    """
     from synth_assets.studies.documents import render_document
     from synth_assets.studies.running import STUDIES, run_study
 
