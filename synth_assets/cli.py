@@ -206,7 +206,7 @@ def tree(path: Path) -> None:
 @_telling
 def diff(old: Path, new: Path) -> None:
     """Leaf nodes that were added, changed or removed, and the model calls that making them anew would take."""
-    from synth_assets.generation import calls_of_leaf
+    from synth_assets.generation import least_calls
     from synth_assets.taxonomy import diff_taxonomies, read_taxonomy
 
     found = diff_taxonomies(old, new)
@@ -214,11 +214,8 @@ def diff(old: Path, new: Path) -> None:
         for leaf_path in leaf_paths:
             click.echo(f"{sign} {leaf_path}")
     settings, made = declared_recipe().generation, read_taxonomy([new])
-    calls = sum(
-        calls_of_leaf(leaf, [seed for seed in made.seed_examples if seed.leaf_path == leaf.leaf_path], settings)
-        for leaf in made.leaf_nodes
-        if leaf.leaf_path in {*found.added, *found.changed}
-    )
+    calls_of = least_calls(made.leaf_nodes, made.seed_examples, settings)
+    calls = sum(calls_of[leaf_path] for leaf_path in (*found.added, *found.changed))
     counts = f"{len(found.added)} added, {len(found.changed)} changed, {len(found.removed)} removed"
     num_scores = settings.num_samples_per_leaf * len([*found.added, *found.changed])
     click.echo(f"{counts}: at least {calls:,} calls of the teacher and {num_scores:,} of the reward model")

@@ -91,7 +91,10 @@ def _last_run(
     if not outcome.is_success:
         left = plan_run(ASSETS, keys, recipe, warehouse, instance).assets
         if outcome.run_id:
-            write_report(recipe, warehouse, instance, outcome.run_id)
+            try:
+                write_report(recipe, warehouse, instance, outcome.run_id)
+            except Exception as error:  # what made the run fail must be told all the same
+                outcome = replace(outcome, errors=(*outcome.errors, f"and there is no report: {error}"))
     return LastRun(
         recipe=recipe.label,
         run_id=outcome.run_id,

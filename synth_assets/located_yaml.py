@@ -23,6 +23,7 @@ MAX_YAML_BYTES = 2_000_000
 MAX_YAML_KEYS = 20_000
 MAX_YAML_LETTERS = 10_000_000
 MAX_YAML_DEPTH = 50
+MAX_SHOWN_KEY = 100
 _LOADER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader  # five times as fast, where it is there
 
 
@@ -76,8 +77,13 @@ def read_located_yaml(path: Path, shown_as: str | None = None) -> LocatedYaml:
 
 def key_text(path: KeyPath) -> str:
     """A key path as people write it: seed_examples[2].answer."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in path)
     return text.removeprefix(".")
+
+
+def _shown(key: str) -> str:
+    """As it stands if it is a plain word, else so that it neither fills nor commands a terminal."""
+    return key if key.isprintable() and len(key) <= MAX_SHOWN_KEY else short_repr(key)
 
 
 def nearest_key(key: str, known: Iterable[str]) -> str:
@@ -202,6 +208,8 @@ class _Walk:
                 self._refuse(place, "holds too much text, aliases expanded", f"at most {MAX_YAML_LETTERS} letters")
 
     def _note_key(self, key_node: yaml.Node, value_node: yaml.Node, path: KeyPath) -> None:
+        if not isinstance(key_node, yaml.ScalarNode):  # and whatever its aliases would expand to
+            self._refuse(_place(key_node), "has a list or a mapping for a key", "a word for a key")
         inner = (*path, str(key_node.value))
         place = _place(key_node)
         if inner in self.marks:

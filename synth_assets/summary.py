@@ -5,6 +5,8 @@ memory and checks come from the record of the last run, `last_run.json` beside t
 """
 
 import json
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from synth_assets.assets.checks import data_docs_folder
-from synth_assets.assets.resources import dev_command
+from synth_assets.assets.resources import command_line
 from synth_assets.assets.run_report import report_file
 from synth_assets.assets.running import CheckOutcome
 from synth_assets.assets.storing import ASSET_OF_STAGE
@@ -23,6 +25,7 @@ from synth_assets.frames import from_frame
 from synth_assets.recipe import Recipe
 from synth_assets.records import BenchmarkAnswer, Checkpoint
 from synth_assets.storage import Warehouse
+from synth_assets.storage.atomic import write_beside
 
 MAX_DESCRIPTION = 200
 
@@ -52,9 +55,10 @@ def write_last_run(warehouse: Warehouse, last: LastRun) -> str:
         before = read_last_run(warehouse)
         if before.recipe == last.recipe:
             last = replace(last, made=before.made, seconds=before.seconds, peak_mib=before.peak_mib, run_id=before.run_id)
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(asdict(last), indent=2), encoding="utf-8")
-    temporary.replace(file)
+    try:
+        os.replace(write_beside(file, json.dumps(asdict(last), indent=2).encode()), file)
+    except OSError as error:
+        sys.stderr.write(f"the record of this run cannot be kept, `summary` will tell of the one before: {error}\n")
     return last.run_id
 
 
@@ -108,7 +112,7 @@ def _counts(warehouse: Warehouse, stages: Sequence[str]) -> str:
         for stage, num_in, kept, rejected, failed in rows.iter_rows()
     ]
     if rows["num_failed"].sum():
-        lines.append("  to ask the failed calls again: synth-assets demo --retry failed")
+        lines.append(f"  to ask the failed calls again: {command_line('demo --retry failed')}")
     return "\n".join([f"Rows           {'in':>8} = {'kept':>8} + {'rejected':>8} + {'failed':>6}", *lines])
 
 
@@ -168,4 +172,4 @@ def _places(warehouse: Warehouse, last: LastRun) -> str:
         lines.append(f"  report     {report}")
     if (docs := data_docs_folder(warehouse) / "index.html").is_file():
         lines.append(f"  Data Docs  {docs}")
-    return "\n".join([*lines, f"Look at it: {dev_command()}, then http://127.0.0.1:3000"])
+    return "\n".join([*lines, f"Look at it: {command_line('dev')}, then http://127.0.0.1:3000"])

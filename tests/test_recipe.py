@@ -175,6 +175,15 @@ def test_a_schedule_that_no_clock_reaches_is_refused(tmp_path: Path, cron: str, 
         assert fault.key == "schedule.cron" and "weekday" in fault.expected
 
 
+@pytest.mark.parametrize(
+    "line", ["chunk_overlap_tokens: 500", "repositories: ['file:data/manuals']", "repositories: [git@x:y]"]
+)
+def test_document_settings_that_cannot_work_are_refused(tmp_path: Path, line: str) -> None:
+    file = _changed(tmp_path, "  documents:", f"  {line}\n  documents:")
+    (fault,) = _faults(file)
+    assert fault.key.startswith("taxonomy") and fault.line
+
+
 def test_replay_needs_its_buffer(tmp_path: Path) -> None:
     (fault,) = _faults(_changed(tmp_path, "  replay_buffer: data/models/student_base/replay_buffer.jsonl\n", ""))
     assert fault.key == "tuning.replay_buffer" and "replay_share" in fault.expected

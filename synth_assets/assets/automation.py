@@ -16,7 +16,6 @@ import dagster as dg
 
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.currency import Plan, outdated_checks, plan_run
-from synth_assets.assets.ingredients import document_folders
 from synth_assets.assets.jobs import synthesize
 from synth_assets.assets.leaf_partitions import bring_up_to_date, range_tags
 from synth_assets.assets.resources import Retry
@@ -69,7 +68,7 @@ def _nightly(plan: Planner, recipe: Recipe) -> dg.ScheduleDefinition:
 
 
 def _taxonomy_files(plan: Planner, recipe: Recipe) -> dg.SensorDefinition:
-    folders = [resolve_path(path) for path in (*recipe.taxonomy.paths, *document_folders(recipe))]
+    folders = [resolve_path(path) for path in (*recipe.taxonomy.paths, recipe.taxonomy.documents)]
 
     @dg.sensor(
         name="taxonomy_files",

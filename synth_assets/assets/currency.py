@@ -81,6 +81,7 @@ def plan_run(
         else:
             is_stale = bool(upstream & set(stale)) or bool(retired and "synthetic_samples" in upstream)
             is_stale = is_stale or not judged or not _is_current(name, made, recipe, warehouse)
+            is_stale = is_stale or (name == "document_chunks" and not _holds_chunks(warehouse, material))
         if is_stale:
             stale.append(name)
     return Plan(stale, sorted(stale_leaves), leaves, retired, [str(fault) for fault in material.faults])
@@ -109,6 +110,12 @@ def _judged_by(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> object:
     verdict = last_verdict(key, instance)
     said = verdict.metadata.get("suite_id") if verdict else None
     return said.value if said else None
+
+
+def _holds_chunks(warehouse: Warehouse, material: Material) -> bool:
+    """Whether the table has the chunks that the documents give now, wherever those lie."""
+    ids = warehouse.read_table("document_chunks")["document_chunk_id"] if warehouse.has_table("document_chunks") else ()
+    return set(ids) == {chunk.document_chunk_id for chunk in material.chunks}
 
 
 def _last_made(key: dg.AssetKey, instance: dg.DagsterInstance) -> dg.EventLogRecord | None:

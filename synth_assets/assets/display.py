@@ -24,16 +24,16 @@ _WHITE = re.compile(r"\s+")
 BLUE, ORANGE, GREY = "#3b6fb6", "#d9822b", "#9aa3ad"
 
 
-def escape(value: object) -> str:
-    """One line of text that Markdown and HTML show as it is, whatever it holds; at most MAX_CELL characters."""
+def escape(value: object, max_letters: int = MAX_CELL) -> str:
+    """One line of text that Markdown and HTML show as it is, whatever it holds, cut to this length."""
     if value is None:
         return ""
     if isinstance(value, float):
         value = f"{value:.4g}"
     text = _WHITE.sub(" ", str(value)).strip()
     text = "".join(letter for letter in text if letter.isprintable())
-    if len(text) > MAX_CELL:
-        text = text[: MAX_CELL - 1] + "…"
+    if len(text) > max_letters:
+        text = text[: max_letters - 1] + "…"
     return _SPECIAL.sub(lambda match: f"&#{ord(match[0])};", text)
 
 

@@ -42,12 +42,6 @@ def document_rules(recipe: Recipe) -> DocumentRules:
     )  # fmt: skip
 
 
-def document_folders(recipe: Recipe) -> tuple[str, ...]:
-    """The folders on this machine in which documents may lie."""
-    others = (name.removeprefix("file:") for name in recipe.taxonomy.repositories if name.startswith("file:"))
-    return (recipe.taxonomy.documents, *(f"/{path.lstrip('/')}" for path in others))
-
-
 INGREDIENTS: Mapping[str, Ingredients] = {
     "taxonomy": Ingredients("2", (), lambda r: (r.taxonomy.paths,), files=lambda r: r.taxonomy.paths),
     "seed_examples": Ingredients("1", ("taxonomy",), lambda r: (r.taxonomy.paths,), files=lambda r: r.taxonomy.paths),
@@ -60,7 +54,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
             r.taxonomy.chunk_overlap_tokens,
             r.taxonomy.repositories,
         ),
-        files=lambda r: document_folders(r),
+        files=lambda r: (r.taxonomy.documents,),
     ),
     "synthetic_samples": Ingredients(
         "2",

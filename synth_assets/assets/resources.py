@@ -68,12 +68,12 @@ def declare(recipe: Path | None, scale: str | None, retry: Sequence[str] = ()) -
         os.environ[SCALE_VARIABLE] = scale
 
 
-def dev_command() -> str:
-    """How to open the UI on what this process works on."""
+def command_line(command: str) -> str:
+    """How to run a command on what this process works on; `dev` and `demo` are targets of make if nothing else is said."""
     recipe, scale = os.environ.get(RECIPE_VARIABLE), os.environ.get(SCALE_VARIABLE)
-    if not recipe and not scale:
-        return "make dev"
-    parts = ["synth-assets", *(["--recipe", recipe] if recipe else []), *(["--scale", scale] if scale else []), "dev"]
+    if not recipe and not scale and command in ("dev", "demo"):
+        return f"make {command}"
+    parts = ["synth-assets", *(["--recipe", recipe] if recipe else []), *(["--scale", scale] if scale else []), command]
     return " ".join(parts)
 
 

@@ -5,6 +5,7 @@ escaped by the template. Of a run that failed there is one as well, with what we
 command line writes it at its end, for other runs a sensor does.
 """
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from synth_assets.frames import from_frame, schema_of
 from synth_assets.recipe import Recipe
 from synth_assets.records import TABLES, BenchmarkAnswer
 from synth_assets.storage import Warehouse
+from synth_assets.storage.atomic import write_beside
 
 REPORT_TAG = "synth_assets/report"
 CALLS = {"num_calls_made": "calls made", "num_calls_served_from_journal": "from the journal"}
@@ -50,8 +52,9 @@ def run_report(
 
 def write_report(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance, run_id: str) -> Path:
     """Render the page and put it where `report_file` says."""
+    page = render_report(recipe, warehouse, instance, run_id)
     file = report_file(warehouse, run_id)
-    file.write_text(render_report(recipe, warehouse, instance, run_id), encoding="utf-8")
+    os.replace(write_beside(file, page.encode()), file)
     return file
 
 

@@ -6,7 +6,6 @@ the journal already holds costs less.
 """
 
 import textwrap
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -23,9 +22,8 @@ from synth_assets.assets.progress import SHARE, TEXT
 from synth_assets.assets.resources import Retry
 from synth_assets.assets.running import latest_checks
 from synth_assets.assets.storing import ASSET_OF_STAGE
-from synth_assets.generation import calls_of_leaf
+from synth_assets.generation import least_calls
 from synth_assets.recipe import Recipe
-from synth_assets.records import SeedExample
 from synth_assets.storage import Warehouse
 
 RUNNING = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
@@ -160,24 +158,16 @@ def _next_run(recipe: Recipe, plan: Plan, outdated: Sequence[str], warehouse: Wa
 
 
 def _calls(recipe: Recipe, plan: Plan, warehouse: Warehouse) -> tuple[int, int]:
-    calls = _least_calls(recipe, plan.leaf_paths) | dict(_last_calls(warehouse))
-    pairs = [calls[path] for path in plan.leaf_paths]
+    calls = _least_calls(recipe) | dict(_last_calls(warehouse))
+    pairs = [calls.get(path, (0, 0)) for path in plan.leaf_paths]
     return sum(teacher for teacher, _ in pairs), sum(reward for _, reward in pairs)
 
 
-def _least_calls(recipe: Recipe, leaf_paths: Sequence[str]) -> dict[str, tuple[int, int]]:
+def _least_calls(recipe: Recipe) -> dict[str, tuple[int, int]]:
     """By leaf: the calls for its quota if no candidate is turned away."""
-    material = material_of_files(recipe)
-    seeds: dict[str, list[SeedExample]] = defaultdict(list)
-    for seed in material.seed_examples:
-        seeds[seed.leaf_path].append(seed)
-    return {
-        leaf.leaf_path: (
-            calls_of_leaf(leaf, seeds[leaf.leaf_path], recipe.generation), recipe.generation.num_samples_per_leaf,
-        )
-        for leaf in material.leaf_nodes
-        if leaf.leaf_path in leaf_paths
-    }  # fmt: skip
+    material, quota = material_of_files(recipe), recipe.generation.num_samples_per_leaf
+    found = least_calls(material.leaf_nodes, material.seed_examples, recipe.generation)
+    return {path: (calls, quota) for path, calls in found.items()}
 
 
 def _last_calls(warehouse: Warehouse) -> Mapping[str, tuple[int, int]]:

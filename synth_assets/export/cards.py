@@ -5,8 +5,8 @@ Every figure is read from the warehouse. Words of people and models are escaped.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from synth_assets import __version__
+from synth_assets.assets.display import escape
 from synth_assets.evaluation import accuracy_table
 from synth_assets.evaluation.accuracy import ALL_LEAVES
 from synth_assets.frames import from_frame
@@ -22,8 +23,7 @@ from synth_assets.recipe import Recipe
 from synth_assets.records import BenchmarkAnswer, Checkpoint
 from synth_assets.storage import Warehouse
 
-MAX_TEXT = 240
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>|#~$&]")
+MAX_TEXT = 10_000
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
@@ -50,7 +50,7 @@ def dataset_card(recipe: Recipe, warehouse: Warehouse, splits: Mapping[str, pl.D
         "dataset_card.md.j2",
         head=head,
         recipe=recipe,
-        models={role: _folder_name(getattr(recipe, role).path) for role in ("teacher", "reward_model")},
+        models={role: folder_name(getattr(recipe, role).path) for role in ("teacher", "reward_model")},
         splits={split: frame.height for split, frame in splits.items()},
         stages=warehouse.read_table("stage_counts").group_by("stage", maintain_order=True).agg(counts).rows(),
         reasons=_reasons(warehouse),
@@ -77,7 +77,7 @@ def model_card(recipe: Recipe, warehouse: Warehouse, checkpoint: Checkpoint) -> 
         "model_card.md.j2",
         head=head,
         recipe=recipe,
-        student=_folder_name(recipe.student.path),
+        student=folder_name(recipe.student.path),
         checkpoint=checkpoint,
         whole=accuracy.filter(pl.col("leaf_path") == ALL_LEAVES).to_dicts() if accuracy.height else [],
         leaves=accuracy.filter(pl.col("leaf_path") != ALL_LEAVES).to_dicts() if accuracy.height else [],
@@ -85,13 +85,7 @@ def model_card(recipe: Recipe, warehouse: Warehouse, checkpoint: Checkpoint) -> 
     )
 
 
-def _plain(value: object) -> str:
-    """One line of text that Markdown shows as it is, whatever it holds; at most MAX_TEXT characters."""
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in str(value)).split())
-    return _SPECIAL.sub(r"\\\g<0>", text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…")
-
-
-def _folder_name(path: str) -> str:
+def folder_name(path: str) -> str:
     """As the recipe says it, but nothing of the machine that an absolute path tells."""
     return Path(path).name if Path(path).is_absolute() else path
 
@@ -110,7 +104,7 @@ def _render(template: str, head: Mapping[str, Any], **values: Any) -> str:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=False, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters["e"] = environment.filters["escape"] = _plain
+    environment.filters["e"] = environment.filters["escape"] = partial(escape, max_letters=MAX_TEXT)
     top = yaml.safe_dump(dict(head), sort_keys=False, allow_unicode=True)
     body = environment.get_template(template).render(version=__version__, **values)
     return f"---\n{top}---\n\n{body}"

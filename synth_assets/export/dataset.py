@@ -35,6 +35,10 @@ def dataset_splits(recipe: Recipe, warehouse: Warehouse) -> dict[str, pl.DataFra
     mix = warehouse.read_table("training_mix").filter(pl.col("source") != "replay").sort("leaf_path", "position")
     rows = mix.join(samples, on="synthetic_sample_id", how="left", maintain_order="left")
     rows = rows.join(rewards, on="synthetic_sample_id", how="left", maintain_order="left")
+    lost = rows.filter((pl.col("source") == "synthetic") & (pl.col("teacher").is_null() | pl.col("reward").is_null()))
+    if lost.height:
+        what = f"{lost.height} rows of the training mix are no longer among the samples or the kept ones"
+        raise WarehouseError(what, remedy="a run is under way, or did not end well: run `synth-assets demo`, then export")
     splits = {split: _with_messages(rows.filter(pl.col("split") == split)) for split in ("train", "validation")}
     return splits | {"test": _test_rows(recipe, warehouse)}
 

@@ -1,20 +1,21 @@
-"""Writes the data set and the adapter into a folder, whole or not at all."""
+"""Writes the data set and the adapter into a folder, each whole or not at all."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
 
 from synth_assets.errors import WarehouseError
-from synth_assets.export.cards import dataset_card, model_card
+from synth_assets.export.cards import dataset_card, folder_name, model_card
 from synth_assets.export.dataset import dataset_splits
 from synth_assets.frames import from_frame
 from synth_assets.recipe import Recipe
 from synth_assets.records import Checkpoint
 from synth_assets.storage import Warehouse
 
-ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
 def export(recipe: Recipe, warehouse: Warehouse, target: Path) -> list[Path]:
@@ -53,6 +54,13 @@ def _write_dataset(recipe: Recipe, warehouse: Warehouse, folder: Path) -> None:
 def _write_adapter(recipe: Recipe, warehouse: Warehouse, folder: Path) -> None:
     folder.mkdir()
     (checkpoint,) = from_frame(warehouse.read_table("lora_checkpoint"), Checkpoint)
-    for name in ADAPTER_FILES:
-        shutil.copyfile(warehouse.folder / checkpoint.adapter_path / name, folder / name)
+    source = warehouse.folder / checkpoint.adapter_path
+    for name in (WEIGHTS, CONFIG):
+        if not (source / name).is_file():
+            remedy = "materialize lora_checkpoint again"
+            raise WarehouseError("a file of the adapter is gone", value=str(source / name), remedy=remedy)
+    shutil.copyfile(source / WEIGHTS, folder / WEIGHTS)
+    config = json.loads((source / CONFIG).read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = folder_name(recipe.student.path)  # not where it lies on this machine
+    (folder / CONFIG).write_text(json.dumps(config, indent=2), encoding="utf-8")
     (folder / "README.md").write_text(model_card(recipe, warehouse, checkpoint), encoding="utf-8")

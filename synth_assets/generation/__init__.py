@@ -1,6 +1,6 @@
 """Stage 2: seed examples and a teacher become synthetic samples; every candidate is accounted for."""
 
-from synth_assets.generation.candidates import STEPS, calls_of_leaf, plan_leaves
+from synth_assets.generation.candidates import STEPS, least_calls, plan_leaves
 from synth_assets.generation.rejection import REASONS
 from synth_assets.generation.sampling import GenerationOutcome, LeafShortfall, OnStep, generate_samples
 
@@ -10,7 +10,7 @@ __all__ = [
     "GenerationOutcome",
     "LeafShortfall",
     "OnStep",
-    "calls_of_leaf",
     "generate_samples",
+    "least_calls",
     "plan_leaves",
 ]

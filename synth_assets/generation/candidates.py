@@ -12,7 +12,7 @@ is the same whatever else is asked in its batch, or was asked before a crash.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
@@ -119,12 +119,17 @@ class LeafPlan:
         return render_prompt(self.settings.prompts, "question", context=context or "", instruction=instruction)
 
 
-def calls_of_leaf(leaf_node: LeafNode, seed_examples: Sequence[SeedExample], settings: GenerationSection) -> int:
-    """Calls of the teacher for the leaf's quota if no candidate is turned away."""
-    (plan,) = plan_leaves([leaf_node], seed_examples, (), settings, 0)
+def least_calls(
+    leaf_nodes: Iterable[LeafNode], seed_examples: Iterable[SeedExample], settings: GenerationSection
+) -> dict[str, int]:
+    """By leaf path: calls of the teacher for the leaf's quota if no candidate is turned away."""
+    return {plan.leaf_node.leaf_path: _least_calls(plan) for plan in plan_leaves(leaf_nodes, seed_examples, (), settings, 0)}
+
+
+def _least_calls(plan: LeafPlan) -> int:
     kinds = [kind for kind in (plan.freeform, plan.grounded) if kind]
     writes_context = [kind is plan.grounded and not plan.is_knowledge for kind in kinds]
-    num = settings.num_samples_per_leaf
+    num = plan.settings.num_samples_per_leaf
     return sum(3 if writes_context[index % len(kinds)] else 2 for index in range(num)) if kinds else 0
 
 

@@ -7,7 +7,7 @@ import typing
 import zoneinfo
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from synth_assets.prompts import PROMPT_STYLES
 from synth_assets.records import REWARD_ATTRIBUTES, content_id
@@ -39,6 +39,20 @@ class TaxonomySection(_Section):
     """Beginnings of document.repo that may be read, such as https://github.com/me/ or file:/data/manuals."""
     strict: bool = False
     """Whether one faulty leaf node stops everything, instead of being left out and reported."""
+
+    @field_validator("repositories")
+    @classmethod
+    def _have_a_protocol(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not name.startswith(("https://", "ssh://", "file:/")):
+                raise ValueError(f"{name!r} must begin with https://, ssh:// or file:/ (an absolute path)")
+        return value
+
+    @model_validator(mode="after")
+    def _overlap_leaves_room(self) -> TaxonomySection:
+        if 2 * self.chunk_overlap_tokens > self.max_chunk_tokens:
+            raise ValueError("chunk_overlap_tokens must be at most half of max_chunk_tokens")
+        return self
 
 
 class ModelSpec(_Section):

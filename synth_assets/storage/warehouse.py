@@ -51,7 +51,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 #: safetensors and torch raise errors of their own
-NO_SPACE_IN_WORDS = ("no space left", "disk quota exceeded", "file too large", "failed writing file", "os error 28")
+NO_SPACE_IN_WORDS = (
+    "no space left", "disk quota exceeded", "file too large", "failed writing file", "os error 28", "disk is full",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ num_kills                  how many kills met each step
 
 The arm is the kind of process that was killed: a step, the run, the engine's process, everything at once. A series works
 in one warehouse and kills up to KILLS_A_SERIES times, by one kind alone, then lets the demo end; each figure is a sum
-over the kind's series, `n` the number of its kills. Moments are drawn evenly, so that starting, generating, scoring,
-filtering, tuning, examining and publishing are all met; an engine can only be killed where there is one.
+over the kind's series, `n` the number of its kills. Moments are drawn evenly; num_kills says which steps they met. An engine
+can only be killed where there is one.
 """
 
 import time

@@ -120,15 +120,16 @@ class RunningDemo:
 
     def kill(self, kind: str) -> bool:
         """SIGKILL to the processes of this kind; whether there were any."""
-        victims = self._victims(kind)
-        for pid in victims:
+        num_killed = 0
+        for pid in self._victims(kind):
             try:
                 os.kill(pid, signal.SIGKILL)
+                num_killed += 1
             except ProcessLookupError:
                 continue
         if kind in ("run", "everything"):
             self.process.wait(timeout=30)
-        return bool(victims)
+        return num_killed > 0
 
 
 @dataclass(frozen=True)

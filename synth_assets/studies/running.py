@@ -15,7 +15,7 @@ from synth_assets.studies.results import StudyRow, write_study
 STUDIES: dict[str, tuple[Callable[[Recipe, Sequence[int]], Iterator[StudyRow]], tuple[int, ...], int]] = {
     "embedded": (run_embedded_study, (11, 12, 13), 10),
     "filter": (run_filter_study, (21, 22, 23, 24, 25), 50),
-    "kill": (run_kill_study, (41,), 90),
+    "kill": (run_kill_study, (41,), 100),
 }
 
 

@@ -23,10 +23,16 @@ _FIELDS = {
 }
 
 
-def read_attributions(leaf_path: str, leaf_file: Path) -> list[Attribution]:
-    """The works that stand beside this leaf's file; none if nothing stands there. Cut after MAX_BYTES."""
+def read_attributions(leaf_path: str, root: Path, leaf_file: Path) -> list[Attribution]:
+    """The works that stand beside this leaf's file; none if nothing stands there, or it leads out of the taxonomy.
+
+    Cut after MAX_BYTES.
+    """
+    file = (leaf_file.parent / ATTRIBUTION_FILE).resolve()
+    if not file.is_file() or not file.is_relative_to(root.resolve()):
+        return []
     try:
-        with (leaf_file.parent / ATTRIBUTION_FILE).open("rb") as stream:
+        with file.open("rb") as stream:
             text = stream.read(MAX_BYTES).decode("utf-8", "replace")
     except OSError:
         return []

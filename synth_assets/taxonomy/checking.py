@@ -28,8 +28,9 @@ class TaxonomyDiff:
 def check_taxonomy(paths: Sequence[Path]) -> list[JudgedLeaf]:
     """Every qna.yaml under these paths: roots, folders inside one, or single files; sorted by file, each once.
 
-    The root of a folder or file is what stands before the last name of a branch in its path. A file that lies in no
-    branch is a fault. Raises TaxonomyError for a path that does not exist.
+    The root of a folder or file is what stands before the name of a branch in its path: before the first one below the
+    current folder, else before the last one. A file that lies in no branch is a fault. Raises TaxonomyError for a path that
+    does not exist or holds no leaf node.
     """
     judged: dict[Path, JudgedLeaf] = {}
     for path in paths:
@@ -37,7 +38,10 @@ def check_taxonomy(paths: Sequence[Path]) -> list[JudgedLeaf]:
             raise TaxonomyError(
                 "there is no such file or folder", value=str(path), remedy="name a taxonomy, or a file in it"
             )
-        for root, file in _files_of(path):
+        files = list(_files_of(path.absolute()))
+        if not files:
+            raise TaxonomyError(f"there is no {LEAF_FILE} in it", value=str(path), remedy="name a taxonomy or a file")
+        for root, file in files:
             if file not in judged:
                 judged[file] = judge_leaf(root, file) if root else _outside(file)
     return [judged[file] for file in sorted(judged)]
@@ -108,13 +112,16 @@ def _branch(leaf: JudgedLeaf) -> str | None:
 
 def _files_of(path: Path) -> Iterator[tuple[Path | None, Path]]:
     """(root, file) of every qna.yaml; no root where the file lies in no branch."""
-    if any((path / branch).is_dir() for branch in BRANCHES):
+    here = Path.cwd()
+    start = len(here.parts) if path.is_relative_to(here) else 0
+    inside = [index for index, part in enumerate(path.parts) if part in BRANCHES]
+    below = [index for index in inside if index >= start > 0]
+    if not below and any((path / branch).is_dir() for branch in BRANCHES):
         for branch in BRANCHES:
             yield from ((path, file) for file in walk(path / branch))
         return
-    parts = path.parts
-    start = max((index for index, part in enumerate(parts) if part in BRANCHES), default=None)
-    root = None if start is None else Path(*parts[:start])
+    at = below[0] if below else inside[-1] if inside else None
+    root = None if at is None else Path(*path.parts[:at])
     for file in [path] if path.is_file() else walk(path):
         yield root, file
 

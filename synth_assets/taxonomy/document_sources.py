@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -28,6 +28,7 @@ _FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SAFE = (
     "core.hooksPath=/dev/null", "core.askPass=true", "core.sshCommand=ssh -oBatchMode=yes", "protocol.allow=never",
     "protocol.https.allow=always", "protocol.ssh.allow=always", "protocol.file.allow=always",
+    "http.followRedirects=false",
 )  # fmt: skip
 
 
@@ -50,6 +51,9 @@ class FolderSource:
     """A folder on this machine."""
 
     folder: Path
+
+    def __str__(self) -> str:
+        return str(self.folder)
 
     def matches(self, pattern: str) -> list[str]:
         parts = _relative(pattern)
@@ -82,10 +86,14 @@ class GitSource:
     repo: str
     commit: str
     cache: Path
+    _failures: list[UnreadableDocument] = field(default_factory=list, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.repo} at {self.commit[:12]}"
 
     def matches(self, pattern: str) -> list[str]:
-        regex = _glob_regex(_relative(pattern))
-        found = sorted(name for name in self._files if regex.fullmatch(name))
+        parts = _relative(pattern).parts
+        found = sorted(name for name in self._files if _is_matched(name.split("/"), parts))
         if any(self._files[name][0] == "120000" for name in found):
             raise UnreadableDocument("a document is a link", "name the file that it leads to")
         return found
@@ -115,29 +123,41 @@ class GitSource:
 
     @cached_property
     def _store(self) -> Path:
+        """The bare repository. A fetch that failed has failed for all leaves that name it."""
+        if self._failures:
+            raise self._failures[0]
         target = self.cache / content_id("repository", self.repo, self.commit)
-        if not (target / _COMMIT_FILE).is_file():
-            self.cache.mkdir(parents=True, exist_ok=True)
-            fetched = Path(tempfile.mkdtemp(dir=self.cache, prefix="fetching-"))
-            try:
-                self._fetch(fetched)
-                os.rename(fetched, target)
-            except FileExistsError:  # another process was faster
-                pass
-            except OSError as error:
-                if not (target / _COMMIT_FILE).is_file():
-                    raise UnreadableDocument(
-                        f"a repository cannot be kept: {error}", "make the warehouse writable"
-                    ) from error
-            finally:
-                shutil.rmtree(fetched, ignore_errors=True)
+        try:
+            if not (target / _COMMIT_FILE).is_file():
+                self._fetch_into(target)
+        except OSError as error:
+            raise UnreadableDocument(f"a repository cannot be kept: {error}", "make the warehouse writable") from error
+        except UnreadableDocument as error:
+            self._failures.append(error)
+            raise
         return target
+
+    def _fetch_into(self, target: Path) -> None:
+        """Beside its place, and then into it: whole or not at all, whoever else fetches it at the same time."""
+        if not _FULL_COMMIT.fullmatch(self.commit):
+            remedy = "name the full commit hash, 40 hex digits: a branch or a tag may mean something else tomorrow"
+            raise UnreadableDocument(f"{self.commit!r} is no full commit hash", remedy)
+        self.cache.mkdir(parents=True, exist_ok=True)
+        fetched = Path(tempfile.mkdtemp(dir=self.cache, prefix="fetching-"))
+        try:
+            self._fetch(fetched)
+            os.rename(fetched, target)
+        except OSError:
+            if not (target / _COMMIT_FILE).is_file():  # else another process was faster
+                raise
+        finally:
+            shutil.rmtree(fetched, ignore_errors=True)
 
     def _fetch(self, store: Path) -> None:
         _git(store, "init", "-q", "--bare", ".")
         _git(store, "fetch", "-q", "--depth", "1", "--no-tags", "--no-recurse-submodules", "--", self.repo, self.commit)
         found = _git(store, "rev-parse", "FETCH_HEAD^{commit}").decode().strip()
-        if _FULL_COMMIT.fullmatch(self.commit.lower()) and found != self.commit.lower():
+        if found != self.commit:
             raise UnreadableDocument(f"the repository gave commit {found}", "name a commit that it has")
         (store / _COMMIT_FILE).write_text(found, encoding="ascii")
 
@@ -149,7 +169,7 @@ def open_source(repo: str, commit: str, allowed: Sequence[str], cache: Path) -> 
     """
     if not any(_covers(beginning, repo) for beginning in allowed):
         return None
-    if path := _file_path(repo):
+    if path := file_place(repo):
         is_git = (path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())
         return GitSource(str(path), commit, cache) if is_git else FolderSource(path)
     return GitSource(repo, commit, cache)
@@ -157,7 +177,9 @@ def open_source(repo: str, commit: str, allowed: Sequence[str], cache: Path) -> 
 
 def _covers(beginning: str, repo: str) -> bool:
     """Whole parts of a path only, and no way back up."""
-    inside, place = _file_path(repo), _file_path(beginning)
+    if not repo.isprintable() or any(letter in repo for letter in " %?#\\"):
+        return False  # what a server might read as another path than it looks like
+    inside, place = file_place(repo), file_place(beginning)
     if inside or place:
         return bool(inside and place and inside.resolve().is_relative_to(place.resolve()))
     rest = repo.removeprefix(beginning)
@@ -165,7 +187,8 @@ def _covers(beginning: str, repo: str) -> bool:
     return repo.startswith(beginning) and is_whole and ".." not in repo.split("/")
 
 
-def _file_path(repo: str) -> Path | None:
+def file_place(repo: str) -> Path | None:
+    """The absolute path that a name such as file:/data/manuals means; None for any other name."""
     if not repo.startswith("file:"):
         return None
     path = Path(re.sub(r"^file:(//)?(?=/)", "", repo))
@@ -179,21 +202,24 @@ def _relative(pattern: str) -> PurePosixPath:
     return parts
 
 
-def _glob_regex(pattern: PurePosixPath) -> re.Pattern[str]:
-    """As pathlib's globs: `*` within one part of a path, `**` over any number of folders."""
-    parts = [
-        "(?:[^/]+/)*" if part == "**" else fnmatch.translate(part).removesuffix(r"\Z").replace(".*", "[^/]*") + "/"
-        for part in pattern.parts
-    ]
-    return re.compile("".join(parts).removesuffix("/"))
+def _is_matched(names: Sequence[str], pattern: Sequence[str]) -> bool:
+    """As pathlib's globs: part by part, and `**` for any number of folders."""
+    starts = {0}  # how many of the names the pattern so far may have used up
+    for part in pattern:
+        if part == "**":
+            starts = {number for start in starts for number in range(start, len(names))}
+        else:
+            starts = {start + 1 for start in starts if start < len(names) and fnmatch.fnmatchcase(names[start], part)}
+    return len(names) in starts
 
 
 def _git(store: Path, *arguments: str) -> bytes:
     options = [word for setting in _SAFE for word in ("-c", setting)]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # they override options
     try:
         done = subprocess.run(
             ["git", *options, *arguments], cwd=store, stdin=subprocess.DEVNULL, capture_output=True, check=True,
-            timeout=FETCH_TIMEOUT_S,
+            timeout=FETCH_TIMEOUT_S, env={**inherited, "LC_ALL": "C"},
         )  # fmt: skip
     except FileNotFoundError as error:
         raise UnreadableDocument("git is not installed", "install git, or take the documents from a folder") from error
@@ -201,8 +227,7 @@ def _git(store: Path, *arguments: str) -> bytes:
         what = f"the repository did not answer within {FETCH_TIMEOUT_S} s"
         raise UnreadableDocument(what, "look at the network, or clone it and name the clone with file:") from error
     except subprocess.CalledProcessError as error:
-        said = error.stderr.decode("utf-8", "replace").strip().splitlines()
-        what = f"the repository cannot be read: {said[-1] if said else error}"
-        remedy = "mend repo and commit: a full commit hash of 40 digits, a branch or a tag"
-        raise UnreadableDocument(what, remedy) from error
+        said = [line for line in error.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+        reason = next((line for line in said if line.startswith(("fatal:", "error:"))), said[0] if said else str(error))
+        raise UnreadableDocument(f"the repository cannot be read: {reason}", "mend document.repo and commit") from error
     return done.stdout

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import io
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pypdf import PdfReader
 
 MAX_DOCUMENT_BYTES = 20_000_000
-MAX_PDF_PAGES = 2_000
+MAX_PDF_PAGES, MAX_PDF_LETTERS, MAX_PDF_SECONDS = 2_000, 5_000_000, 60
 
 
 class UnreadableDocument(Exception):
@@ -37,19 +43,28 @@ def check_size(num_bytes: int) -> None:
 def _pdf_text(content: bytes) -> str:
     """Page after page, an empty line between them. Pictures of text have none: that is for an OCR program."""
     from pypdf import PdfReader
-    from pypdf.errors import PyPdfError
 
     try:
         reader = PdfReader(io.BytesIO(content))
         if reader.is_encrypted:
             raise UnreadableDocument("a PDF is encrypted", "save it without a password")
-        if len(reader.pages) > MAX_PDF_PAGES:
-            raise UnreadableDocument(f"a PDF has {len(reader.pages)} pages", f"split it: at most {MAX_PDF_PAGES} are read")
-        text = "\n\n".join(page.extract_text() for page in reader.pages)
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise UnreadableDocument(
-            f"a PDF cannot be read: {error}", "open it and save it anew, or convert it to text"
-        ) from error
+        text = "\n\n".join(_pages(reader))
+    except UnreadableDocument:
+        raise
+    except Exception as error:  # whatever a stranger's file makes the parser raise
+        raise UnreadableDocument(f"a PDF cannot be read: {error}", "save it anew, or convert it to text") from error
     if not text.strip():
         raise UnreadableDocument("a PDF holds no text", "it may hold pictures of text only: run OCR over it first")
     return text
+
+
+def _pages(reader: PdfReader) -> Iterator[str]:
+    """Pages may share what they show, so that a small file can be a very long text."""
+    num_letters, deadline = 0, time.monotonic() + MAX_PDF_SECONDS
+    for number, page in enumerate(reader.pages):
+        text = page.extract_text()
+        num_letters += len(text)
+        if number >= MAX_PDF_PAGES or num_letters > MAX_PDF_LETTERS or time.monotonic() > deadline:
+            limits = f"{MAX_PDF_PAGES} pages, {MAX_PDF_LETTERS} letters, {MAX_PDF_SECONDS} s"
+            raise UnreadableDocument(f"a PDF is too long (page {number + 1})", f"split it: {limits} are read")
+        yield text

@@ -11,7 +11,7 @@ A document that cannot be read, or that gives no chunk, is a fault of its leaf.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from synth_assets.errors import DocumentError, Fault, Where
@@ -37,6 +37,8 @@ class DocumentRules:
     overlap_tokens: int = 0
     repositories: tuple[str, ...] = ()
     cache: Path = Path("repositories")
+    opened: dict[tuple[str, str], DocumentSource | None] = field(default_factory=dict, compare=False, repr=False)
+    """Sources by repository and commit, each opened once."""
 
 
 def read_document_chunks(
@@ -61,26 +63,33 @@ def read_document_chunks(
         chunks = []
         for pattern in leaf_node.document_patterns:
             value = pattern
-            for name in _matches(source, pattern, rules):
+            for name in _matches(source, pattern):
                 value = name
                 text = document_text(name, source.read(name))
                 chunks += _chunks(leaf_node, source.label(name), text, rules, count_tokens)
         return list({chunk.document_chunk_id: chunk for chunk in chunks}.values())
     except UnreadableDocument as error:
         raise DocumentError(error.what, value=value, where=Where(leaf_node.file), remedy=error.remedy) from error
+    except (OSError, ValueError) as error:  # names that no file can have, folders that cannot be read
+        remedy = "mend document.repo, commit and patterns"
+        raise DocumentError(
+            f"a document cannot be had: {error}", value=value, where=Where(leaf_node.file), remedy=remedy
+        ) from error
 
 
 def _source(leaf_node: LeafNode, rules: DocumentRules) -> DocumentSource | None:
     if leaf_node.document_repo == LOCAL_REPO:
         return FolderSource(rules.folder)
-    return open_source(leaf_node.document_repo, leaf_node.document_commit, rules.repositories, rules.cache)
+    name = (leaf_node.document_repo, leaf_node.document_commit)
+    if name not in rules.opened:
+        rules.opened[name] = open_source(*name, rules.repositories, rules.cache)
+    return rules.opened[name]
 
 
-def _matches(source: DocumentSource, pattern: str, rules: DocumentRules) -> list[str]:
+def _matches(source: DocumentSource, pattern: str) -> list[str]:
     names = source.matches(pattern)
     if not names:
-        remedy = f"put the document into {rules.folder}, or mend document.patterns"
-        raise UnreadableDocument(f"no document matches the pattern {pattern!r}", remedy)
+        raise UnreadableDocument(f"no document matches the pattern {pattern!r} in {source}", "mend document.patterns")
     if len(names) > MAX_DOCUMENTS:
         raise UnreadableDocument(f"a pattern matches {len(names)} documents", f"at most {MAX_DOCUMENTS}: name fewer")
     return names

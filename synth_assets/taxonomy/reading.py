@@ -49,7 +49,7 @@ def read_taxonomy(roots: Sequence[Path]) -> Taxonomy:
                 faults.append(_stands_twice(leaf_node, root))
             else:
                 leaves[leaf_node.leaf_path] = (leaf_node, judged.seed_examples)
-                attributions[leaf_node.leaf_path] = read_attributions(leaf_node.leaf_path, file)
+                attributions[leaf_node.leaf_path] = read_attributions(leaf_node.leaf_path, root, file)
     if not leaves:
         raise _faulty("not one leaf node could be read", faults)
     ordered = [leaves[path] for path in sorted(leaves)]
@@ -70,7 +70,7 @@ def require_no_faults(faults: Sequence[Fault]) -> None:
 def _faulty(what: str, faults: Sequence[Fault]) -> TaxonomyError:
     listed = "\n".join(f"  {fault}" for fault in faults[:MAX_LISTED])
     first = ", the first of them" if len(faults) > MAX_LISTED else ""
-    remedy = "mend the files named above; `synth-assets taxonomy check` lists all faults"
+    remedy = "mend the files named above; `synth-assets doctor` lists all faults"
     return TaxonomyError(f"{what}; {len(faults)} faults{first}:\n{listed}", remedy=remedy)
 
 

@@ -38,9 +38,9 @@ def split_document(
     for heading, section in _sections(text):
         before: Span | None = None
         for span in _split(text, section, cuts, lambda part: count_tokens(part) <= budget):
-            start = (
-                _overlapping(text, before, span, lambda part: count_tokens(part) <= overlap_tokens) if before else span[0]
-            )
+            start = span[0]
+            if before and overlap_tokens:
+                start = _overlapping(text, before, span, lambda part: count_tokens(part) <= overlap_tokens)
             spans.append((heading, start, span[1]))
             before = span
     return spans

@@ -10,6 +10,7 @@ import yaml
 from click.testing import CliRunner
 from made_pipeline import TO_THE_MIX, made_recipe, materialize
 
+from synth_assets.assets.display import escape
 from synth_assets.cli import cli
 from synth_assets.errors import WarehouseError
 from synth_assets.export import SPLITS, dataset_splits, export
@@ -17,7 +18,7 @@ from synth_assets.recipe import Recipe
 from synth_assets.storage import Warehouse
 
 Made = tuple[Recipe, Warehouse, Path]
-HARM = "<script>alert(1)</script> | [a](b)"
+HARM = "<script>alert(1)</script> | [a](b) https://evil.example.org @someone"
 
 
 @pytest.fixture(scope="module")
@@ -89,15 +90,33 @@ def test_the_cards_hold_figures_licences_and_no_markup_of_strangers(made: Made) 
     head = yaml.safe_load(card.split("---")[1])
     assert [entry["split"] for entry in head["configs"][0]["data_files"]] == list(SPLITS)
     kept = warehouse.read_table("reward_filtered_set").height
-    assert recipe.fingerprint() in card and "CC-BY-4.0" in card and r"low\_reward" in card
+    assert recipe.fingerprint() in card and escape("CC-BY-4.0") in card and escape("low_reward") in card
     assert f"| {kept} |" in card and "<script>" not in card and "[a](b)" not in card
-    assert r"\<script\>alert(1)\</script\> \| \[a\](b)" in card
+    assert escape(HARM) in card and "https://evil" not in card and "@someone" not in card
     model = (out / "adapter/README.md").read_text(encoding="utf-8")
     assert yaml.safe_load(model.split("---")[1])["library_name"] == "peft"
-    assert "| taxonomy | tuned |" in model and "CC-BY-4.0" in model
+    assert "| taxonomy | tuned |" in model and escape("CC-BY-4.0") in model
     for text in (card, model):
         assert all(line.endswith("|") for line in text.splitlines() if line.startswith("|"))
-        assert "{{" not in text and "None" not in text and str(out.parent) not in text
+        assert "{{" not in text and "None" not in text
+
+
+def test_nothing_of_this_machine_is_told(made: Made, tiny_teacher: Path) -> None:
+    files = [file for file in made[2].rglob("*") if file.suffix in (".md", ".json", ".jsonl")]
+    assert len(files) == 6
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert str(made[2].parent) not in text and str(tiny_teacher) not in text and str(Path.home()) not in text, file
+
+
+def test_rows_that_lost_their_sample_are_no_data_set(made: Made, tmp_path: Path) -> None:
+    recipe, warehouse, _ = made
+    other = Warehouse(tmp_path)
+    for name in ("training_mix", "synthetic_samples", "reward_filtered_set"):
+        frame = warehouse.read_table(name)
+        other.write_table(name, frame if name == "training_mix" else frame.head(1))
+    with pytest.raises(WarehouseError, match="no longer among"):
+        dataset_splits(recipe, other)
 
 
 def test_an_export_overwrites_nothing_and_needs_a_run(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Whose work a leaf was made from is kept, in whatever form it was declared."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,17 @@ def test_it_is_read_with_the_taxonomy_and_never_makes_a_leaf_wrong(tmp_path: Pat
     taxonomy = read_taxonomy([tmp_path])
     assert len(taxonomy.leaf_nodes) == 4 and taxonomy.faults == ()
     assert [work.leaf_path[-1] for work in taxonomy.attributions] == ["a", "a", "b"]
+
+
+def test_a_link_out_of_the_taxonomy_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret.env").write_text("TOKEN=abc", encoding="utf-8")
+    root = tmp_path / "taxonomy"
+    file = put(root, "compositional_skills/a", skill())
+    file.with_name("attribution.txt").symlink_to("../../../secret.env")
+    pipe = put(root, "compositional_skills/b", skill()).with_name("attribution.txt")
+    os.mkfifo(pipe)
+    taxonomy = read_taxonomy([root])
+    assert len(taxonomy.leaf_nodes) == 2 and taxonomy.attributions == ()
 
 
 def test_the_public_ones() -> None:

@@ -56,6 +56,24 @@ def test_a_root_a_folder_and_a_file_can_be_named(tmp_path: Path, inside: str) ->
     assert len(judged) == (3 if inside == "" else 1)
 
 
+def test_a_leaf_is_judged_alike_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A skill about knowledge, in a folder of that name; its broken neighbour is not overlooked."""
+    put(tmp_path, "compositional_skills/general/knowledge", skill())
+    put(tmp_path, "compositional_skills/general/other", "created_by: [")
+    monkeypatch.chdir(tmp_path)
+    for path in (
+        "compositional_skills/general/knowledge/qna.yaml",
+        str(tmp_path / "compositional_skills/general/knowledge"),
+    ):
+        (judged,) = check_taxonomy([Path(path)])
+        assert (judged.file, judged.faults) == ("compositional_skills/general/knowledge/qna.yaml", ())
+    assert len(check_taxonomy([Path("compositional_skills/general")])) == 2
+    assert len(check_taxonomy([Path(".")])) == 2
+    monkeypatch.chdir(tmp_path / "compositional_skills")
+    (judged,) = check_taxonomy([Path("general/other")])
+    assert judged.file == "compositional_skills/general/other/qna.yaml"
+
+
 def test_what_is_no_leaf_of_a_taxonomy_is_told(tmp_path: Path) -> None:
     put(tmp_path, "somewhere/else", skill())
     (judged,) = check_taxonomy([tmp_path])
@@ -63,6 +81,9 @@ def test_what_is_no_leaf_of_a_taxonomy_is_told(tmp_path: Path) -> None:
     with pytest.raises(TaxonomyError, match="no such file"):
         check_taxonomy([tmp_path / "nothing"])
     assert check("check", str(tmp_path / "nothing"))[0] == 1
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TaxonomyError, match="no qna"):
+        check_taxonomy([tmp_path / "empty"])
 
 
 def test_a_good_taxonomy_ends_with_code_0(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from pypdf import PdfWriter
 from test_documents import leaf
 
 from synth_assets.errors import DocumentError
-from synth_assets.records import DocumentChunk, LeafNode
+from synth_assets.records import DocumentChunk, LeafNode, SeedExample
 from synth_assets.taxonomy import DocumentRules, count_words, read_document_chunks, split_document
+from synth_assets.taxonomy import document_text as module
 from synth_assets.taxonomy.document_sources import open_source
 from synth_assets.taxonomy.document_text import document_text
 
@@ -55,7 +56,6 @@ def test_a_repository_is_read_at_its_commit_and_fetched_once(repository: Path) -
     (chunk,) = read(repository, first, "docs/*.md")
     assert (chunk.text, chunk.source) == ("It boils water.", f"docs/kettle.md@{first[:12]}")
     assert [chunk.text for chunk in read(repository, second, "docs/**/*.md")] == ["It toasts.", "It heats water."]
-    assert [chunk.text for chunk in read(repository, "v1", "docs/kettle.md")] == ["It boils water."]
     repository.rename(repository.with_name("gone"))
     repository.mkdir()
     (repository / ".git").mkdir()  # the name still says a repository, but there is none: the cache is enough
@@ -67,17 +67,19 @@ def test_a_repository_is_read_at_its_commit_and_fetched_once(repository: Path) -
 @pytest.mark.parametrize(
     ("commit", "pattern", "message"),
     [
-        ("v1", "*.md", "is a link"),
-        ("v1", "none/*.md", "no document matches"),
-        ("v1", "../x.md", "leads out"),
-        ("0" * 40, "docs/*.md", "cannot be read"),
-        ("no-such-branch", "docs/*.md", "cannot be read"),
-        ("--upload-pack=touch harm", "docs/*.md", "cannot be read"),
+        ("HEAD", "*.md", "is a link"),
+        ("HEAD", "none/*.md", "no document matches the pattern 'none/.*manuals at"),
+        ("HEAD", "docs?kettle.md", "no document matches"),
+        ("HEAD", "../x.md", "leads out"),
+        ("0" * 40, "docs/*.md", "cannot be read: fatal: "),
+        ("v1", "docs/*.md", "no full commit hash"),
+        ("a\0b", "docs/*.md", "no full commit hash"),
+        ("--upload-pack=touch harm", "docs/*.md", "no full commit hash"),
     ],
 )
 def test_what_cannot_be_had_of_a_repository_is_a_fault(repository: Path, commit: str, pattern: str, message: str) -> None:
     with pytest.raises(DocumentError, match=message):
-        read(repository, commit, pattern)
+        read(repository, git(repository, "rev-parse", commit) if commit == "HEAD" else commit, pattern)
     assert not list(repository.parents[1].rglob("harm"))
 
 
@@ -96,16 +98,43 @@ def test_only_what_the_recipe_allows_is_opened(tmp_path: Path) -> None:
         ("file:etc", (f"file:{tmp_path}",)),
         (str(tmp_path), (f"file:{tmp_path}",)),
         ("ext::sh -c touch% harm", ("https://github.com/",)),
+        ("https://github.com/me/%2e%2e/you/docs", ("https://github.com/me/",)),
+        ("https://github.com/me/docs?x", ("https://github.com/me/",)),
+        ("https://github.com/me/docs#x", ("https://github.com/me/",)),
+        ("file:/\0", (f"file:{tmp_path}",)),
     ):
         assert not is_open(repo, *allowed), repo
 
 
 def test_a_protocol_that_runs_programs_is_refused_by_git_itself(tmp_path: Path) -> None:
-    rules = DocumentRules(tmp_path, 50, 0, ("ext::sh",), tmp_path / "cache")
-    odd = LeafNode(**(leaf("*.md", repo="ext::sh/ -c touch% harm").__dict__ | {"document_commit": "main"}))
+    rules = DocumentRules(tmp_path, 50, 0, ("ext::touch/",), tmp_path / "cache")
+    odd = LeafNode(**(leaf("*.md", repo="ext::touch/harm").__dict__ | {"document_commit": "0" * 40}))
     with pytest.raises(DocumentError, match="not allowed"):
         read_document_chunks(odd, rules)
     assert not list(tmp_path.rglob("harm"))
+
+
+def test_a_hook_s_environment_changes_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DIR", str(repository / ".git"))
+    monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "ext")
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    assert [chunk.text for chunk in read(repository, head, "docs/*.md")] == ["It heats water."]
+    assert not (repository / ".git/shallow").exists()
+
+
+@pytest.mark.parametrize(
+    ("repo", "pattern"),
+    [("local", "a" * 300 + ".md"), ("local", "a\0b"), ("file:{}/" + "a" * 5000, "*.md"), ("file:{}/\0", "*")],
+)
+def test_names_that_no_file_can_have_are_faults_of_their_leaf(tmp_path: Path, repo: str, pattern: str) -> None:
+    rules = DocumentRules(tmp_path, 50, 0, (f"file:{tmp_path}",), tmp_path / "cache")
+    odd = LeafNode(**(leaf(pattern, repo=repo.format(tmp_path)).__dict__ | {"document_commit": "-"}))
+    seeds = [SeedExample("s", "id", "knowledge/x", 0, "Context.", "q", "a")]
+    if "\0" in repo:  # not a name that is allowed: the seeds' contexts, as for any other
+        assert [chunk.text for chunk in read_document_chunks(odd, rules, seeds)] == ["Context."]
+    else:
+        with pytest.raises(DocumentError):
+            read_document_chunks(odd, rules, seeds)
 
 
 def test_a_plain_folder_outside_the_documents_can_be_allowed(tmp_path: Path) -> None:
@@ -121,6 +150,16 @@ def test_a_pdf_is_read_page_by_page(tmp_path: Path) -> None:
     chunks = read_document_chunks(leaf("*.pdf"), DocumentRules(tmp_path, 6))
     assert [chunk.text for chunk in chunks] == ["The kettle boils water.", "The toaster toasts bread."]
     assert {chunk.source for chunk in chunks} == {"a.pdf"}
+
+
+def test_a_small_pdf_that_wants_to_be_a_long_text_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_PDF_LETTERS", 1000)
+    (tmp_path / "a.pdf").write_bytes(_pdf(*["The kettle boils water." * 10] * 20))
+    with pytest.raises(DocumentError, match=r"too long \(page 5\)"):
+        read_document_chunks(leaf("*.pdf"), DocumentRules(tmp_path, 50))
+    (tmp_path / "a.pdf").write_bytes(_pdf("Text").replace(b"/Length", b"/Filter /Foo /Length"))
+    with pytest.raises(DocumentError, match="PDF"):
+        read_document_chunks(leaf("*.pdf"), DocumentRules(tmp_path, 50))
 
 
 @pytest.mark.parametrize(
