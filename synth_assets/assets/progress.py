@@ -19,7 +19,7 @@ class Progress:
         self.detail = ""
         self._context = context
         self._unit = unit
-        self._told = time.monotonic()
+        self._told, self._has_begun = time.monotonic(), False
         self.begin(0)
 
     def begin(self, total: int, done: int = 0) -> None:
@@ -30,8 +30,10 @@ class Progress:
 
     def advance(self) -> None:
         if self._started is None:  # before the first answer an engine may have had to start
-            self._started = self._told = time.monotonic()
+            self._started = time.monotonic()
             self._free = self._done + 1
+            if not self._has_begun:
+                self._told, self._has_begun = self._started, True
         self._done += 1
         if self._is_time():
             self._say(self._sentence(), self._done / max(1, self._total))
