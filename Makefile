@@ -72,7 +72,8 @@ lint: install
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	# by file: the tests of a whole run or of a browser share what the first of them made
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 study-%: install
 	$(BIN)/synth-assets study $*

@@ -15,7 +15,7 @@ from small_run import Undisturbed
 from synth_assets.storage import open_journal
 from synth_assets.studies.killing import Damage, RunningDemo, damage
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kill"), pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 #: root may write everywhere; without this right it may not, like anybody else
 LIKE_A_USER = ("setpriv", "--bounding-set=-dac_override") if os.geteuid() == 0 else ()
 FULL = 8 * 2**20

@@ -8,7 +8,7 @@ from small_run import Undisturbed
 
 from synth_assets.studies.killing import KINDS, Damage, Kill, damage, kill_again_and_again
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kill"), pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 NUM_KILLS = 8
 SEED = 20
 

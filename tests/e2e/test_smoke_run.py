@@ -17,7 +17,7 @@ from synth_assets.definitions import ASSETS
 from synth_assets.storage import Warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.slow
 
 
 def demo(warehouse: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,6 @@ from synth_assets.studies.killing import LEAVES, small_recipe
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("ui"),
     pytest.mark.timeout(1500),
     pytest.mark.skipif(CHROMIUM is None, reason="not run: there is no chromium on this machine"),
 ]
