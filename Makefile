@@ -71,8 +71,8 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# By file: the tests of a whole run or of a browser share what the first of them made.
 test: lint
-	# by file: the tests of a whole run or of a browser share what the first of them made
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 study-%: install
