@@ -22,11 +22,13 @@ from synth_assets.assets.resources import declared_engines, declared_recipe, ope
 from synth_assets.assets.run_report import write_report
 from synth_assets.assets.running import RunOutcome, bury_dead_runs, latest_checks, open_instance, run_job
 from synth_assets.definitions import ASSETS, examine_job, synthesize_job
-from synth_assets.machine import PeakMemory
+from synth_assets.errors import SynthAssetsError, WarehouseSpaceError
+from synth_assets.machine import PeakMemory, free_disk_mib
 from synth_assets.model_folder import check_model_folder
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.screen import Screen
 from synth_assets.storage import Warehouse
+from synth_assets.storage.warehouse import no_room_left
 from synth_assets.summary import LastRun, closing_summary, write_last_run
 
 Report = Callable[[str], None]
@@ -34,8 +36,24 @@ MAX_NAMED = 20
 
 
 def run_demo(report: Report) -> int:
-    """Exit code 0 if everything is made and no check that blocks has failed."""
+    """Exit code 0 if everything is made and no check that blocks has failed.
+
+    Raises WarehouseSpaceError for whatever Dagster's own files make of a full disk.
+    """
     recipe, warehouse = declared_recipe(), open_warehouse()
+    try:
+        return _run(recipe, warehouse, report)
+    except SynthAssetsError:
+        raise
+    except Exception as error:
+        if not no_room_left(error) and free_disk_mib(warehouse.folder) > 0:
+            raise
+        what = f"no room left on the disk of {warehouse.folder}"
+        remedy = "free some space and run the same command again: it goes on from what was written before"
+        raise WarehouseSpaceError(what, value=str(error).splitlines()[0], remedy=remedy) from error
+
+
+def _run(recipe: Recipe, warehouse: Warehouse, report: Report) -> int:
     _check_models(recipe)
     warehouse.check_writable()
     with open_instance() as instance:

@@ -65,6 +65,16 @@ def test_a_model_that_is_missing_is_told_before_anything_runs(tmp_path: Path) ->
     assert "ModelError" in result.stderr and "no_teacher" in result.stderr and "->" in result.stderr
 
 
+def test_a_disk_that_is_full_for_dagster_itself_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("synth_assets.demo.open_instance", full)
+    result = CliRunner().invoke(cli, ["demo"])
+    assert result.exit_code == 1 and "Traceback" not in result.stderr
+    assert "WarehouseSpaceError: no room left" in result.stderr and "free some space" in result.stderr
+
+
 def test_a_summary_before_the_first_run() -> None:
     result = CliRunner().invoke(cli, ["summary"])
     assert result.exit_code == 1 and "no run yet" in result.stderr
