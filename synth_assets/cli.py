@@ -209,11 +209,12 @@ def diff(old: Path, new: Path) -> None:
     from synth_assets.generation import least_calls
     from synth_assets.taxonomy import diff_taxonomies, read_taxonomy
 
-    found = diff_taxonomies(old, new)
+    made = read_taxonomy([new])
+    found = diff_taxonomies(read_taxonomy([old]), made)
     for sign, leaf_paths in (("+", found.added), ("~", found.changed), ("-", found.removed)):
         for leaf_path in leaf_paths:
             click.echo(f"{sign} {leaf_path}")
-    settings, made = declared_recipe().generation, read_taxonomy([new])
+    settings = declared_recipe().generation
     calls_of = least_calls(made.leaf_nodes, made.seed_examples, settings)
     calls = sum(calls_of[leaf_path] for leaf_path in (*found.added, *found.changed))
     counts = f"{len(found.added)} added, {len(found.changed)} changed, {len(found.removed)} removed"

@@ -22,13 +22,13 @@ from synth_assets.assets.resources import declared_engines, declared_recipe, ope
 from synth_assets.assets.run_report import write_report
 from synth_assets.assets.running import RunOutcome, bury_dead_runs, latest_checks, open_instance, run_job
 from synth_assets.definitions import ASSETS, examine_job, synthesize_job
-from synth_assets.errors import SynthAssetsError, WarehouseSpaceError
+from synth_assets.errors import SynthAssetsError
 from synth_assets.machine import PeakMemory, free_disk_mib
 from synth_assets.model_folder import check_model_folder
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.screen import Screen
 from synth_assets.storage import Warehouse
-from synth_assets.storage.warehouse import no_room_left
+from synth_assets.storage.warehouse import no_room_left, room_failure
 from synth_assets.summary import LastRun, closing_summary, write_last_run
 
 Report = Callable[[str], None]
@@ -48,9 +48,7 @@ def run_demo(report: Report) -> int:
     except Exception as error:
         if not no_room_left(error) and free_disk_mib(warehouse.folder) > 0:
             raise
-        what = f"no room left on the disk of {warehouse.folder}"
-        remedy = "free some space and run the same command again: it goes on from what was written before"
-        raise WarehouseSpaceError(what, value=str(error).splitlines()[0], remedy=remedy) from error
+        raise room_failure(error, warehouse.folder) from error
 
 
 def _run(recipe: Recipe, warehouse: Warehouse, report: Report) -> int:

@@ -13,10 +13,10 @@ import dagster as dg
 
 from synth_assets.assets.checks import check_keys, last_verdict
 from synth_assets.assets.ingredients import INGREDIENTS, inputs_id
-from synth_assets.errors import GateError, SynthAssetsError, WarehouseSpaceError
+from synth_assets.errors import GateError, SynthAssetsError
 from synth_assets.recipe import Recipe
 from synth_assets.storage import FileLock, Warehouse
-from synth_assets.storage.warehouse import no_room_left
+from synth_assets.storage.warehouse import no_room_left, room_failure
 
 LEASES = "leases"
 
@@ -42,9 +42,7 @@ def lease(context: dg.AssetExecutionContext, recipe: Recipe, warehouse: Warehous
         except Exception as error:
             if not no_room_left(error):
                 raise
-            remedy = "free some space and run again: it goes on from what was written before"
-            what = f"no room left to write in {warehouse.folder}"
-            raise WarehouseSpaceError(what, value=str(error), remedy=remedy) from error
+            raise room_failure(error, warehouse.folder) from error
 
 
 def _check_gates(asset: str, recipe: Recipe, instance: dg.DagsterInstance) -> None:

@@ -158,7 +158,9 @@ def _next_run(recipe: Recipe, plan: Plan, outdated: Sequence[str], warehouse: Wa
 
 
 def _calls(recipe: Recipe, plan: Plan, warehouse: Warehouse) -> tuple[int, int]:
-    calls = _least_calls(recipe) | dict(_last_calls(warehouse))
+    calls = dict(_last_calls(warehouse))
+    if not calls.keys() >= set(plan.leaf_paths):
+        calls = _least_calls(recipe) | calls
     pairs = [calls.get(path, (0, 0)) for path in plan.leaf_paths]
     return sum(teacher for teacher, _ in pairs), sum(reward for _, reward in pairs)
 

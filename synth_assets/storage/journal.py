@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from synth_assets.errors import WarehouseError, WarehouseSpaceError
-from synth_assets.storage.warehouse import NO_SPACE
+from synth_assets.storage.warehouse import no_room_left
 
 COMMIT_EVERY_S = 0.5
 COMMIT_EVERY_ROWS = 256
@@ -97,7 +97,7 @@ class Journal:
                 os.fsync(self._descriptor)
             except OSError as error:
                 os.ftruncate(self._descriptor, end)
-                kind = WarehouseSpaceError if error.errno in NO_SPACE else WarehouseError
+                kind = WarehouseSpaceError if no_room_left(error) else WarehouseError
                 remedy = "free some space and run again: what was written before is kept"
                 raise kind(f"the journal of model calls cannot be written: {error}", remedy=remedy) from error
             self._gathered.clear()

@@ -49,9 +49,9 @@ from synth_assets.storage.lock import POLL_S, FileLock
 SCHEMA_VERSION = 2
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 #: safetensors and torch raise errors of their own
-NO_SPACE_IN_WORDS = (
+_NO_SPACE_IN_WORDS = (
     "no space left", "disk quota exceeded", "file too large", "failed writing file", "os error 28", "disk is full",
 )  # fmt: skip
 
@@ -266,7 +266,14 @@ def _checked(name: str, pattern: re.Pattern[str]) -> str:
 def no_room_left(error: Exception) -> bool:
     """Whether this is how the system, or a library that writes files, says that a disk or a quota is full."""
     number = error.errno if isinstance(error, OSError) else None
-    return number in NO_SPACE or any(words in str(error).lower() for words in NO_SPACE_IN_WORDS)
+    return number in _NO_SPACE or any(words in str(error).lower() for words in _NO_SPACE_IN_WORDS)
+
+
+def room_failure(error: Exception, folder: Path) -> WarehouseSpaceError:
+    """What to raise for it where what was under way can be gone on with."""
+    remedy = "free some space and run again: it goes on from what was written before"
+    first_line = next(iter(str(error).splitlines()), type(error).__name__)
+    return WarehouseSpaceError(f"no room left to write in {folder}", value=first_line, remedy=remedy)
 
 
 def _write_failure(error: Exception, path: Path) -> WarehouseError:

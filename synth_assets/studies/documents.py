@@ -2,9 +2,9 @@
 
 <!-- study NAME: METRIC, METRIC by arm -->      one row a metric and arm, over all leaves
 <!-- study NAME: METRIC, METRIC by leaf -->     one row a leaf, one column a metric (and arm); so too `by step`
+<!-- end -->
 
 A figure that a study wrote as a whole number is a count, any other a share.
-<!-- end -->
 """
 
 import json

@@ -95,12 +95,10 @@ class RunningDemo:
 
         An engine lives for a part of the run only, so there the delay counts from its start.
         """
-        start = due = time.monotonic()
-        due += delay_s
-        if kind == "engine":
-            while not self._victims(kind) and self.process.poll() is None:
-                time.sleep(0.05)
-            due = time.monotonic() + delay_s
+        start = time.monotonic()
+        while kind == "engine" and not self._victims(kind) and self.process.poll() is None:
+            time.sleep(0.05)
+        due = time.monotonic() + delay_s
         while self.process.poll() is None:
             if time.monotonic() - start > timeout_s:
                 raise RuntimeError(f"the demo has not ended after {timeout_s:.0f} s")

@@ -13,7 +13,7 @@ from typing import Any
 from synth_assets.errors import Fault, TaxonomyError
 from synth_assets.records import BRANCHES
 from synth_assets.taxonomy.leaf import JudgedLeaf, judge_leaf
-from synth_assets.taxonomy.reading import LEAF_FILE, read_taxonomy, walk
+from synth_assets.taxonomy.reading import LEAF_FILE, Taxonomy, walk
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ def check_taxonomy(paths: Sequence[Path]) -> list[JudgedLeaf]:
     return [judged[file] for file in sorted(judged)]
 
 
-def diff_taxonomies(old: Path, new: Path) -> TaxonomyDiff:
+def diff_taxonomies(old: Taxonomy, new: Taxonomy) -> TaxonomyDiff:
     """What a run over `new` would do after one over `old`; leaves that cannot be read count as not there."""
-    before, after = ({leaf.leaf_path: leaf.leaf_node_id for leaf in read_taxonomy([root]).leaf_nodes} for root in (old, new))
+    before, after = ({leaf.leaf_path: leaf.leaf_node_id for leaf in taxonomy.leaf_nodes} for taxonomy in (old, new))
     return TaxonomyDiff(
         added=sorted(after.keys() - before.keys()),
         changed=sorted(path for path in after.keys() & before.keys() if after[path] != before[path]),

@@ -23,7 +23,6 @@ from synth_assets.records import content_id
 from synth_assets.taxonomy.document_text import UnreadableDocument, check_size
 
 FETCH_TIMEOUT_S = 600
-_COMMIT_FILE = "synth_assets_commit"
 _FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SAFE = (
     "core.hooksPath=/dev/null", "core.askPass=true", "core.sshCommand=ssh -oBatchMode=yes", "protocol.allow=never",
@@ -104,17 +103,13 @@ class GitSource:
         return _git(self._store, "cat-file", "blob", blob)
 
     def label(self, name: str) -> str:
-        return f"{name}@{self._commit[:12]}"
-
-    @cached_property
-    def _commit(self) -> str:
-        return (self._store / _COMMIT_FILE).read_text(encoding="ascii")
+        return f"{name}@{self.commit[:12]}"
 
     @cached_property
     def _files(self) -> dict[str, tuple[str, str, int]]:
         """name -> (mode, blob, bytes) of everything that is a file or a link."""
         files = {}
-        for entry in _git(self._store, "ls-tree", "-r", "-z", "--long", self._commit).decode("utf-8", "replace").split("\0"):
+        for entry in _git(self._store, "ls-tree", "-r", "-z", "--long", self.commit).decode("utf-8", "replace").split("\0"):
             about, _, path = entry.partition("\t")
             if path and about.split()[1] == "blob":
                 mode, _, blob, size = about.split()
@@ -128,7 +123,7 @@ class GitSource:
             raise self._failures[0]
         target = self.cache / content_id("repository", self.repo, self.commit)
         try:
-            if not (target / _COMMIT_FILE).is_file():
+            if not target.is_dir():
                 self._fetch_into(target)
         except OSError as error:
             raise UnreadableDocument(f"a repository cannot be kept: {error}", "make the warehouse writable") from error
@@ -148,7 +143,7 @@ class GitSource:
             self._fetch(fetched)
             os.rename(fetched, target)
         except OSError:
-            if not (target / _COMMIT_FILE).is_file():  # else another process was faster
+            if not target.is_dir():  # else another process was faster
                 raise
         finally:
             shutil.rmtree(fetched, ignore_errors=True)
@@ -159,7 +154,6 @@ class GitSource:
         found = _git(store, "rev-parse", "FETCH_HEAD^{commit}").decode().strip()
         if found != self.commit:
             raise UnreadableDocument(f"the repository gave commit {found}", "name a commit that it has")
-        (store / _COMMIT_FILE).write_text(found, encoding="ascii")
 
 
 def open_source(repo: str, commit: str, allowed: Sequence[str], cache: Path) -> DocumentSource | None:

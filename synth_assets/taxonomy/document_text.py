@@ -23,8 +23,7 @@ class UnreadableDocument(Exception):
 
 
 def document_text(name: str, content: bytes) -> str:
-    """Judged by the ending of its name. Raises UnreadableDocument: no bytes, too many, no UTF-8, no text in a PDF."""
-    check_size(len(content))
+    """Judged by the ending of its name. Raises UnreadableDocument: no UTF-8, no text in a PDF."""
     if name.lower().endswith(".pdf"):
         return _pdf_text(content)
     try:
@@ -35,6 +34,7 @@ def document_text(name: str, content: bytes) -> str:
 
 
 def check_size(num_bytes: int) -> None:
+    """Before the bytes are read. Raises UnreadableDocument."""
     if not 0 < num_bytes <= MAX_DOCUMENT_BYTES:
         remedy = f"a document has 1 to {MAX_DOCUMENT_BYTES} bytes; split it or leave it out"
         raise UnreadableDocument(f"a document has {num_bytes} bytes", remedy)

@@ -4,13 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
 from small_run import Undisturbed
+from ui import wait_for
 
 from synth_assets.storage import open_journal
 from synth_assets.studies.killing import Damage, RunningDemo, damage
@@ -34,7 +33,7 @@ time.sleep(float(sys.argv[2]))
 def test_two_runs_at_once_and_a_reader_that_holds_the_snapshot(tmp_path: Path, undisturbed: Undisturbed) -> None:
     warehouse = tmp_path / "shared"
     both = [RunningDemo(undisturbed.recipe, warehouse), RunningDemo(undisturbed.recipe, warehouse)]
-    _wait_for(lambda: _holds_table(warehouse / "snapshot.duckdb", "seed_examples"))
+    wait_for("the first tables", lambda: _holds_table(warehouse / "snapshot.duckdb", "seed_examples"), 120, 0.05)
     with duckdb.connect(warehouse / "snapshot.duckdb", read_only=True) as reader:
         before = reader.sql("SELECT count(*) FROM seed_examples").fetchall()
         for demo in both:
@@ -60,7 +59,7 @@ def test_a_read_only_warehouse_a_full_disk_a_signal_a_held_database_and_a_clock_
     assert "the journal of model calls cannot be written" in said and "free some space and run again" in said
 
     demo, size = RunningDemo(undisturbed.recipe, warehouse), _journal_size(warehouse)
-    _wait_for(lambda: _journal_size(warehouse) > size)
+    wait_for("the first answers", lambda: _journal_size(warehouse) > size, 120, 0.05)
     demo.process.send_signal(signal.SIGTERM)
     said = _failing(demo)
     assert "interrupted" in said and "go on" in said
@@ -71,7 +70,7 @@ def test_a_read_only_warehouse_a_full_disk_a_signal_a_held_database_and_a_clock_
     (warehouse / "demo.log").unlink()
     clock = {"PYTHONPATH": str(Path(__file__).parent / "clock"), "CLOCK_IS_SET_BACK_WHEN": str(warehouse / "set_back")}
     demo = RunningDemo(undisturbed.recipe, warehouse, environment=clock)
-    _wait_for((warehouse / "demo.log").exists)  # from here on the run is under way
+    wait_for("the run", (warehouse / "demo.log").exists, 120, 0.05)  # from here on the run is under way
     (warehouse / "set_back").touch()
     shell = subprocess.Popen([sys.executable, "-c", HOLD, str(warehouse / "synth_assets.duckdb"), "8"])
     assert "finished" in demo.finish() and shell.wait() == 0
@@ -116,10 +115,3 @@ def _holds_table(file: Path, name: str) -> bool:
 
 def _tables_of(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {row[0] for row in connection.sql("SELECT table_name FROM duckdb_tables()").fetchall()}
-
-
-def _wait_for(condition: Callable[[], bool], timeout_s: float = 120) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -60,12 +60,12 @@ def runs(address: str) -> list[dict[str, Any]]:
     return rows
 
 
-def wait_for(what: str, is_so: Any, timeout_s: float = 800.0) -> None:
+def wait_for(what: str, is_so: Any, timeout_s: float = 800.0, poll_s: float = 1.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not is_so():
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} has not come about within {timeout_s:.0f} s")
-        time.sleep(1.0)
+        time.sleep(poll_s)
 
 
 def _wait_until_loaded(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

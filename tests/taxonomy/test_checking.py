@@ -11,7 +11,7 @@ from made_taxonomy import PUBLIC, knowledge, put, skill
 
 from synth_assets.cli import cli
 from synth_assets.errors import TaxonomyError
-from synth_assets.taxonomy import check_json, check_taxonomy, diff_taxonomies, tree_text
+from synth_assets.taxonomy import check_json, check_taxonomy, diff_taxonomies, read_taxonomy, tree_text
 
 
 def check(*arguments: str) -> tuple[int, str]:
@@ -113,7 +113,7 @@ def test_a_diff_names_leaves_and_what_they_would_cost(tmp_path: Path) -> None:
     put(new, "compositional_skills/added", grounded)
     commented = new / "compositional_skills/same/qna.yaml"
     commented.write_text("# a comment\n" + commented.read_text(encoding="utf-8"), encoding="utf-8")
-    found = diff_taxonomies(old, new)
+    found = diff_taxonomies(read_taxonomy([old]), read_taxonomy([new]))
     assert (found.added, found.changed, found.removed) == (
         ["compositional_skills/added"], ["compositional_skills/changed"], ["compositional_skills/gone"],
     )  # fmt: skip

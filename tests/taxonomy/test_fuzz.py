@@ -88,12 +88,6 @@ def blow_ups() -> Iterator[bytes]:
     yield keys
     yield b"? " + b"k" * 300_000 + b"\n: v\n" + b"k" * 100_000 + b": v\n"
     yield b'"\\e[2J\\nx": 1\nversion: 3\n'
-    keys = b"? &a0 [x, x, x, x, x, x, x, x, x, x]\n: v\n"
-    for level in range(1, 10):
-        keys += b"? &a%d [%s]\n: v\n" % (level, b", ".join([b"*a%d" % (level - 1)] * 10))
-    yield keys
-    yield b"? " + b"k" * 300_000 + b"\n: v\n" + b"k" * 100_000 + b": v\n"
-    yield b'"\\e[2J\\nx": 1\nversion: 3\n'
     yield b"\xef\xbb\xbf" * 10
     yield b"\x00" * 100_000
     yield b""
