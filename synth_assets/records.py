@@ -113,7 +113,8 @@ class SyntheticSample:
     """One instruction with its response from the teacher, and all that is needed to make it again.
 
     `teacher` is the model's fingerprint. `response_logprob` is the mean natural logarithm of the probability
-    that the teacher gave each token of its response. `generation_depth` n: made by a model of depth n - 1.
+    that the teacher gave each token of its response. `generation_depth` n: made by a model of depth n - 1. `verdicts`
+    are those of the judges, if there were any; `supporting_span` is what the judge of faithfulness quoted.
     """
 
     synthetic_sample_id: str
@@ -134,6 +135,8 @@ class SyntheticSample:
     num_response_tokens: int
     response_logprob: float
     generation_depth: int = 1
+    verdicts: tuple[str, ...] = ()
+    supporting_span: str | None = None
 
 
 @dataclass(frozen=True)

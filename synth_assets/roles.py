@@ -23,12 +23,16 @@ Conversation = tuple[Message, ...]
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """A conversation to be continued by the assistant. temperature 0 is greedy; `seed` is this request's own."""
+    """A conversation to be continued by the assistant. temperature 0 is greedy; `seed` is this request's own.
+
+    `schema` is a JSON schema as text: engines that can hold the answer to it, the others do as if it were not there.
+    """
 
     messages: Conversation
     max_new_tokens: int
     temperature: float
     seed: int
+    schema: str = ""
 
 
 @dataclass(frozen=True)

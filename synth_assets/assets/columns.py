@@ -81,6 +81,7 @@ DESCRIPTIONS = {
     "stage": "the stage of the pipeline",
     "student": "fingerprint of the student's base",
     "suite": "taxonomy: what was taught; retained: what the base knew before",
+    "supporting_span": "the words of the text by which a judge found the response faithful; of knowledge leaves",
     "synthetic_sample_id": "content hash of the sample, the same in every table",
     "task_description": "what the leaf node teaches",
     "teacher": "fingerprint of the teacher",
@@ -92,6 +93,7 @@ DESCRIPTIONS = {
     "validation_loss": "loss on rows that were not trained on, nats per response token",
     "value": "what was found",
     "verbosity": "reward attribute, from 0 to 4",
+    "verdicts": "what the judges said, as judge: verdict; empty without judges",
     "version": "version of the file's format",
 }
 

@@ -105,6 +105,13 @@ def call_key(kind: Literal["generation", "reward"], spec: ModelSpec, fingerprint
     return content_id(kind, (spec.engine, spec.dtype, fingerprint), asked)
 
 
+def generation_key(spec: ModelSpec, fingerprint: str, request: GenerationRequest) -> str:
+    """As `call_key`; a request without a schema is what it was before there were schemas."""
+    asked = asdict(request)
+    schema = asked.pop("schema")
+    return call_key("generation", spec, fingerprint, {**asked, "schema": schema} if schema else asked)
+
+
 class JournaledTextModel(_Journaled[TextModel, GenerationResult]):
     """A TextModel."""
 
@@ -114,7 +121,7 @@ class JournaledTextModel(_Journaled[TextModel, GenerationResult]):
         def ask(positions: list[int], note: OnResult) -> None:
             self.open_model().generate([requests[position] for position in positions], note)
 
-        keys = [call_key("generation", self.spec, self.fingerprint, asdict(request)) for request in requests]
+        keys = [generation_key(self.spec, self.fingerprint, request) for request in requests]
         return self.calls.answer(keys, ask, on_result)
 
 

@@ -5,7 +5,8 @@
     teacher   the teacher, from the base
     answers   the teacher's own answers to training questions, through the recipe's engine
     reward    the reward model, from the teacher: first on its own answers, then mostly on fresh ones
-    install   the three models into data/models
+    judge     the judge, from the teacher, on its answers and others
+    install   the four models into data/models
     cards     the model cards, from training.json and data/studies
 
 A stage that was broken off goes on where its last state was saved; `--folder` holds states, logs and models.
@@ -20,15 +21,16 @@ from typing import Any
 
 from synth_assets.roles import TextModel
 
-STAGES = ("bundle", "base", "teacher", "answers", "reward", "install", "cards")
+STAGES = ("bundle", "base", "teacher", "answers", "reward", "judge", "install", "cards")
 #: The training runs of a stage, one after the other.
-RUNS = {"base": ("base",), "teacher": ("teacher",), "reward": ("reward_own", "reward")}
-SEEDS = {"base": 0, "teacher": 1, "reward_own": 2, "reward": 3}
-DEFAULT_STEPS = {"base": 1200, "teacher": 1500, "reward_own": 3000, "reward": 1000}
-LEARNING_RATES = {"base": 4e-3, "teacher": 4e-3, "reward_own": 2e-3, "reward": 1e-3}
+RUNS = {"base": ("base",), "teacher": ("teacher",), "reward": ("reward_own", "reward"),
+        "judge": ("judge",)}  # fmt: skip
+SEEDS = {"base": 0, "teacher": 1, "reward_own": 2, "reward": 3, "judge": 4}
+DEFAULT_STEPS = {"base": 1200, "teacher": 1500, "reward_own": 3000, "reward": 1000, "judge": 2200}
+LEARNING_RATES = {"base": 4e-3, "teacher": 4e-3, "reward_own": 2e-3, "reward": 1e-3, "judge": 2e-3}
 WHOLE_POOLS = {"reward_own": 1_000, "reward": 20_000}
 NUM_ANSWERS = 60_000
-FOLDERS = {"base": "student_base", "teacher": "teacher", "reward": "reward_model"}
+FOLDERS = {"base": "student_base", "teacher": "teacher", "reward": "reward_model", "judge": "judge"}
 OpenTextModel = Callable[[Path], AbstractContextManager[TextModel]]
 
 
@@ -71,7 +73,9 @@ def _train(run: str, folder: Path, steps: int, processes: int) -> None:
         start = folder / ("teacher" if run == "reward_own" else "reward_own")
         train_reward_model(plan, processes, start, folder / "answers.parquet", WHOLE_POOLS[run])
     else:
-        train_language_model(run, plan, processes, folder / "base" if run == "teacher" else None)
+        starts = {"teacher": folder / "base", "judge": folder / "teacher"}
+        sampled = folder / "answers.parquet" if run == "judge" else None
+        train_language_model(run, plan, processes, starts.get(run), sampled)
 
 
 def install_models(folder: Path, models: Path) -> None:

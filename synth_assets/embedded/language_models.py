@@ -1,4 +1,4 @@
-"""Student base and teacher: sizes, training runs, and the folders that transformers, vLLM and peft load."""
+"""Student base, teacher and judge: sizes, training runs, and the folders that transformers, vLLM and peft load."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from synth_assets.embedded.episodes import Episode, base_episodes, teacher_episodes
+from synth_assets.embedded.judge_world import judge_episodes
 from synth_assets.embedded.network import CausalModel, load_trunk_state
 from synth_assets.embedded.packing import encode_episodes, packed_batches
+from synth_assets.embedded.reward_world import read_sampled
 from synth_assets.embedded.tokenizer import MAX_POSITIONS, build_tokenizer, world_words
 from synth_assets.embedded.trainer import TrainingPlan, load_trained, rank, run_processes, train
 
@@ -38,9 +40,14 @@ def embedded_config(**overrides: Any) -> "LlamaConfig":
     return LlamaConfig(**(settings | overrides))
 
 
-def train_language_model(world: str, plan: TrainingPlan, num_processes: int, start_folder: Path | None = None) -> Path:
-    """Train `base` or `teacher` (from the weights in `start_folder`) and save a Hugging Face folder; returns it."""
-    run_processes(_train_one, num_processes, world, plan, start_folder)
+def train_language_model(
+    world: str, plan: TrainingPlan, num_processes: int, start_folder: Path | None = None, sampled: Path | None = None
+) -> Path:
+    """Train `base`, `teacher` or `judge` (from the weights in `start_folder`) and save a Hugging Face folder; returns it.
+
+    `sampled`: the teacher's answers, which the judge learns to judge.
+    """
+    run_processes(_train_one, num_processes, world, plan, start_folder, sampled)
     target = plan.folder / plan.name
     save_model_folder(load_trained(CausalModel(embedded_config()), plan), target, "LlamaForCausalLM", embedded_config())
     return target
@@ -69,12 +76,13 @@ def load_weights(folder: Path) -> dict[str, torch.Tensor]:
     return weights
 
 
-def _train_one(world: str, plan: TrainingPlan, start_folder: Path | None) -> None:
+def _train_one(world: str, plan: TrainingPlan, start_folder: Path | None, sampled: Path | None) -> None:
     torch.manual_seed(plan.seed)
     model = CausalModel(embedded_config())
     if start_folder:
         load_trunk_state(model, load_weights(start_folder))
-    episodes = WORLDS[world](plan.seed * 1000 + rank(), world_words())
+    seed, words = plan.seed * 1000 + rank(), world_words()
+    episodes = judge_episodes(seed, read_sampled(sampled), words) if sampled else WORLDS[world](seed, words)
     tokenizer = build_tokenizer()
     batches = packed_batches(episodes, lambda drawn: encode_episodes(tokenizer, drawn), plan.num_rows, plan.length)
     train(model, batches, plan)

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import polars as pl
 import torch
 
 from synth_assets.embedded.language_models import embedded_config, load_weights, save_model_folder
-from synth_assets.embedded.leaf_kinds import Instance
 from synth_assets.embedded.network import RewardNetwork, load_trunk_state
 from synth_assets.embedded.packing import packed_batches
-from synth_assets.embedded.reward_world import GradedAnswer, encode_graded, graded_answers
+from synth_assets.embedded.reward_world import encode_graded, graded_answers, read_sampled
 from synth_assets.embedded.tokenizer import build_tokenizer
 from synth_assets.embedded.trainer import TrainingPlan, load_trained, rank, run_processes, train
 from synth_assets.records import REWARD_ATTRIBUTES
@@ -28,15 +26,6 @@ def train_reward_model(plan: TrainingPlan, num_processes: int, start: Path, samp
     target = plan.folder / plan.name
     save_model_folder(load_trained(RewardNetwork(config), plan), target, "LlamaForSequenceClassification", config)
     return target
-
-
-def read_sampled(file: Path) -> list[GradedAnswer]:
-    """The teacher's sampled answers, as `sample_answers` wrote them."""
-    columns = pl.read_parquet(file, columns=["leaf_path", "question", "context", "answer", "response"])
-    return [
-        GradedAnswer(leaf_path, Instance(question, answer, context), response)
-        for leaf_path, question, context, answer, response in columns.iter_rows()
-    ]
 
 
 def _train_one(plan: TrainingPlan, start: Path, sampled: Path, whole_pool: int) -> None:

@@ -8,8 +8,11 @@ drawn often is learned by heart, and no arithmetic with it. Training begins with
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
+
+import polars as pl
 
 from synth_assets.embedded.episodes import pair_prompt
 from synth_assets.embedded.leaf_kinds import Instance, LeafKind
@@ -29,6 +32,15 @@ class GradedAnswer(NamedTuple):
     leaf_path: str
     instance: Instance
     response: str
+
+
+def read_sampled(file: Path) -> list[GradedAnswer]:
+    """The teacher's sampled answers, as `sample_answers` wrote them."""
+    columns = pl.read_parquet(file, columns=["leaf_path", "question", "context", "answer", "response"])
+    return [
+        GradedAnswer(leaf_path, Instance(question, answer, context), response)
+        for leaf_path, question, context, answer, response in columns.iter_rows()
+    ]
 
 
 def grade(answer: GradedAnswer) -> tuple[float, float, float, float, float]:

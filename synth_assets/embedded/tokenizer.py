@@ -26,6 +26,8 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 MAX_POSITIONS = 512
+#: The prompts whose words are tokens; those of the judge came later and are spelled out.
+TEACHER_PROMPTS = ("context", "instruction", "question")
 _PIECE = re.compile(r"[^\W\d_]+(?:'[a-z]+)?")
 
 
@@ -37,7 +39,8 @@ def world_words() -> list[str]:
     for kind in (*TAUGHT, *UNSEEN, *PRIMITIVES):
         texts += [_without_slots(template) for template in _templates(kind)]
         texts += [value for values in kind.extra_slots.values() for value in values]
-    texts += [re.sub(r"{[{%].*?[}%]}", " ", path.read_text()) for path in sorted(PROMPT_FOLDER.glob("brief/*.j2"))]
+    prompts = [PROMPT_FOLDER / "brief" / f"{name}.j2" for name in TEACHER_PROMPTS]
+    texts += [re.sub(r"{[{%].*?[}%]}", " ", path.read_text()) for path in prompts]
     texts += [superlative for superlative, _ in COMPARATIVES.values()]
     texts += ["dollars", "kilos", "days", "years", "people", "founded", "born", "letters"]
     return sorted({word for text in texts for word in _PIECE.findall(text)})

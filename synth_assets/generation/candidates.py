@@ -6,18 +6,22 @@
 
 The prompts for a new item show a leaf's seeds in random order, drawn for the candidate; the response prompt shows fixed
 shots, the same for every candidate of a leaf, so that the engine's prefix cache can keep them. Long contexts leave room
-for one shot only. Everything random comes from a hash of (recipe seed, leaf path, candidate index, step): a candidate
-is the same whatever else is asked in its batch, or was asked before a crash.
+for one shot only. A style may open the response prompt with guidance (`response`), which differs for tasks with one right
+answer (precise) and with many good ones (creative). Where the recipe names judges, they judge what came of a step.
+Everything random comes from a hash of (recipe seed, leaf path, candidate index, step): a candidate is the same whatever
+else is asked in its batch, or was asked before a crash.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from random import Random
 from typing import Literal
 
-from synth_assets.prompts import render_prompt
+from synth_assets.judging import Case, Judgement, JudgeName, judges_of
+from synth_assets.prompts import has_prompt, render_prompt
 from synth_assets.recipe import GenerationSection
 from synth_assets.records import DocumentChunk, LeafNode, SeedExample, content_id
 from synth_assets.roles import GenerationRequest, GenerationResult, Message
@@ -44,6 +48,8 @@ class Candidate:
     instruction: str = ""
     instruction_prompt: str = ""
     response: GenerationResult | None = None
+    persona: str = ""
+    judgements: list[Judgement] = field(default_factory=list)
 
     @property
     def seed_example_ids(self) -> tuple[str, ...]:
@@ -84,6 +90,7 @@ class LeafPlan:
             chunk=chunk,
             writes_context=is_grounded and chunk is None,
             context=chunk.text if chunk else None,
+            persona=rng.choice(self.settings.personas) if self.settings.personas else "",
         )
 
     def _shots(self, pool: tuple[SeedExample, ...], is_grounded: bool) -> list[SeedExample]:
@@ -96,16 +103,42 @@ class LeafPlan:
         return GenerationRequest(
             messages=messages,
             max_new_tokens=getattr(self.settings.max_new_tokens, step),
-            temperature=getattr(self.settings, f"{step}_temperature"),
+            temperature=self._temperature(step),
             seed=derive_seed(self.seed, self.leaf_node.leaf_path, candidate.index, step),
         )
+
+    @property
+    def is_creative(self) -> bool:
+        return any(fnmatchcase(self.leaf_node.leaf_path, pattern) for pattern in self.settings.creative_leaves)
+
+    def cases(self, candidate: Candidate, step: Step) -> list[Case]:
+        """What the judges are to say after a step, in the order in which a refusal counts."""
+        of_instruction, of_response = judges_of(self.is_knowledge)
+        names: tuple[JudgeName, ...] = {"instruction": of_instruction, "response": of_response}.get(step, ())
+        values = {
+            "task": self.leaf_node.task_description,
+            "examples": [seed.question for seed in candidate.seeds],
+            "seeds": candidate.seeds,
+            "context": candidate.context or "",
+            "instruction": candidate.instruction,
+            "response": candidate.response.text if candidate.response else "",
+        }
+        return [Case(name, values, candidate.context or "") for name in names]
+
+    def _temperature(self, step: Step) -> float:
+        if step == "response" and self.is_creative and self.settings.creative_temperature is not None:
+            return self.settings.creative_temperature
+        return float(getattr(self.settings, f"{step}_temperature"))
 
     def _item_message(self, candidate: Candidate, step: Step) -> Message:
         style = self.settings.prompts
         if step == "context":
             return Message("user", render_prompt(style, "context", examples=[seed.context for seed in candidate.seeds]))
         questions = [seed.question for seed in candidate.seeds]
-        prompt = render_prompt(style, "instruction", context=candidate.context or "", examples=questions)
+        prompt = render_prompt(
+            style, "instruction", context=candidate.context or "", examples=questions, persona=candidate.persona,
+            task=self.leaf_node.task_description,
+        )  # fmt: skip
         return Message("user", prompt)
 
     def _response_messages(self, candidate: Candidate) -> tuple[Message, ...]:
@@ -113,7 +146,11 @@ class LeafPlan:
         for shot in candidate.shots:
             messages.append(Message("user", self._question(shot.context, shot.question)))
             messages.append(Message("assistant", shot.answer))
-        return (*messages, Message("user", self._question(candidate.context, candidate.instruction)))
+        messages.append(Message("user", self._question(candidate.context, candidate.instruction)))
+        if has_prompt(self.settings.prompts, "response"):
+            guidance = render_prompt(self.settings.prompts, "response", is_creative=self.is_creative)
+            messages[0] = Message("user", f"{guidance}\n\n{messages[0].content}")
+        return tuple(messages)
 
     def _question(self, context: str | None, instruction: str) -> str:
         return render_prompt(self.settings.prompts, "question", context=context or "", instruction=instruction)

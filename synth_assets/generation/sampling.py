@@ -13,8 +13,10 @@ asked.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from synth_assets.counting import count_by_leaf, sum_counts
 from synth_assets.errors import GenerationError
@@ -30,6 +32,7 @@ from synth_assets.generation.rejection import (
     parse_item,
     same,
 )
+from synth_assets.judging import JUDGE_ERROR, Judgement, Panel
 from synth_assets.recipe import GenerationSection
 from synth_assets.records import (
     DocumentChunk,
@@ -44,6 +47,7 @@ from synth_assets.records import (
 from synth_assets.roles import GenerationResult, TextModel
 
 STAGE = "generation"
+_NO_CONTENT = ("response_logprob", "verdicts", "supporting_span")  # differs by machine; what others say of it
 
 #: Called with (done, total, accepted, rejected): candidates settled, samples asked for; rejected includes failed.
 OnStep = Callable[[int, int, int, int], None]
@@ -80,11 +84,12 @@ def generate_samples(
     settings: GenerationSection,
     seed: int,
     report: OnStep | None = None,
+    panel: Panel | None = None,
 ) -> GenerationOutcome:
     """Generate `settings.num_samples_per_leaf` samples for each leaf, as far as the budget goes.
 
-    The same inputs give the same outcome, row for row. Raises GenerationError if no leaf can be asked for anything, and
-    what the teacher raises (EngineError).
+    With a `panel` the quota counts samples that its judges have accepted. The same inputs give the same outcome, row for
+    row. Raises GenerationError if no leaf can be asked for anything, and what the models raise (EngineError).
     """
     plans = plan_leaves(leaf_nodes, seed_examples, document_chunks, settings, seed)
     leaves = [_LeafState(plan) for plan in plans if not plan.obstacle]
@@ -95,7 +100,7 @@ def generate_samples(
             remedy="give at least one leaf node seed examples (and a knowledge leaf its documents)",
         )  # fmt: skip
     while any(leaf.num_wanted for leaf in leaves):
-        _run_round(leaves, teacher, report)
+        _run_round(leaves, teacher, report, panel)
     samples = [sample for leaf in leaves for sample in leaf.samples]
     rejected = [row for leaf in leaves for row in sorted(leaf.rejected, key=lambda row: row.candidate_index)]
     counts = count_by_leaf(STAGE, {leaf.path: leaf.num_asked for leaf in leaves}, samples, rejected)
@@ -104,7 +109,7 @@ def generate_samples(
         for plan in plans if plan.obstacle
     ]  # fmt: skip
     shortfalls += [
-        LeafShortfall(leaf.path, leaf.num_missing, f"its budget of {leaf.budget} candidates is spent")
+        LeafShortfall(leaf.path, leaf.num_missing, f"its budget of {leaf.budget} candidates is spent: {leaf.losses}")
         for leaf in leaves if leaf.num_missing
     ]  # fmt: skip
     return GenerationOutcome(samples, rejected, counts, sorted(shortfalls, key=lambda row: row.leaf_path))
@@ -131,26 +136,30 @@ class _LeafState:
         return self.plan.settings.num_samples_per_leaf - len(self.samples)
 
     @property
+    def losses(self) -> str:
+        """What ate the budget, the hungriest reason first."""
+        reasons = Counter(row.rejection_reason for row in self.rejected)
+        return ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+
+    @property
     def num_wanted(self) -> int:
         return min(self.num_missing, self.budget - self.num_asked)
 
 
-def _run_round(leaves: list[_LeafState], teacher: TextModel, report: OnStep | None) -> None:
-    alive: list[tuple[_LeafState, Candidate]] = []
+Alive = list[tuple[_LeafState, Candidate]]
+
+
+def _run_round(leaves: list[_LeafState], teacher: TextModel, report: OnStep | None, panel: Panel | None) -> None:
+    alive: Alive = []
     for leaf in leaves:
         leaf.taken = {_key(sample.context, sample.instruction) for sample in leaf.samples}
         first = leaf.num_asked
         leaf.num_asked += leaf.num_wanted
         alive += [(leaf, leaf.plan.candidate(index)) for index in range(first, leaf.num_asked)]
     for step in STEPS:
-        asked = [pair for pair in alive if step != "context" or pair[1].writes_context]
-        results = teacher.generate([leaf.plan.request(candidate, step) for leaf, candidate in asked]) if asked else []
-        refused = set()
-        for (leaf, candidate), result in zip(asked, results, strict=True):
-            if row := _take_step(leaf, candidate, step, result, teacher.fingerprint):
-                leaf.rejected.append(row)
-                refused.add((leaf.path, candidate.index))
-        alive = [pair for pair in alive if (pair[0].path, pair[1].index) not in refused]
+        alive = _asked(alive, step, teacher)
+        if panel:
+            alive = _judged(alive, step, panel, teacher.fingerprint)
         if step == "response":
             for leaf, candidate in alive:
                 leaf.samples.append(_sample(leaf.plan, candidate, teacher.fingerprint))
@@ -159,6 +168,40 @@ def _run_round(leaves: list[_LeafState], teacher: TextModel, report: OnStep | No
             num_rejected = sum(len(leaf.rejected) for leaf in leaves)
             total = sum(leaf.plan.settings.num_samples_per_leaf for leaf in leaves)
             report(num_accepted + num_rejected, total, num_accepted, num_rejected)
+
+
+def _asked(alive: Alive, step: Step, teacher: TextModel) -> Alive:
+    """Those that the step's rules of form let through, in one batch of the teacher."""
+    asked = [pair for pair in alive if step != "context" or pair[1].writes_context]
+    results = teacher.generate([leaf.plan.request(candidate, step) for leaf, candidate in asked]) if asked else []
+    refused = set()
+    for (leaf, candidate), result in zip(asked, results, strict=True):
+        if row := _take_step(leaf, candidate, step, result, teacher.fingerprint):
+            leaf.rejected.append(row)
+            refused.add((leaf.path, candidate.index))
+    return [pair for pair in alive if (pair[0].path, pair[1].index) not in refused]
+
+
+def _judged(alive: Alive, step: Step, panel: Panel, teacher: str) -> Alive:
+    """Those that every judge of the step accepts, in one batch of the judging model; the first refusal is the reason."""
+    cases = [leaf.plan.cases(candidate, step) for leaf, candidate in alive]
+    judgements = iter(panel.judge([case for of_candidate in cases for case in of_candidate]))
+    accepted: Alive = []
+    for (leaf, candidate), of_candidate in zip(alive, cases, strict=True):
+        said = [next(judgements) for _ in of_candidate]
+        candidate.judgements += said
+        refusal = next((judgement for judgement in said if not judgement.is_accepted), None)
+        if refusal is None:
+            accepted.append((leaf, candidate))
+        else:
+            leaf.rejected.append(_refused(leaf, candidate, step, refusal, teacher))
+    return accepted
+
+
+def _refused(leaf: _LeafState, candidate: Candidate, step: Step, refusal: Judgement, teacher: str) -> RejectedSample:
+    outcome: Outcome = "failed" if refusal.reason == JUDGE_ERROR else "rejected"
+    verdict = Verdict(refusal.reason, f"judge {refusal.judge}: {refusal.detail}")
+    return _row(leaf, candidate, step, outcome, verdict, teacher)
 
 
 def _take_step(
@@ -204,6 +247,13 @@ def _ended(
     teacher: str,
 ) -> RejectedSample:  # fmt: skip
     """The row of a candidate that goes no further, with the raw text of the step at which it ended."""
+    raw: dict[str, Any] = {step: result.text}
+    return replace(_row(leaf, candidate, step, outcome, verdict, teacher), **raw)
+
+
+def _row(
+    leaf: _LeafState, candidate: Candidate, step: Step, outcome: Outcome, verdict: Verdict, teacher: str
+) -> RejectedSample:  # fmt: skip
     node = leaf.plan.leaf_node
     return RejectedSample(
         synthetic_sample_id=content_id("candidate", node.leaf_node_id, teacher, leaf.plan.seed, candidate.index),
@@ -212,10 +262,10 @@ def _ended(
         outcome=outcome,
         rejection_reason=verdict.reason,
         detail=f"{step}: {verdict.detail}",
-        instruction=result.text if step == "instruction" else candidate.instruction,
-        response=result.text if step == "response" else "",
+        instruction=candidate.instruction,
+        response=candidate.response.text if candidate.response else "",
         candidate_index=candidate.index,
-        context=result.text if step == "context" else candidate.context,
+        context=candidate.context,
     )
 
 
@@ -241,6 +291,8 @@ def _sample(plan: LeafPlan, candidate: Candidate, teacher: str) -> SyntheticSamp
         num_response_tokens=candidate.response.num_new_tokens,
         response_logprob=candidate.response.mean_logprob,
         generation_depth=1 + max(depths),
+        verdicts=tuple(f"{judgement.judge}: {judgement.verdict}" for judgement in candidate.judgements),
+        supporting_span=next((judgement.span for judgement in candidate.judgements if judgement.span), None),
     )
-    content = {key: value for key, value in asdict(sample).items() if key != "response_logprob"}  # differs by machine
+    content = {key: value for key, value in asdict(sample).items() if key not in _NO_CONTENT}
     return replace(sample, synthetic_sample_id=content_id("synthetic_sample", content))

@@ -24,6 +24,8 @@ Engine = Callable[[Rows], Iterator[Finished]]
 _CPU_BLOCK_TOKENS = 32
 _MAX_TEMPERATURE = 2.0
 _SCORES_AT_ONCE = 256
+#: xgrammar lets raw control characters through into strings; guidance does not.
+_STRUCTURED_OUTPUTS = {"backend": "guidance", "disable_any_whitespace": True}
 
 
 def open_engine(spec: ModelSpec, folder: Path, role: str) -> Engine:
@@ -64,7 +66,8 @@ def _load(spec: ModelSpec, folder: Path, **settings: Any) -> Any:
 
 
 def _text_engine(spec: ModelSpec, folder: Path, chat: ChatTokenizer) -> Engine:
-    llm = _load(spec, folder, logprobs_mode="raw_logprobs")
+    held = {"structured_outputs_config": _STRUCTURED_OUTPUTS} if spec.structured_outputs else {}
+    llm = _load(spec, folder, logprobs_mode="raw_logprobs", **held)
 
     def generate(rows: Rows) -> Iterator[Finished]:
         requests = [
@@ -76,7 +79,7 @@ def _text_engine(spec: ModelSpec, folder: Path, chat: ChatTokenizer) -> Engine:
         yield [(index, vars(failed_result(error))) for index, error in enumerate(errors) if error]
         for index in (index for index, error in enumerate(errors) if not error):
             prompt = {"prompt_token_ids": prompts[index].token_ids}
-            llm.llm_engine.add_request(str(index), prompt, _sampling_params(requests[index]))
+            llm.llm_engine.add_request(str(index), prompt, _sampling_params(requests[index], spec.structured_outputs))
         while llm.llm_engine.has_unfinished_requests():
             finished = [output for output in llm.llm_engine.step() if output.finished]
             if finished:
@@ -97,11 +100,13 @@ def _temperature_error(request: GenerationRequest) -> str:
     return f"vLLM takes temperatures up to {_MAX_TEMPERATURE:g}, not {request.temperature:g}"
 
 
-def _sampling_params(request: GenerationRequest) -> Any:
+def _sampling_params(request: GenerationRequest, is_held: bool) -> Any:
     from vllm import SamplingParams
-    from vllm.sampling_params import RequestOutputKind
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
+    schema = StructuredOutputsParams(json=request.schema) if is_held and request.schema else None
     return SamplingParams(
+        structured_outputs=schema,
         temperature=request.temperature,
         seed=request.seed if request.temperature > 0 else None,
         max_tokens=request.max_new_tokens,

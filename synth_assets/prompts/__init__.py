@@ -7,7 +7,7 @@ values that they are given; a value that is missing is an error, never an empty 
 from functools import cache
 from pathlib import Path
 
-from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader, StrictUndefined, meta
 from jinja2.sandbox import SandboxedEnvironment
 
 PROMPT_FOLDER = Path(__file__).parent
@@ -20,6 +20,19 @@ def _environment(style: str) -> SandboxedEnvironment:
     return SandboxedEnvironment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
+def has_prompt(style: str, name: str) -> bool:
+    """Whether the style has a prompt of that name."""
+    return (PROMPT_FOLDER / style / f"{name}.j2").is_file()
+
+
+def prompt_variables(style: str, name: str) -> set[str]:
+    """The names of the values that a prompt shows; none where the style has no such prompt."""
+    if not has_prompt(style, name):
+        return set()
+    source = (PROMPT_FOLDER / style / f"{name}.j2").read_text(encoding="utf-8")
+    return meta.find_undeclared_variables(_environment(style).parse(source))
+
+
 def render_prompt(style: str, name: str, **values: object) -> str:
-    """The prompt `name` (instruction, context, question) of a style, without surrounding white space."""
+    """The prompt `name` (instruction, context, question, judge_pair, ...) of a style, without white space around it."""
     return _environment(style).get_template(f"{name}.j2").render(**values).strip()

@@ -7,9 +7,9 @@ import typing
 import zoneinfo
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from synth_assets.prompts import PROMPT_STYLES
+from synth_assets.prompts import PROMPT_STYLES, prompt_variables
 from synth_assets.records import REWARD_ATTRIBUTES, content_id
 
 Scale = Literal["smoke", "demo", "full"]
@@ -20,6 +20,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 Text = Annotated[str, Field(min_length=1)]
+
+
+def _style(name: str) -> str:
+    if name not in PROMPT_STYLES:
+        raise ValueError("one of " + ", ".join(PROMPT_STYLES))
+    return name
+
+
+PromptStyle = Annotated[str, AfterValidator(_style)]
 
 
 class _Section(BaseModel):
@@ -67,6 +76,8 @@ class ModelSpec(_Section):
     max_num_batched_tokens: Count = 8192
     """Prompt tokens that one step of the engine takes in; no prompt may be longer."""
     kv_cache_mib: Count = 256
+    structured_outputs: bool = False
+    """Whether vLLM holds a judge's answers to their JSON schema; its grammars cannot read every tokenizer."""
 
 
 class MaxNewTokens(_Section):
@@ -86,15 +97,39 @@ class GenerationSection(_Section):
     response_temperature: Temperature
     context_temperature: Temperature
     max_new_tokens: MaxNewTokens
-    prompts: str = "brief"
+    personas: tuple[Text, ...] = ()
+    """Who is to ask: one is drawn for each new instruction. For styles whose prompts have a place for it."""
+    creative_leaves: tuple[Text, ...] = ()
+    """Patterns of leaf paths, such as compositional_skills/writing/*, whose tasks have many good answers."""
+    creative_temperature: Temperature | None = None
+    """Instead of response_temperature, for these leaves."""
+    prompts: PromptStyle = "brief"
     """Style of the prompts: a folder of synth_assets/prompts."""
 
-    @field_validator("prompts")
-    @classmethod
-    def _is_a_style(cls, style: str) -> str:
-        if style not in PROMPT_STYLES:
-            raise ValueError("one of " + ", ".join(PROMPT_STYLES))
-        return style
+    @model_validator(mode="after")
+    def _prompts_know_personas(self) -> GenerationSection:
+        if self.personas and "persona" not in prompt_variables(self.prompts, "instruction"):
+            raise ValueError(f"the style {self.prompts} has no place for personas: leave them out, or take another style")
+        return self
+
+
+class Threshold(_Section):
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    reason: Annotated[str, Field(min_length=10)]
+    """Why this value, in one line; shown beside the check."""
+
+
+class JudgesSection(_Section):
+    """Who judges what the teacher writes. Without this section only rules of form turn candidates away."""
+
+    model: ModelSpec | None = None
+    """None: the teacher, judging its own work."""
+    prompts: PromptStyle = "brief"
+    max_new_tokens: Count = 256
+    min_true_positive_rate: Threshold
+    """Of good cases, those made of seed examples, at least this share must be accepted."""
+    max_false_positive_rate: Threshold
+    """Of bad cases, seed examples spoiled on purpose, at most this share may be accepted."""
 
 
 class RewardCut(_Section):
@@ -203,12 +238,6 @@ class ScheduleSection(_Section):
         return name
 
 
-class Threshold(_Section):
-    value: Annotated[float, Field(allow_inf_nan=False)]
-    reason: Annotated[str, Field(min_length=10)]
-    """Why this value, in one line; shown beside the check."""
-
-
 class QualitySection(_Section):
     """Each names the check that reads it."""
 
@@ -233,12 +262,18 @@ class Recipe(_Section):
     reward_model: ModelSpec
     student: ModelSpec
     generation: GenerationSection
+    judges: JudgesSection | None = None
     reward: RewardSection
     filter: FilterSection
     tuning: TuningSection
     evaluation: EvaluationSection
     schedule: ScheduleSection
     quality: QualitySection
+
+    @property
+    def judge_model(self) -> ModelSpec:
+        """The model in the role of the judges."""
+        return (self.judges and self.judges.model) or self.teacher
 
     @property
     def label(self) -> str:

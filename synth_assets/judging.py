@@ -1,0 +1,163 @@
+"""Judges: a language model says whether something is good enough, its reasons first and its verdict last.
+
+A verdict that follows its reasons is the better one, since the model has then written down what it judges by (LAB's
+evaluators do so, and Zheng et al. 2023, arXiv 2306.05685, section 3.4). An answer is one JSON object:
+
+    {"reasons": "...", "span": "..." (faithfulness only), "verdict": "..."}
+
+Engines that can are held to its schema, yet every answer is validated here all the same: one without a verdict is a
+refusal with that reason and its raw words, never a row that silently vanishes. A faithful answer must quote its
+support, and the quote must stand in the text word for word: whether it does is looked up, not asked.
+
+Which judge sees what: skills are judged by `instruction`, then `pair` (LAB: score 1 to 3, from 2 on accepted);
+knowledge by `question`, then `faithfulness` against the raw chunk and `relevance` (0 to 2, only 2 accepted).
+`comparison` sets two answers beside each other and accepts nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from synth_assets.prompts import render_prompt
+from synth_assets.roles import GenerationRequest, GenerationResult, Message, TextModel
+
+JudgeName = Literal["instruction", "pair", "question", "faithfulness", "relevance", "comparison"]
+JUDGE_NAMES: tuple[JudgeName, ...] = typing.get_args(JudgeName)
+NO_VERDICT = "no_verdict"
+SPAN_NOT_IN_TEXT = "span_not_in_text"
+JUDGE_ERROR = "judge_error"  # of failed calls
+_MAX_RAW = 300  # characters of an unreadable answer that are shown
+
+
+@dataclass(frozen=True)
+class Judge:
+    """One question to a judging model. `verdicts` from worst to best; `reason` is that of a refusal."""
+
+    name: JudgeName
+    verdicts: tuple[str, ...]
+    accepts: frozenset[str]
+    reason: str
+    quotes_span: bool = False
+
+    @property
+    def schema(self) -> str:
+        """The JSON schema of its answer. Properties stand in the order in which they are to be written."""
+        keys = ("reasons", "span", "verdict") if self.quotes_span else ("reasons", "verdict")
+        properties = {key: {"type": "string"} for key in keys} | {"verdict": {"enum": list(self.verdicts)}}
+        schema = {"type": "object", "properties": properties, "required": list(keys), "additionalProperties": False}
+        return json.dumps(schema)
+
+
+JUDGES: Mapping[JudgeName, Judge] = {
+    judge.name: judge
+    for judge in (
+        Judge("instruction", ("no", "yes"), frozenset({"yes"}), "off_task"),
+        Judge("pair", ("1", "2", "3"), frozenset({"2", "3"}), "low_pair_score"),
+        Judge("question", ("no", "yes"), frozenset({"yes"}), "not_answerable"),
+        Judge("faithfulness", ("no", "yes"), frozenset({"yes"}), "unfaithful", quotes_span=True),
+        Judge("relevance", ("0", "1", "2"), frozenset({"2"}), "irrelevant"),
+        Judge("comparison", ("A", "B", "tie"), frozenset(), "not_compared"),
+    )
+}
+REFUSALS = (*(judge.reason for judge in JUDGES.values() if judge.accepts), NO_VERDICT, SPAN_NOT_IN_TEXT)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a judge said. `reason` is empty where it accepts; `detail` says why it does not, in its own words."""
+
+    judge: JudgeName
+    verdict: str
+    reasons: str
+    span: str | None
+    reason: str
+    detail: str
+
+    @property
+    def is_accepted(self) -> bool:
+        return not self.reason
+
+
+class Case(NamedTuple):
+    """What one judge is to judge: the values of its prompt, and the text from which a span must be quoted."""
+
+    judge: JudgeName
+    values: Mapping[str, object]
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A model in the role of the judges, with the style of its prompts."""
+
+    model: TextModel
+    style: str
+    max_new_tokens: int
+
+    def request(self, case: Case) -> GenerationRequest:
+        return judge_request(case.judge, self.style, self.max_new_tokens, **case.values)
+
+    def judge(self, cases: Sequence[Case]) -> list[Judgement]:
+        """One judgement a case, in their order, from one batch of calls. Raises what the model raises."""
+        results = self.model.generate([self.request(case) for case in cases]) if cases else []
+        return [
+            read_judgement(case.judge, result, case.text)
+            if result.finish_reason != "error"
+            else Judgement(case.judge, "", "", None, JUDGE_ERROR, result.error)
+            for case, result in zip(cases, results, strict=True)
+        ]
+
+
+def judges_of(is_knowledge: bool) -> tuple[tuple[JudgeName, ...], tuple[JudgeName, ...]]:
+    """Who judges an instruction, and who its response, in order: the first that refuses names the reason."""
+    return (("question",), ("faithfulness", "relevance")) if is_knowledge else (("instruction",), ("pair",))
+
+
+def judge_request(name: JudgeName, style: str, max_new_tokens: int, **values: object) -> GenerationRequest:
+    """What the judge is asked: the style's prompt `judge_NAME`, greedy. `values` are those that its template names."""
+    prompt = render_prompt(style, f"judge_{name}", **values)
+    return GenerationRequest(
+        (Message("user", prompt),), max_new_tokens, temperature=0.0, seed=0, schema=JUDGES[name].schema
+    )  # fmt: skip
+
+
+def write_judgement(name: JudgeName, reasons: str, verdict: str, span: str | None = None) -> str:
+    """An answer in the form that `read_judgement` reads: for the examples of prompts, and to train judges."""
+    said = {"reasons": reasons, **({"span": span} if JUDGES[name].quotes_span else {}), "verdict": verdict}
+    return json.dumps(said, ensure_ascii=False)
+
+
+def read_judgement(name: JudgeName, result: GenerationResult, text: str = "") -> Judgement:
+    """The judgement that an answer states; `text` is what its span must be quoted from. Failed calls are not for it."""
+    judge = JUDGES[name]
+    said = _object_in(result.text)
+    verdict, reasons = (str(said.get(key, "")).strip() for key in ("verdict", "reasons"))
+    if verdict not in judge.verdicts:
+        what = "was cut off" if result.finish_reason == "length" else "has no verdict"
+        detail = f"the answer {what} (one of {', '.join(judge.verdicts)}): {result.text[:_MAX_RAW]!r}"
+        return Judgement(name, "", reasons, None, NO_VERDICT, detail)
+    span = str(said.get("span", "")).strip() if judge.quotes_span else None
+    if verdict not in judge.accepts:
+        return Judgement(name, verdict, reasons, span, judge.reason, f"verdict {verdict}: {reasons}")
+    if span is not None and (not span or _plain(span) not in _plain(text)):
+        return Judgement(name, verdict, reasons, span, SPAN_NOT_IN_TEXT, f"the text does not say {span[:_MAX_RAW]!r}")
+    return Judgement(name, verdict, reasons, span, "", "")
+
+
+def _object_in(text: str) -> dict[str, object]:
+    """The first JSON object of a text; models without a schema to hold them like to put words or a fence around it."""
+    start = text.find("{")
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text[start:]) if start >= 0 else ({}, 0)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _plain(text: str) -> str:
+    """Without regard to case and white space: how a chunk is wrapped is no matter of content."""
+    return " ".join(text.casefold().split())
