@@ -4,6 +4,7 @@
              -> synthetic_samples -> scored_samples -> reward_filtered_set
              -> training_mix -> lora_checkpoint -> evaluation -> run_report
 
+and, of recipes with judges, judge_calibration beside them.
 Importing this module reads the recipe and nothing else: a wrong recipe is a RecipeError with file, line and remedy,
 and no model library is loaded.
 """
@@ -11,10 +12,11 @@ and no model library is loaded.
 import dagster as dg
 
 from synth_assets.assets.automation import FRESHNESS, READ_FROM_FILES, automation
+from synth_assets.assets.calibration import judge_calibration
 from synth_assets.assets.checks import stage_checks
 from synth_assets.assets.evaluation import evaluation
 from synth_assets.assets.generation import synthetic_samples
-from synth_assets.assets.ingredients import code_version
+from synth_assets.assets.ingredients import INGREDIENTS, code_version
 from synth_assets.assets.jobs import CHECK_JOB_NAME, JOB_NAME, examine, step_executor, synthesize
 from synth_assets.assets.resources import Engines, declared_engines, declared_recipe, open_warehouse, resources
 from synth_assets.assets.reward import reward_filtered_set, scored_samples
@@ -35,15 +37,22 @@ ASSETS = (
     lora_checkpoint,
     evaluation,
     run_report,
+    judge_calibration,  # of recipes with judges
 )
+
+
+def assets_of(recipe: Recipe) -> list[dg.AssetsDefinition]:
+    """Those that a recipe has, upstream before downstream."""
+    return [asset for asset in ASSETS if INGREDIENTS[asset.key.path[-1]].is_declared(recipe)]
 
 
 def build_definitions(recipe: Recipe, warehouse: Warehouse, engines: Engines | None = None) -> dg.Definitions:
     """The pipeline of one recipe over one warehouse."""
     engines = engines or declared_engines()
-    nightly, taxonomy_files = automation(ASSETS, recipe, warehouse, engines.retry)
+    assets = assets_of(recipe)
+    nightly, taxonomy_files = automation(assets, recipe, warehouse, engines.retry)
     return dg.Definitions(
-        assets=[asset.map_asset_specs(lambda spec: _completed(spec, recipe)) for asset in ASSETS],
+        assets=[asset.map_asset_specs(lambda spec: _completed(spec, recipe)) for asset in assets],
         asset_checks=stage_checks(recipe),
         jobs=[synthesize, examine],
         schedules=[nightly],

@@ -9,14 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal
 
 from synth_assets.assets.currency import material_of_files
 from synth_assets.assets.resources import declared_recipe
 from synth_assets.errors import SynthAssetsError
 from synth_assets.machine import free_disk_mib, memory_mib
-from synth_assets.model_folder import check_model_folder
-from synth_assets.recipe import ModelSpec, Recipe, resolve_path
+from synth_assets.model_folder import ARCHITECTURE_OF, check_model_folder
+from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.storage import Warehouse
 
 PACKAGES = ("dagster", "duckdb", "polars", "great-expectations", "torch", "transformers", "peft", "safetensors")
@@ -103,19 +102,14 @@ def _memory_and_disk(warehouse: Warehouse) -> Iterator[Finding]:
 
 
 def _models(recipe: Recipe) -> Iterator[Finding]:
-    roles: tuple[tuple[str, ModelSpec, Literal["ForCausalLM", "ForSequenceClassification"]], ...] = (
-        ("teacher", recipe.teacher, "ForCausalLM"),
-        ("reward model", recipe.reward_model, "ForSequenceClassification"),
-        ("student", recipe.student, "ForCausalLM"),
-    )
-    for role, spec, kind in roles:
-        folder = resolve_path(spec.path)
+    for role, spec in recipe.models.items():
+        folder, kind = resolve_path(spec.path), ARCHITECTURE_OF.get(role, "ForCausalLM")
         said = f"{spec.path}, engine {spec.engine}, {spec.dtype}"
 
         def check(folder: object = folder, kind: object = kind) -> None:
             check_model_folder(folder, kind)  # type: ignore[arg-type]
 
-        yield _tried(role, said, check)
+        yield _tried(role.replace("_", " "), said, check)
 
 
 def _inputs(recipe: Recipe) -> Iterator[Finding]:

@@ -98,12 +98,10 @@ class Panel:
     style: str
     max_new_tokens: int
 
-    def request(self, case: Case) -> GenerationRequest:
-        return judge_request(case.judge, self.style, self.max_new_tokens, **case.values)
-
     def judge(self, cases: Sequence[Case]) -> list[Judgement]:
         """One judgement a case, in their order, from one batch of calls. Raises what the model raises."""
-        results = self.model.generate([self.request(case) for case in cases]) if cases else []
+        requests = [judge_request(case, self.style, self.max_new_tokens) for case in cases]
+        results = self.model.generate(requests) if requests else []
         return [
             read_judgement(case.judge, result, case.text)
             if result.finish_reason != "error"
@@ -117,12 +115,22 @@ def judges_of(is_knowledge: bool) -> tuple[tuple[JudgeName, ...], tuple[JudgeNam
     return (("question",), ("faithfulness", "relevance")) if is_knowledge else (("instruction",), ("pair",))
 
 
-def judge_request(name: JudgeName, style: str, max_new_tokens: int, **values: object) -> GenerationRequest:
-    """What the judge is asked: the style's prompt `judge_NAME`, greedy. `values` are those that its template names."""
-    prompt = render_prompt(style, f"judge_{name}", **values)
-    return GenerationRequest(
-        (Message("user", prompt),), max_new_tokens, temperature=0.0, seed=0, schema=JUDGES[name].schema
-    )  # fmt: skip
+def verdict_line(judgement: Judgement) -> str:
+    """A verdict as a sample carries it."""
+    return f"{judgement.judge}: {judgement.verdict}"
+
+
+def rank_of(line: str) -> float:
+    """Where a `verdict_line` stands among the verdicts of its judge, 0 worst to 1 best."""
+    name, _, verdict = line.partition(": ")
+    judge = next(judge for judge in JUDGES.values() if judge.name == name)
+    return judge.verdicts.index(verdict) / (len(judge.verdicts) - 1)
+
+
+def judge_request(case: Case, style: str, max_new_tokens: int) -> GenerationRequest:
+    """What the judge is asked: the style's prompt `judge_NAME`, greedy."""
+    prompt = Message("user", render_prompt(style, f"judge_{case.judge}", **case.values))
+    return GenerationRequest((prompt,), max_new_tokens, temperature=0.0, seed=0, schema=JUDGES[case.judge].schema)
 
 
 def write_judgement(name: JudgeName, reasons: str, verdict: str, span: str | None = None) -> str:

@@ -16,6 +16,8 @@ from synth_assets.errors import ModelError, Where
 from synth_assets.records import REWARD_ATTRIBUTES
 
 ArchitectureKind = Literal["ForCausalLM", "ForSequenceClassification"]
+#: What a model must be to play a role of the recipe; all others are causal language models.
+ARCHITECTURE_OF: dict[str, ArchitectureKind] = {"reward_model": "ForSequenceClassification"}
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 _FINGERPRINTED = (

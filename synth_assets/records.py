@@ -156,6 +156,24 @@ class RejectedSample:
 
 
 @dataclass(frozen=True)
+class JudgedCase:
+    """What a judge said of a seed example, or of one that was spoiled on purpose (`spoiled_by`, else `none`)."""
+
+    judged_case_id: str
+    judge: str
+    leaf_path: str
+    branch: Branch
+    seed_example_id: str
+    spoiled_by: str
+    instruction: str
+    response: str
+    verdict: str
+    reasons: str
+    must_accept: bool
+    is_accepted: bool
+
+
+@dataclass(frozen=True)
 class RewardAttributes:
     """The five of HelpSteer, in the order of a reward model's outputs; there each runs from 0 to 4."""
 
@@ -175,21 +193,21 @@ REWARD_ATTRIBUTES: tuple[str, ...] = tuple(field.name for field in fields(Reward
 
 @dataclass(frozen=True)
 class ScoredSample:
-    """What the reward model says of one sample; `reward` is the weighted sum of the recipe."""
+    """What the reward model says of one sample; `reward` is the weighted sum of the recipe.
+
+    In a recipe without a reward model the judges' verdicts make the reward: there are no attributes, and `reward_model`
+    is empty.
+    """
 
     synthetic_sample_id: str
     leaf_path: str
-    helpfulness: float
-    correctness: float
-    coherence: float
-    complexity: float
-    verbosity: float
+    helpfulness: float | None
+    correctness: float | None
+    coherence: float | None
+    complexity: float | None
+    verbosity: float | None
     reward: float
     reward_model: str
-
-    @property
-    def attributes(self) -> RewardAttributes:
-        return RewardAttributes(*(getattr(self, name) for name in REWARD_ATTRIBUTES))
 
 
 @dataclass(frozen=True)
@@ -293,6 +311,7 @@ TABLES: dict[str, type[Any]] = {
     "seed_examples": SeedExample,
     "document_chunks": DocumentChunk,
     "document_faults": Fault,
+    "judge_calibration": JudgedCase,
     "synthetic_samples": SyntheticSample,
     "rejected_samples": RejectedSample,
     "scored_samples": ScoredSample,

@@ -7,12 +7,11 @@ leaf and number alone, its seeds and its calls are found again.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any, TypeVar
 
 import polars as pl
 
-from synth_assets.assets.journaling import JOURNAL, call_key, journaled_text_model
+from synth_assets.assets.journaling import JOURNAL, generation_key, journaled_text_model
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import ASSET_OF_STAGE
 from synth_assets.assets.tuning import tuned_student_folder
@@ -20,11 +19,12 @@ from synth_assets.errors import WarehouseError
 from synth_assets.frames import from_frame
 from synth_assets.generation import STEPS, plan_leaves
 from synth_assets.generation.candidates import Candidate, LeafPlan
+from synth_assets.judging import judge_request
 from synth_assets.model_folder import model_fingerprint
 from synth_assets.prompts import render_prompt
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import REWARD_ATTRIBUTES, Checkpoint, DocumentChunk, LeafNode, SeedExample
-from synth_assets.roles import GenerationRequest, Message
+from synth_assets.roles import GenerationRequest, GenerationResult, Message
 from synth_assets.storage import Warehouse, read_journal
 
 RecordT = TypeVar("RecordT")
@@ -93,7 +93,7 @@ def trace_text(traced: Row) -> str:
         )
     for call in traced["calls"]:
         parts.append(_block(f"prompt for the {call['step']}", call["prompt"]))
-        parts.append(_block(f"what the teacher wrote ({call['finish_reason']})", call["text"]))
+        parts.append(_block(f"what came of it ({call['finish_reason']})", call["text"]))
     if not traced["calls"]:
         parts.append("calls       the journal has none that this recipe and taxonomy would make now")
     text = sample or traced["rejected"]
@@ -103,8 +103,9 @@ def trace_text(traced: Row) -> str:
     if sample:
         parts.append(f"logprob     {sample['response_logprob']:.4f} a token of the response, on average")
     if reward := traced["reward"]:
-        values = ", ".join(f"{name} {reward[name]:.2f}" for name in REWARD_ATTRIBUTES)
-        parts.append(f"reward      {reward['reward']:.3f} by {reward['reward_model']}: {values}")
+        values = ", ".join(f"{name} {reward[name]:.2f}" for name in REWARD_ATTRIBUTES if reward[name] is not None)
+        by = f"{reward['reward_model']}: {values}" if values else "the judges"
+        parts.append(f"reward      {reward['reward']:.3f} by {by}")
     for decision in traced["decisions"]:
         why = f": {decision['rejection_reason']}, {decision['detail']}" if decision["rejection_reason"] else ""
         parts.append(f"{decision['stage']:<11} {decision['outcome']}{why}")
@@ -165,20 +166,32 @@ def _candidate(plan: LeafPlan, row: Row) -> Candidate:
     candidate.instruction = row["instruction"]
     if candidate.writes_context:
         candidate.context = row["context"]
+    if row["response"]:
+        candidate.response = GenerationResult(row["response"], "stop")
     return candidate
 
 
 def _calls(recipe: Recipe, warehouse: Warehouse, plan: LeafPlan, candidate: Candidate) -> list[Row]:
-    """The calls of the teacher that the journal holds: step, rendered prompt, raw output and how it ended."""
-    fingerprint = model_fingerprint(resolve_path(recipe.teacher.path))
-    steps = {
-        call_key("generation", recipe.teacher, fingerprint, asdict(plan.request(candidate, step))): step
-        for step in STEPS
-        if step != "context" or candidate.writes_context
-    }
+    """The teacher's and the judges' calls that the journal holds: step, rendered prompt, raw output and how it ended."""
+    steps = _keys_of_calls(recipe, plan, candidate)
     said = {steps[key]: value for key, value in read_journal(warehouse.folder / JOURNAL) if key in steps}
     shown = ("prompt", "text", "finish_reason")
-    return [{"step": step, **{name: said[step][name] for name in shown}} for step in STEPS if step in said]
+    return [{"step": step, **{name: said[step][name] for name in shown}} for step in steps.values() if step in said]
+
+
+def _keys_of_calls(recipe: Recipe, plan: LeafPlan, candidate: Candidate) -> dict[str, str]:
+    """By what the journal knows each call of a candidate -> what it was for, in the order in which they are made."""
+    fingerprints = {spec.path: model_fingerprint(resolve_path(spec.path)) for spec in (recipe.teacher, recipe.judge_model)}
+    teacher, judge = recipe.teacher, recipe.judge_model
+    keys: dict[str, str] = {}
+    for step in STEPS:
+        if step != "context" or candidate.writes_context:
+            keys[generation_key(teacher, fingerprints[teacher.path], plan.request(candidate, step))] = step
+        if recipe.judges and (step != "response" or candidate.response):
+            for case in plan.cases(candidate, step):
+                request = judge_request(case, recipe.judges.prompts, recipe.judges.max_new_tokens)
+                keys[generation_key(judge, fingerprints[judge.path], request)] = f"judge of {case.judge}"
+    return keys
 
 
 def _student_answer(

@@ -88,7 +88,7 @@ def test_every_stage_is_gated() -> None:
 
 def test_the_job_and_its_schedule() -> None:
     job = definitions.defs.resolve_job_def(JOB_NAME)
-    assert set(job.asset_layer.executable_asset_keys) == {asset.key for asset in definitions.ASSETS}
+    assert set(job.asset_layer.executable_asset_keys) == {asset.key for asset in definitions.assets_of(read_recipe())}
     schedule = definitions.defs.get_repository_def().get_schedule_def("nightly")
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 2 * * *", "UTC")
@@ -103,7 +103,7 @@ def test_dagster_accepts_the_workspace(tmp_path: Path) -> None:
 def test_dagster_lists_the_assets(tmp_path: Path) -> None:
     said = run(str(BIN / "dagster"), "asset", "list", "-m", "synth_assets.definitions", DAGSTER_HOME=str(tmp_path))
     assert said.returncode == 0, said.stderr
-    assert {asset.key.to_user_string() for asset in definitions.ASSETS} == set(said.stdout.split())
+    assert {asset.key.to_user_string() for asset in definitions.assets_of(read_recipe())} == set(said.stdout.split())
 
 
 def test_a_wrong_recipe_is_one_clear_error(tmp_path: Path) -> None:

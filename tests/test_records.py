@@ -12,7 +12,6 @@ from synth_assets.records import (
     REWARD_ATTRIBUTES,
     TABLES,
     RewardAttributes,
-    ScoredSample,
     StageCounts,
     SyntheticSample,
     content_id,
@@ -67,10 +66,8 @@ def test_records_are_frozen() -> None:
 
 def test_attributes_are_in_helpsteer_order_and_weighted() -> None:
     assert REWARD_ATTRIBUTES == ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
-    scored = ScoredSample("s", "l", 1.0, 2.0, 3.0, 4.0, 5.0, 0.0, "rm")
-    assert scored.attributes == RewardAttributes(1.0, 2.0, 3.0, 4.0, 5.0)
     weights = dict(zip(REWARD_ATTRIBUTES, (1.0, 10.0, 100.0, 0.0, -1.0), strict=True))
-    assert scored.attributes.weighted_sum(weights) == 316.0
+    assert RewardAttributes(1.0, 2.0, 3.0, 4.0, 5.0).weighted_sum(weights) == 316.0
 
 
 @pytest.mark.parametrize("counts", [(5, 3, 1, 0), (5, 3, 1, 2), (1, 2, -1, 0)])

@@ -1,5 +1,6 @@
 """Stage 2 as an asset: the teacher writes new instructions and answers them."""
 
+from contextlib import ExitStack
 from typing import Any
 
 import dagster as dg
@@ -8,7 +9,7 @@ import polars as pl
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, sample_rows, table
 from synth_assets.assets.ingredients import sample_inputs
-from synth_assets.assets.journaling import calls_metadata, journaled_text_model
+from synth_assets.assets.journaling import calls_metadata, journaled_judge, journaled_text_model, panel_of
 from synth_assets.assets.leaf_partitions import LEAF_NODES, ONE_RUN, leaf_paths_of_run
 from synth_assets.assets.leasing import lease
 from synth_assets.assets.progress import Progress
@@ -42,7 +43,8 @@ def synthetic_samples(
     """What the teacher made of the seeds: for every leaf node new instructions, each with the teacher's response.
 
     Candidates are asked for until the leaf has its quota or its budget is spent. What cannot be read, is cut off, repeats
-    the prompt or another sample is rejected, with that reason, into the table `rejected_samples`.
+    the prompt or another sample is rejected, with that reason, into the table `rejected_samples`; so is what a judge of the
+    recipe refuses.
     """
     with lease(context, recipe, warehouse):
         material = Material(load(warehouse, LeafNode), load(warehouse, SeedExample), load(warehouse, DocumentChunk))
@@ -50,11 +52,15 @@ def synthetic_samples(
         made_of = {path: made for path, made in sample_inputs(recipe, material).items() if path in paths}
         leaves = [leaf for leaf in material.leaf_nodes if leaf.leaf_path in made_of]
         progress = Progress(context)
-        with journaled_text_model(engines, warehouse, recipe.teacher, progress=progress) as teacher:
+        with ExitStack() as stack:
+            teacher = stack.enter_context(journaled_text_model(engines, warehouse, recipe.teacher, progress=progress))
+            judge = stack.enter_context(journaled_judge(engines, warehouse, recipe, teacher, progress))
+            panel = panel_of(recipe, judge) if judge else None
             outcome = generate_samples(
-                leaves, material.seed_examples, material.chunks, teacher, recipe.generation, recipe.seed, _into(progress)
-            )
-            metadata = _metadata(outcome) | calls_metadata(context, teacher.calls)
+                leaves, material.seed_examples, material.chunks, teacher, recipe.generation, recipe.seed, _into(progress),
+                panel,
+            )  # fmt: skip
+            metadata = _metadata(outcome) | calls_metadata(context, teacher.calls, *([judge.calls] if judge else []))
         return store_leaves(
             context, recipe, warehouse, made_of, outcome.samples, metadata, outcome.leaf_counts, outcome.rejected
         )

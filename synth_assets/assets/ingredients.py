@@ -29,6 +29,8 @@ class Ingredients:
     after: tuple[str, ...] = ()
     """What must have been made before, though none of its rows are read."""
     has_table: bool = True
+    is_declared: Callable[[Recipe], bool] = lambda recipe: True
+    """Whether a recipe has this asset at all."""
     is_by_leaf: bool = False
     """Whether each leaf's rows depend on that leaf alone; then `upstream` counts leaf by leaf."""
 
@@ -40,6 +42,13 @@ def document_rules(recipe: Recipe) -> DocumentRules:
         resolve_path(said.documents), said.max_chunk_tokens, said.chunk_overlap_tokens, said.repositories,
         warehouse_path() / "repositories",
     )  # fmt: skip
+
+
+def _said_of_judges(recipe: Recipe) -> tuple[object, ...]:
+    """What rows depend on; thresholds of checks are left out."""
+    if recipe.judges is None:
+        return ()
+    return recipe.judge_model, recipe.judges.prompts, recipe.judges.max_new_tokens
 
 
 INGREDIENTS: Mapping[str, Ingredients] = {
@@ -57,17 +66,17 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         files=lambda r: (r.taxonomy.documents,),
     ),
     "synthetic_samples": Ingredients(
-        "2",
+        "3",
         ("taxonomy", "seed_examples", "document_chunks"),
-        lambda r: (r.seed, r.teacher, r.generation),
-        models=lambda r: (r.teacher,),
+        lambda r: (r.seed, r.teacher, r.generation, *_said_of_judges(r)),
+        models=lambda r: (r.teacher, *([r.judge_model] if r.judges else [])),
         is_by_leaf=True,
     ),
     "scored_samples": Ingredients(
         "2",
         ("synthetic_samples",),
         lambda r: (r.reward_model, r.reward.weights, r.generation.prompts),
-        models=lambda r: (r.reward_model,),
+        models=lambda r: (r.reward_model,) if r.reward_model else (),
         is_by_leaf=True,
     ),
     "reward_filtered_set": Ingredients(
@@ -95,6 +104,13 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         lambda r: (r.student, r.evaluation, r.generation.prompts),
         models=lambda r: (r.student,),
         files=lambda r: (r.evaluation.benchmark,),
+    ),
+    "judge_calibration": Ingredients(
+        "1",
+        ("taxonomy", "seed_examples"),
+        lambda r: (r.seed, r.generation.num_seeds_in_prompt, *_said_of_judges(r)),
+        models=lambda r: (r.judge_model,),
+        is_declared=lambda r: r.judges is not None,
     ),
     "run_report": Ingredients("1", ("evaluation",), lambda r: (r.evaluation.confidence,), has_table=False),
 }

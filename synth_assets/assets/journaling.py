@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -20,8 +20,9 @@ import dagster as dg
 
 from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines, Retry
+from synth_assets.judging import Panel
 from synth_assets.model_folder import ArchitectureKind, check_model_folder, model_fingerprint
-from synth_assets.recipe import ModelSpec, resolve_path
+from synth_assets.recipe import ModelSpec, Recipe, resolve_path
 from synth_assets.records import RewardAttributes, content_id
 from synth_assets.roles import (
     Conversation,
@@ -155,6 +156,28 @@ def journaled_text_model(
 
 
 @contextmanager
+def journaled_judge(
+    engines: Engines, warehouse: Warehouse, recipe: Recipe, teacher: JournaledTextModel | None = None,
+    progress: Progress | None = None,
+) -> Iterator[JournaledTextModel | None]:  # fmt: skip
+    """The model in the role of the judges: the teacher itself where it judges its own work; None without judges."""
+    if recipe.judges is None:
+        yield None
+    elif teacher and recipe.judges.model is None:
+        calls = replace(teacher.calls, num_served=0, num_made=0)
+        yield JournaledTextModel(teacher.spec, teacher.fingerprint, calls, teacher.open_model)
+    else:
+        with journaled_text_model(engines, warehouse, recipe.judge_model, progress=progress) as judge:
+            yield judge
+
+
+def panel_of(recipe: Recipe, judge: TextModel) -> Panel:
+    """The judges of a recipe that has some, played by this model."""
+    assert recipe.judges is not None
+    return Panel(judge, recipe.judges.prompts, recipe.judges.max_new_tokens)
+
+
+@contextmanager
 def journaled_reward_model(
     engines: Engines, warehouse: Warehouse, spec: ModelSpec, progress: Progress | None = None
 ) -> Iterator[JournaledRewardModel]:
@@ -168,11 +191,12 @@ def journaled_reward_model(
         yield JournaledRewardModel(spec, fingerprint, calls, opened)
 
 
-def calls_metadata(context: dg.AssetExecutionContext, calls: JournaledCalls[Any]) -> dict[str, Any]:
+def calls_metadata(context: dg.AssetExecutionContext, *calls: JournaledCalls[Any]) -> dict[str, Any]:
     """How many calls were made and how many the journal served; what it had to mend goes into the run's log."""
-    for repair in calls.journal.repairs:
+    for repair in dict.fromkeys(repair for each in calls for repair in each.journal.repairs):
         context.log.warning(repair)
-    return {"num_calls_made": calls.num_made, "num_calls_served_from_journal": calls.num_served}
+    num_made, num_served = sum(each.num_made for each in calls), sum(each.num_served for each in calls)
+    return {"num_calls_made": num_made, "num_calls_served_from_journal": num_served}
 
 
 def _fingerprint(folder: Path, kind: ArchitectureKind) -> str:

@@ -20,7 +20,7 @@ from synth_assets.evaluation import read_benchmark
 from synth_assets.frames import to_frame
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import REWARD_ATTRIBUTES, KeptSample, LeafNode, RejectedSample, ScoredSample, SyntheticSample
-from synth_assets.reward import FilterOutcome, ScoreOutcome, filter_samples, score_samples
+from synth_assets.reward import FilterOutcome, ScoreOutcome, filter_samples, score_by_verdicts, score_samples
 from synth_assets.storage import Warehouse
 
 GROUP = "stage_3_reward"
@@ -40,15 +40,23 @@ def scored_samples(
     warehouse: dg.ResourceParam[Warehouse],
     engines: dg.ResourceParam[Engines],
 ) -> dg.MaterializeResult[Any]:
-    """The reward model's five attributes for every sample, and their weighted sum: the reward."""
+    """The reward model's five attributes for every sample, and their weighted sum: the reward.
+
+    In a recipe without a reward model the reward is what the judges' verdicts say.
+    """
     with lease(context, recipe, warehouse):
         paths = leaf_paths_of_run(context, [leaf.leaf_path for leaf in load(warehouse, LeafNode)])
         samples = [sample for sample in load(warehouse, SyntheticSample) if sample.leaf_path in paths]
         digests = leaf_digests(to_frame(samples, SyntheticSample))
         made_of = score_inputs(recipe, {path: digests.get(path, "") for path in paths})
-        with journaled_reward_model(engines, warehouse, recipe.reward_model, Progress(context)) as model:
-            outcome = score_samples(samples, model, recipe.reward.weights, recipe.generation.prompts)
-            metadata = _score_metadata(outcome) | calls_metadata(context, model.calls)
+        calls: dict[str, Any] = {}
+        if recipe.reward_model is None:
+            outcome = score_by_verdicts(samples)
+        else:
+            with journaled_reward_model(engines, warehouse, recipe.reward_model, Progress(context)) as model:
+                outcome = score_samples(samples, model, recipe.reward.weights, recipe.generation.prompts)
+                calls = calls_metadata(context, model.calls)
+        metadata = _score_metadata(outcome) | calls
         return store_leaves(
             context, recipe, warehouse, made_of, outcome.scored, metadata, outcome.leaf_counts, outcome.failed
         )

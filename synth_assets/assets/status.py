@@ -23,6 +23,7 @@ from synth_assets.assets.resources import Retry
 from synth_assets.assets.running import latest_checks
 from synth_assets.assets.storing import ASSET_OF_STAGE
 from synth_assets.generation import least_calls
+from synth_assets.judging import judges_of
 from synth_assets.recipe import Recipe
 from synth_assets.storage import Warehouse
 
@@ -59,6 +60,7 @@ class NextRun:
     retired: list[str]
     judged_again: list[str]
     num_teacher_calls: int
+    num_judge_calls: int
     num_reward_calls: int
 
 
@@ -151,18 +153,23 @@ def _run_line(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str:
 
 def _next_run(recipe: Recipe, plan: Plan, outdated: Sequence[str], warehouse: Warehouse) -> NextRun:
     at = get_next_cron_tick(recipe.schedule.cron, datetime.now(UTC), recipe.schedule.timezone)
-    teacher, reward = _calls(recipe, plan, warehouse)
+    teacher, judge, reward = _calls(recipe, plan, warehouse)
     judged = [name for name in outdated if name not in plan.assets]
     when = at.astimezone(UTC).isoformat(timespec="minutes")
-    return NextRun(when, plan.assets, plan.leaf_paths, plan.retired, judged, teacher, reward)
+    return NextRun(when, plan.assets, plan.leaf_paths, plan.retired, judged, teacher, judge, reward)
 
 
-def _calls(recipe: Recipe, plan: Plan, warehouse: Warehouse) -> tuple[int, int]:
+def _calls(recipe: Recipe, plan: Plan, warehouse: Warehouse) -> tuple[int, int, int]:
+    """Of the teacher, the judges and the reward model: as many as last time, or the fewest that can do."""
     calls = dict(_last_calls(warehouse))
     if not calls.keys() >= set(plan.leaf_paths):
         calls = _least_calls(recipe) | calls
-    pairs = [calls.get(path, (0, 0)) for path in plan.leaf_paths]
-    return sum(teacher for teacher, _ in pairs), sum(reward for _, reward in pairs)
+    of_leaves = [(path, calls.get(path, (0, 0))) for path in plan.leaf_paths]
+    by_judges = 0
+    if recipe.judges:
+        by_judges = sum(num * sum(map(len, judges_of(path.startswith("knowledge/")))) for path, (_, num) in of_leaves)
+    rewards = sum(num for _, (_, num) in of_leaves) if recipe.reward_model else 0
+    return sum(teacher for _, (teacher, _) in of_leaves), by_judges, rewards
 
 
 def _least_calls(recipe: Recipe) -> dict[str, tuple[int, int]]:
@@ -173,7 +180,7 @@ def _least_calls(recipe: Recipe) -> dict[str, tuple[int, int]]:
 
 
 def _last_calls(warehouse: Warehouse) -> Mapping[str, tuple[int, int]]:
-    """By leaf: calls of the teacher (contexts, instructions, responses) and of the reward model."""
+    """By leaf: calls of the teacher (contexts, instructions, responses), and samples, each of which is given a reward."""
     if not all(map(warehouse.has_table, ("stage_counts", "rejected_samples", "synthetic_samples"))):
         return {}
     counts = warehouse.read_table("stage_counts").filter(pl.col("stage") == "generation")
@@ -224,7 +231,9 @@ def _next_lines(run: NextRun, num_leaves: int) -> list[str]:
         made = f"and would make {len(run.assets)} assets: {', '.join(run.assets)}"
         lines += textwrap.wrap(made, 110, initial_indent="  ", subsequent_indent="    ")
     if run.leaf_paths:
-        calls = f"about {run.num_teacher_calls:,} calls of the teacher and {run.num_reward_calls:,} of the reward model"
+        judges = f", {run.num_judge_calls:,} of the judges" if run.num_judge_calls else ""
+        reward = f" and {run.num_reward_calls:,} of the reward model" if run.num_reward_calls else ""
+        calls = f"about {run.num_teacher_calls:,} calls of the teacher{judges}{reward}"
         lines.append(f"  {len(run.leaf_paths)} of {num_leaves} leaf nodes: {calls}")
     if run.retired:
         lines.append(f"  retire the rows of {', '.join(run.retired)}")

@@ -32,7 +32,7 @@ from synth_assets.generation.rejection import (
     parse_item,
     same,
 )
-from synth_assets.judging import JUDGE_ERROR, Judgement, Panel
+from synth_assets.judging import JUDGE_ERROR, Judgement, Panel, verdict_line
 from synth_assets.recipe import GenerationSection
 from synth_assets.records import (
     DocumentChunk,
@@ -291,7 +291,7 @@ def _sample(plan: LeafPlan, candidate: Candidate, teacher: str) -> SyntheticSamp
         num_response_tokens=candidate.response.num_new_tokens,
         response_logprob=candidate.response.mean_logprob,
         generation_depth=1 + max(depths),
-        verdicts=tuple(f"{judgement.judge}: {judgement.verdict}" for judgement in candidate.judgements),
+        verdicts=tuple(map(verdict_line, candidate.judgements)),
         supporting_span=next((judgement.span for judgement in candidate.judgements if judgement.span), None),
     )
     content = {key: value for key, value in asdict(sample).items() if key not in _NO_CONTENT}

@@ -152,9 +152,22 @@ def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else math.nan
 
 
+def _judge_calibration(tables: Tables, recipe: Recipe) -> list[Measure]:
+    """Both rates by judge and branch, where there is a case."""
+    assert recipe.judges is not None
+    rows = tables["judge_calibration"].group_by("judge", "branch", "must_accept").agg(pl.col("is_accepted").mean())
+    rates = {True: "judge_true_positive_rate", False: "judge_false_positive_rate"}
+    bounds = {True: recipe.judges.min_true_positive_rate.value, False: recipe.judges.max_false_positive_rate.value}
+    return [
+        Measure(rates[good], f"{judge}, {branch}", share, bounds[good])
+        for judge, branch, good, share in rows.sort("judge", "branch", "must_accept").iter_rows()
+    ]
+
+
 _MEASURES: dict[str, Callable[[Tables, Recipe], list[Measure]]] = {
     "seed_examples": _seed_examples,
     "document_chunks": _document_chunks,
+    "judge_calibration": _judge_calibration,
     "synthetic_samples": _synthetic_samples,
     "reward_filtered_set": _reward_filtered_set,
     "training_mix": _training_mix,

@@ -41,6 +41,7 @@ def suites_of(quality: QualitySection) -> dict[str, Suite]:
         Suite("taxonomy", ("taxonomy", "taxonomy_faults"), _taxonomy(quality)),
         Suite("seed_examples", ("seed_examples", "taxonomy"), _seed_examples()),
         Suite("document_chunks", ("document_chunks", "document_faults", "taxonomy"), _document_chunks()),
+        Suite("judge_calibration", ("judge_calibration",), _judge_calibration()),
         Suite(
             "synthetic_samples",
             ("synthetic_samples", "taxonomy", "stage_counts", "rejected_samples"),
@@ -110,6 +111,22 @@ def _document_chunks() -> tuple[Expectation, ...]:
     )  # fmt: skip
 
 
+def _judge_calibration() -> tuple[Expectation, ...]:
+    table = "judge_calibration"
+    return (
+        rows_exist(table),
+        unique(table, "judged_case_id", _TWICE),
+        measure_at_least(
+            "judges_accept_good_cases", "judge_true_positive_rate", "a judge that refuses seeds refuses what is like them",
+            is_blocking=False,
+        ),
+        measure_at_most(
+            "judges_refuse_bad_cases", "judge_false_positive_rate", "a judge that accepts spoiled seeds keeps nothing out",
+            is_blocking=False,
+        ),
+    )  # fmt: skip
+
+
 def _synthetic_samples(quality: QualitySection) -> tuple[Expectation, ...]:
     table = "synthetic_samples"
     return (
@@ -138,7 +155,7 @@ def _reward_filtered_set(quality: QualitySection) -> tuple[Expectation, ...]:
     ranges = tuple(
         between(
             f"{name}_is_in_range", scored, name, -1, 5, "HelpSteer's scale runs from 0 to 4; a regression may overshoot",
-            is_blocking=False,
+            allows_null=True, is_blocking=False,
         )
         for name in REWARD_ATTRIBUTES
     )  # fmt: skip

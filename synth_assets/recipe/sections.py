@@ -146,14 +146,14 @@ class RewardCut(_Section):
 
 
 class RewardSection(_Section):
-    weights: dict[str, Annotated[float, Field(allow_inf_nan=False)]]
-    """One weight for each reward attribute; the reward is the weighted sum."""
+    weights: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = {}
+    """One weight for each attribute of the reward model; the reward is the weighted sum."""
     cut: RewardCut
 
     @field_validator("weights")
     @classmethod
     def _all_five(cls, weights: dict[str, float]) -> dict[str, float]:
-        if set(weights) != set(REWARD_ATTRIBUTES):
+        if weights and set(weights) != set(REWARD_ATTRIBUTES):
             raise ValueError("exactly the five attributes " + ", ".join(REWARD_ATTRIBUTES))
         return weights
 
@@ -259,7 +259,8 @@ class Recipe(_Section):
     scale: Scale
     taxonomy: TaxonomySection
     teacher: ModelSpec
-    reward_model: ModelSpec
+    reward_model: ModelSpec | None = None
+    """None: the judges' verdicts are the reward."""
     student: ModelSpec
     generation: GenerationSection
     judges: JudgesSection | None = None
@@ -269,6 +270,24 @@ class Recipe(_Section):
     evaluation: EvaluationSection
     schedule: ScheduleSection
     quality: QualitySection
+
+    @model_validator(mode="after")
+    def _something_gives_rewards(self) -> Recipe:
+        if self.reward_model is None and self.judges is None:
+            raise ValueError("a reward_model, or judges whose verdicts are the reward")
+        if (self.reward_model is None) != (not self.reward.weights):
+            said = "needs reward.weights" if self.reward_model else "is needed for reward.weights"
+            raise ValueError(f"a reward_model {said}")
+        return self
+
+    @property
+    def models(self) -> dict[str, ModelSpec]:
+        """By role, all that the recipe names."""
+        named = {
+            "teacher": self.teacher, "judge": self.judges and self.judges.model, "reward_model": self.reward_model,
+            "student": self.student,
+        }  # fmt: skip
+        return {role: spec for role, spec in named.items() if spec}
 
     @property
     def judge_model(self) -> ModelSpec:

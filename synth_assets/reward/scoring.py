@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from synth_assets.counting import count_by_leaf, sum_counts
+from synth_assets.judging import rank_of
 from synth_assets.prompts import render_prompt
 from synth_assets.records import (
     RejectedSample,
@@ -62,6 +63,18 @@ def score_samples(
             failed.append(row)
     num_in = Counter(sample.leaf_path for sample in samples)
     return ScoreOutcome(scored, failed, count_by_leaf(STAGE, num_in, scored, failed))
+
+
+def score_by_verdicts(samples: Sequence[SyntheticSample]) -> ScoreOutcome:
+    """Without a reward model: the mean rank of the verdicts that the judges gave, 0 worst to 1 best."""
+    scored = [
+        ScoredSample(
+            sample.synthetic_sample_id, sample.leaf_path, None, None, None, None, None,
+            reward=sum(map(rank_of, sample.verdicts)) / max(1, len(sample.verdicts)), reward_model="",
+        )
+        for sample in samples
+    ]  # fmt: skip
+    return ScoreOutcome(scored, [], count_by_leaf(STAGE, Counter(sample.leaf_path for sample in samples), scored, []))
 
 
 def conversation_of(sample: SyntheticSample, prompts: str = "brief") -> Conversation:

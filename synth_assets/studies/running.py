@@ -29,7 +29,6 @@ def run_study(name: str, recipe: Recipe, report: Callable[[str], None]) -> Path:
         if row.subject == "all":
             interval = "" if row.ci_low is None else f" ({row.ci_low:.3f} to {row.ci_high:.3f})"
             report(f"  {row.metric:<28} {row.arm:<12} {row.value:.3f}{interval}, n = {row.n}")
-    models = {"teacher": recipe.teacher, "reward_model": recipe.reward_model, "student": recipe.student}
-    fingerprints = {role: model_fingerprint(resolve_path(spec.path)) for role, spec in models.items()}
+    fingerprints = {role: model_fingerprint(resolve_path(spec.path)) for role, spec in recipe.models.items()}
     made_with = {"recipe": recipe.name, "scale": recipe.scale, **fingerprints}
     return write_study(resolve_path("data/studies"), name, rows, seeds, time.monotonic() - started, made_with)

@@ -58,7 +58,11 @@ def material_of_kinds(kinds: Sequence[LeafKind], num_seeds: int = 5) -> Material
 
 
 def generate_and_score(recipe: Recipe, material: Material, seeds: Sequence[int]) -> list[ScoredGeneration]:
-    """Generate with the recipe's teacher for each seed, then score with its reward model; one engine each."""
+    """Generate with the recipe's teacher for each seed, then score with its reward model; one engine each.
+
+    Without judges: the studies set the reward model against the exact verifiers.
+    """
+    assert recipe.reward_model is not None
     with open_text_model(recipe.teacher) as teacher:
         outcomes = [
             generate_samples(material.leaf_nodes, material.seed_examples, material.chunks, teacher, recipe.generation, seed)

@@ -1,7 +1,5 @@
 """Scores: the right conversation, the weighted sum, and a row for everything that cannot be scored."""
 
-from dataclasses import asdict
-
 import pytest
 from made_samples import WEIGHTS, ScriptedRewardModel, sample
 
@@ -20,7 +18,8 @@ def test_what_is_scored_and_how() -> None:
     ]
     first = outcome.scored[0]
     assert first.reward == pytest.approx(0.3 * 1 + 1.0 * 2 + 0.2 * 3)
-    assert asdict(first.attributes) == asdict(RewardAttributes(1.0, 2.0, 3.0, 4.0, 0.5))
+    assert (first.helpfulness, first.correctness, first.coherence) == (1.0, 2.0, 3.0)
+    assert (first.complexity, first.verbosity) == (4.0, 0.5)
     assert (first.synthetic_sample_id, first.reward_model) == ("a", "scripted")
     assert (outcome.counts.stage, outcome.counts.num_in, outcome.counts.num_kept) == ("scoring", 2, 2)
 
