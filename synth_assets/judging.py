@@ -17,16 +17,14 @@ knowledge by `question`, then `faithfulness` against the raw chunk and `relevanc
 from __future__ import annotations
 
 import json
-import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from synth_assets.prompts import render_prompt
+from synth_assets.recipe import JudgeName, JudgesSection
 from synth_assets.roles import GenerationRequest, GenerationResult, Message, TextModel
 
-JudgeName = Literal["instruction", "pair", "question", "faithfulness", "relevance", "comparison"]
-JUDGE_NAMES: tuple[JudgeName, ...] = typing.get_args(JudgeName)
 NO_VERDICT = "no_verdict"
 SPAN_NOT_IN_TEXT = "span_not_in_text"
 JUDGE_ERROR = "judge_error"  # of failed calls
@@ -43,11 +41,11 @@ class Judge:
     reason: str
     quotes_span: bool = False
 
-    @property
-    def schema(self) -> str:
+    def schema(self, max_characters: int) -> str:
         """The JSON schema of its answer. Properties stand in the order in which they are to be written."""
         keys = ("reasons", "span", "verdict") if self.quotes_span else ("reasons", "verdict")
-        properties = {key: {"type": "string"} for key in keys} | {"verdict": {"enum": list(self.verdicts)}}
+        text = {"type": "string", "maxLength": max_characters}
+        properties: dict[str, object] = {**dict.fromkeys(keys, text), "verdict": {"enum": list(self.verdicts)}}
         schema = {"type": "object", "properties": properties, "required": list(keys), "additionalProperties": False}
         return json.dumps(schema)
 
@@ -88,19 +86,23 @@ class Case(NamedTuple):
     judge: JudgeName
     values: Mapping[str, object]
     text: str = ""
+    seed: int = 0
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A model in the role of the judges, with the style of its prompts."""
+    """A model in the role of the judges, and how it is asked."""
 
     model: TextModel
-    style: str
-    max_new_tokens: int
+    settings: JudgesSection
+
+    def seats(self, cases: Sequence[Case]) -> list[Case]:
+        """Those of the cases whose judge is asked at all."""
+        return [case for case in cases if case.judge in self.settings.asked]
 
     def judge(self, cases: Sequence[Case]) -> list[Judgement]:
         """One judgement a case, in their order, from one batch of calls. Raises what the model raises."""
-        requests = [judge_request(case, self.style, self.max_new_tokens) for case in cases]
+        requests = [judge_request(case, self.settings) for case in cases]
         results = self.model.generate(requests) if requests else []
         return [
             read_judgement(case.judge, result, case.text)
@@ -127,10 +129,20 @@ def rank_of(line: str) -> float:
     return judge.verdicts.index(verdict) / (len(judge.verdicts) - 1)
 
 
-def judge_request(case: Case, style: str, max_new_tokens: int) -> GenerationRequest:
-    """What the judge is asked: the style's prompt `judge_NAME`, greedy."""
-    prompt = Message("user", render_prompt(style, f"judge_{case.judge}", **case.values))
-    return GenerationRequest((prompt,), max_new_tokens, temperature=0.0, seed=0, schema=JUDGES[case.judge].schema)
+def judge_prompt(case: Case, style: str) -> str:
+    """The style's prompt `judge_NAME` with the values of the case."""
+    return render_prompt(style, f"judge_{case.judge}", **case.values)
+
+
+def judge_request(case: Case, settings: JudgesSection) -> GenerationRequest:
+    """What the judging model is asked."""
+    return GenerationRequest(
+        messages=(Message("user", judge_prompt(case, settings.prompts)),),
+        max_new_tokens=settings.max_new_tokens,
+        temperature=settings.temperature,
+        seed=case.seed if settings.temperature else 0,
+        schema=JUDGES[case.judge].schema(settings.max_reason_characters),
+    )
 
 
 def write_judgement(name: JudgeName, reasons: str, verdict: str, span: str | None = None) -> str:

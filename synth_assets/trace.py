@@ -188,8 +188,8 @@ def _keys_of_calls(recipe: Recipe, plan: LeafPlan, candidate: Candidate) -> dict
         if step != "context" or candidate.writes_context:
             keys[generation_key(teacher, fingerprints[teacher.path], plan.request(candidate, step))] = step
         if recipe.judges and (step != "response" or candidate.response):
-            for case in plan.cases(candidate, step):
-                request = judge_request(case, recipe.judges.prompts, recipe.judges.max_new_tokens)
+            for case in (case for case in plan.cases(candidate, step) if case.judge in recipe.judges.asked):
+                request = judge_request(case, recipe.judges)
                 keys[generation_key(judge, fingerprints[judge.path], request)] = f"judge of {case.judge}"
     return keys
 

@@ -48,7 +48,8 @@ def _said_of_judges(recipe: Recipe) -> tuple[object, ...]:
     """What rows depend on; thresholds of checks are left out."""
     if recipe.judges is None:
         return ()
-    return recipe.judge_model, recipe.judges.prompts, recipe.judges.max_new_tokens
+    thresholds = {"min_true_positive_rate", "max_false_positive_rate"}
+    return recipe.judge_model, recipe.judges.model_dump(mode="json", exclude={"model", *thresholds})
 
 
 INGREDIENTS: Mapping[str, Ingredients] = {

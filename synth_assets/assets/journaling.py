@@ -174,7 +174,7 @@ def journaled_judge(
 def panel_of(recipe: Recipe, judge: TextModel) -> Panel:
     """The judges of a recipe that has some, played by this model."""
     assert recipe.judges is not None
-    return Panel(judge, recipe.judges.prompts, recipe.judges.max_new_tokens)
+    return Panel(judge, recipe.judges)
 
 
 @contextmanager

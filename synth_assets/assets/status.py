@@ -167,7 +167,8 @@ def _calls(recipe: Recipe, plan: Plan, warehouse: Warehouse) -> tuple[int, int, 
     of_leaves = [(path, calls.get(path, (0, 0))) for path in plan.leaf_paths]
     by_judges = 0
     if recipe.judges:
-        by_judges = sum(num * sum(map(len, judges_of(path.startswith("knowledge/")))) for path, (_, num) in of_leaves)
+        asked = {path: sum(judges_of(path.startswith("knowledge/")), ()) for path in plan.leaf_paths}
+        by_judges = sum(num * len(set(asked[path]) & set(recipe.judges.asked)) for path, (_, num) in of_leaves)
     rewards = sum(num for _, (_, num) in of_leaves) if recipe.reward_model else 0
     return sum(teacher for _, (teacher, _) in of_leaves), by_judges, rewards
 

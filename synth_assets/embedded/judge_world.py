@@ -14,7 +14,8 @@ from synth_assets.embedded.episodes import NUM_EXAMPLES, STYLE, Episode, Turn
 from synth_assets.embedded.leaf_kinds import Instance, LeafKind
 from synth_assets.embedded.leaves import BY_PATH, TAUGHT
 from synth_assets.embedded.reward_world import GradedAnswer, graded_answers, spoil
-from synth_assets.judging import Case, JudgeName, judge_request, write_judgement
+from synth_assets.judging import Case, judge_prompt, write_judgement
+from synth_assets.recipe import JudgeName
 
 _WHOLE_POOL = 20_000
 SKILLS = tuple(kind for kind in TAUGHT if kind.branch != "knowledge")
@@ -152,5 +153,5 @@ def _words(text: str) -> list[str]:
 
 
 def _episode(name: JudgeName, reasons: str, verdict: str, span: str | None = None, **values: object) -> Episode:
-    asked = judge_request(Case(name, values), STYLE, 1).messages[0].content
+    asked = judge_prompt(Case(name, values), STYLE)
     return [Turn("user", asked, False), Turn("assistant", write_judgement(name, reasons, verdict, span), True)]

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from synth_assets.judging import Case, Judgement, JudgeName, Panel
+from synth_assets.judging import Case, Judgement, Panel
+from synth_assets.recipe import JudgeName
 from synth_assets.records import JudgedCase, LeafNode, SeedExample, content_id
 
 MAX_SEEDS_PER_LEAF = 5
@@ -38,7 +39,8 @@ def calibrate_judges(
     leaf_nodes: Sequence[LeafNode], seed_examples: Sequence[SeedExample], panel: Panel, num_examples: int, seed: int
 ) -> list[JudgedCase]:
     """Every judge on all its cases, in one batch; `num_examples` seeds stand in a prompt. Raises what the model raises."""
-    cases = list(calibration_cases(leaf_nodes, seed_examples, num_examples, seed))
+    asked = panel.settings.asked
+    cases = [each for each in calibration_cases(leaf_nodes, seed_examples, num_examples, seed) if each.judge in asked]
     judgements = panel.judge([case.case for case in cases])
     return [_judged(case, judgement) for case, judgement in zip(cases, judgements, strict=True)]
 
@@ -84,7 +86,7 @@ class _Pool:
             "task": self.leaf.task_description, "examples": [example.question for example in seeds], "seeds": seeds,
             "context": context, "instruction": question, "response": answer,
         }  # fmt: skip
-        return CalibrationCase(self.leaf, self.seed, Case(judge, values, context), spoiled_by)
+        return CalibrationCase(self.leaf, self.seed, Case(judge, values, context, self.rng.getrandbits(63)), spoiled_by)
 
     def drawn(self, pool: Sequence[SeedExample], is_fit: Callable[[SeedExample], bool]) -> SeedExample | None:
         fitting = [example for example in pool if is_fit(example)]

@@ -20,9 +20,9 @@ from fnmatch import fnmatchcase
 from random import Random
 from typing import Literal
 
-from synth_assets.judging import Case, Judgement, JudgeName, judges_of
+from synth_assets.judging import Case, Judgement, judges_of
 from synth_assets.prompts import has_prompt, render_prompt
-from synth_assets.recipe import GenerationSection
+from synth_assets.recipe import GenerationSection, JudgeName
 from synth_assets.records import DocumentChunk, LeafNode, SeedExample, content_id
 from synth_assets.roles import GenerationRequest, GenerationResult, Message
 
@@ -123,7 +123,8 @@ class LeafPlan:
             "instruction": candidate.instruction,
             "response": candidate.response.text if candidate.response else "",
         }
-        return [Case(name, values, candidate.context or "") for name in names]
+        path, text = self.leaf_node.leaf_path, candidate.context or ""
+        return [Case(name, values, text, derive_seed(self.seed, path, candidate.index, name)) for name in names]
 
     def _temperature(self, step: Step) -> float:
         if step == "response" and self.is_creative and self.settings.creative_temperature is not None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from synth_assets.judging import REFUSALS
 from synth_assets.roles import GenerationResult
 
 EMPTY = "empty"
@@ -19,7 +20,8 @@ UNPARSEABLE = "unparseable"
 REPEATS_PROMPT = "repeats_prompt"
 COPIES_SEED = "copies_seed"
 DUPLICATE_INSTRUCTION = "duplicate_instruction"
-REASONS = (EMPTY, TRUNCATED, UNPARSEABLE, REPEATS_PROMPT, COPIES_SEED, DUPLICATE_INSTRUCTION)
+NOT_NOVEL = "not_novel"
+REASONS = (EMPTY, TRUNCATED, UNPARSEABLE, REPEATS_PROMPT, COPIES_SEED, DUPLICATE_INSTRUCTION, NOT_NOVEL, *REFUSALS)
 ENGINE_ERROR = "engine_error"  # of failed candidates
 
 #: Turn markers of the common chat templates; in the middle of an answer the teacher has lost its role.

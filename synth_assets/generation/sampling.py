@@ -12,25 +12,24 @@ asked.
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from synth_assets.counting import count_by_leaf, sum_counts
 from synth_assets.errors import GenerationError
 from synth_assets.generation.candidates import STEPS, Candidate, LeafPlan, Step, plan_leaves
+from synth_assets.generation.leaf_progress import LeafProgress, instruction_key
 from synth_assets.generation.rejection import (
     COPIES_SEED,
     DUPLICATE_INSTRUCTION,
     ENGINE_ERROR,
+    NOT_NOVEL,
     Verdict,
     judge_item,
     judge_repetition,
     judge_response,
     parse_item,
-    same,
 )
 from synth_assets.judging import JUDGE_ERROR, Judgement, Panel, verdict_line
 from synth_assets.recipe import GenerationSection
@@ -92,7 +91,7 @@ def generate_samples(
     row. Raises GenerationError if no leaf can be asked for anything, and what the models raise (EngineError).
     """
     plans = plan_leaves(leaf_nodes, seed_examples, document_chunks, settings, seed)
-    leaves = [_LeafState(plan) for plan in plans if not plan.obstacle]
+    leaves = [LeafProgress(plan) for plan in plans if not plan.obstacle]
     if not leaves:
         raise GenerationError(
             "there is nothing to generate from",
@@ -115,44 +114,13 @@ def generate_samples(
     return GenerationOutcome(samples, rejected, counts, sorted(shortfalls, key=lambda row: row.leaf_path))
 
 
-@dataclass
-class _LeafState:
-    """How far one leaf has come."""
-
-    plan: LeafPlan
-    num_asked: int = 0
-    samples: list[SyntheticSample] = field(default_factory=list)
-    rejected: list[RejectedSample] = field(default_factory=list)
-    taken: set[tuple[str, str]] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.path = self.plan.leaf_node.leaf_path
-        self.budget = math.ceil(self.plan.settings.num_samples_per_leaf * self.plan.settings.budget_factor)
-        seeds = self.plan.freeform + self.plan.grounded
-        self.seed_keys = {_key(seed.context, seed.question) for seed in seeds}
-
-    @property
-    def num_missing(self) -> int:
-        return self.plan.settings.num_samples_per_leaf - len(self.samples)
-
-    @property
-    def losses(self) -> str:
-        """What ate the budget, the hungriest reason first."""
-        reasons = Counter(row.rejection_reason for row in self.rejected)
-        return ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-
-    @property
-    def num_wanted(self) -> int:
-        return min(self.num_missing, self.budget - self.num_asked)
+Alive = list[tuple[LeafProgress, Candidate]]
 
 
-Alive = list[tuple[_LeafState, Candidate]]
-
-
-def _run_round(leaves: list[_LeafState], teacher: TextModel, report: OnStep | None, panel: Panel | None) -> None:
+def _run_round(leaves: list[LeafProgress], teacher: TextModel, report: OnStep | None, panel: Panel | None) -> None:
     alive: Alive = []
     for leaf in leaves:
-        leaf.taken = {_key(sample.context, sample.instruction) for sample in leaf.samples}
+        leaf.begin_round()
         first = leaf.num_asked
         leaf.num_asked += leaf.num_wanted
         alive += [(leaf, leaf.plan.candidate(index)) for index in range(first, leaf.num_asked)]
@@ -184,7 +152,7 @@ def _asked(alive: Alive, step: Step, teacher: TextModel) -> Alive:
 
 def _judged(alive: Alive, step: Step, panel: Panel, teacher: str) -> Alive:
     """Those that every judge of the step accepts, in one batch of the judging model; the first refusal is the reason."""
-    cases = [leaf.plan.cases(candidate, step) for leaf, candidate in alive]
+    cases = [panel.seats(leaf.plan.cases(candidate, step)) for leaf, candidate in alive]
     judgements = iter(panel.judge([case for of_candidate in cases for case in of_candidate]))
     accepted: Alive = []
     for (leaf, candidate), of_candidate in zip(alive, cases, strict=True):
@@ -198,14 +166,14 @@ def _judged(alive: Alive, step: Step, panel: Panel, teacher: str) -> Alive:
     return accepted
 
 
-def _refused(leaf: _LeafState, candidate: Candidate, step: Step, refusal: Judgement, teacher: str) -> RejectedSample:
+def _refused(leaf: LeafProgress, candidate: Candidate, step: Step, refusal: Judgement, teacher: str) -> RejectedSample:
     outcome: Outcome = "failed" if refusal.reason == JUDGE_ERROR else "rejected"
     verdict = Verdict(refusal.reason, f"judge {refusal.judge}: {refusal.detail}")
     return _row(leaf, candidate, step, outcome, verdict, teacher)
 
 
 def _take_step(
-    leaf: _LeafState, candidate: Candidate, step: Step, result: GenerationResult, teacher: str
+    leaf: LeafProgress, candidate: Candidate, step: Step, result: GenerationResult, teacher: str
 ) -> RejectedSample | None:
     """Write the step's text into the candidate; the row of its end if that is where it ends."""
     if result.finish_reason == "error":
@@ -222,28 +190,26 @@ def _take_step(
     return _ended(leaf, candidate, step, "rejected", verdict, result, teacher) if verdict else None
 
 
-def _take_instruction(leaf: _LeafState, candidate: Candidate, result: GenerationResult) -> Verdict | None:
+def _take_instruction(leaf: LeafProgress, candidate: Candidate, result: GenerationResult) -> Verdict | None:
     shown = [seed.question for seed in candidate.seeds]
     candidate.instruction, candidate.instruction_prompt = parse_item(result.text), result.prompt
     if verdict := judge_item(result, candidate.instruction, shown):
         return verdict
     if candidate.context is None and (verdict := judge_repetition(candidate.instruction, shown, "question")):
         return verdict
-    key = _key(candidate.context, candidate.instruction)
+    key = instruction_key(candidate.context, candidate.instruction)
     if key in leaf.seed_keys:
         return Verdict(COPIES_SEED, "a seed example has this context and question")
     if key in leaf.taken:
         return Verdict(DUPLICATE_INSTRUCTION, "an earlier candidate of the leaf has this context and instruction")
-    leaf.taken.add(key)
+    if leaf.novelty and (close := leaf.novelty.nearest(*key)):
+        return Verdict(NOT_NOVEL, f"ROUGE-L {close[0]:.2f} to {close[1]!r}")
+    leaf.take(key)
     return None
 
 
-def _key(context: str | None, instruction: str) -> tuple[str, str]:
-    return same(context), same(instruction)
-
-
 def _ended(
-    leaf: _LeafState, candidate: Candidate, step: Step, outcome: Outcome, verdict: Verdict, result: GenerationResult,
+    leaf: LeafProgress, candidate: Candidate, step: Step, outcome: Outcome, verdict: Verdict, result: GenerationResult,
     teacher: str,
 ) -> RejectedSample:  # fmt: skip
     """The row of a candidate that goes no further, with the raw text of the step at which it ended."""
@@ -252,7 +218,7 @@ def _ended(
 
 
 def _row(
-    leaf: _LeafState, candidate: Candidate, step: Step, outcome: Outcome, verdict: Verdict, teacher: str
+    leaf: LeafProgress, candidate: Candidate, step: Step, outcome: Outcome, verdict: Verdict, teacher: str
 ) -> RejectedSample:  # fmt: skip
     node = leaf.plan.leaf_node
     return RejectedSample(

@@ -33,6 +33,13 @@ def prompt_variables(style: str, name: str) -> set[str]:
     return meta.find_undeclared_variables(_environment(style).parse(source))
 
 
+def prompt_examples(style: str, judge: str) -> list[dict[str, str]]:
+    """The examples that a judge's prompt shows, as its template declares them (`shown`)."""
+    template = _environment(style).get_template(f"judge_{judge}.j2")
+    values = dict.fromkeys(prompt_variables(style, f"judge_{judge}"), "")
+    return list(getattr(template.make_module(values), "shown", []))
+
+
 def render_prompt(style: str, name: str, **values: object) -> str:
     """The prompt `name` (instruction, context, question, judge_pair, ...) of a style, without white space around it."""
     return _environment(style).get_template(f"{name}.j2").render(**values).strip()

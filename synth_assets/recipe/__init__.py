@@ -11,6 +11,7 @@ from synth_assets.recipe.sections import (
     EvaluationSection,
     FilterSection,
     GenerationSection,
+    JudgeName,
     JudgesSection,
     MaxNewTokens,
     ModelSpec,
@@ -26,7 +27,8 @@ from synth_assets.recipe.sections import (
 )
 
 __all__ = [
-    "DEFAULT_RECIPE", "SCALES", "EvaluationSection", "FilterSection", "GenerationSection", "JudgesSection", "MaxNewTokens",
-    "ModelSpec", "QualitySection", "Recipe", "RewardCut", "RewardSection", "Scale", "ScheduleSection", "TaxonomySection",
-    "Threshold", "TuningSection", "project_root", "read_recipe", "recipe_path", "resolve_path", "warehouse_path",
+    "DEFAULT_RECIPE", "SCALES", "EvaluationSection", "FilterSection", "GenerationSection", "JudgeName", "JudgesSection",
+    "MaxNewTokens", "ModelSpec", "QualitySection", "Recipe", "RewardCut", "RewardSection", "Scale", "ScheduleSection",
+    "TaxonomySection", "Threshold", "TuningSection", "project_root", "read_recipe", "recipe_path", "resolve_path",
+    "warehouse_path",
 ]  # fmt: skip

@@ -103,6 +103,8 @@ class GenerationSection(_Section):
     """Patterns of leaf paths, such as compositional_skills/writing/*, whose tasks have many good answers."""
     creative_temperature: Temperature | None = None
     """Instead of response_temperature, for these leaves."""
+    max_rouge_l: Share | None = None
+    """An instruction that is closer than this to a seed or an accepted one of its leaf is not new. None: not asked."""
     prompts: PromptStyle = "brief"
     """Style of the prompts: a folder of synth_assets/prompts."""
 
@@ -119,13 +121,23 @@ class Threshold(_Section):
     """Why this value, in one line; shown beside the check."""
 
 
+JudgeName = Literal["instruction", "pair", "question", "faithfulness", "relevance", "comparison"]
+#: Those that decide over a sample; `comparison` sets two answers beside each other.
+DECIDING: tuple[JudgeName, ...] = ("instruction", "pair", "question", "faithfulness", "relevance")
+
+
 class JudgesSection(_Section):
     """Who judges what the teacher writes. Without this section only rules of form turn candidates away."""
 
     model: ModelSpec | None = None
     """None: the teacher, judging its own work."""
+    asked: tuple[JudgeName, ...] = DECIDING
+    """Which of them are asked."""
     prompts: PromptStyle = "brief"
+    temperature: Temperature = 0.0
     max_new_tokens: Count = 256
+    max_reason_characters: Count = 600
+    """Of a judge's reasons, and of its quotation, where the engine can hold it to a schema."""
     min_true_positive_rate: Threshold
     """Of good cases, those made of seed examples, at least this share must be accepted."""
     max_false_positive_rate: Threshold

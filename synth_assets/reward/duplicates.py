@@ -8,14 +8,9 @@ well below the threshold, so that a true pair is hardly ever not proposed.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-
 from synth_assets.records import SyntheticSample
+from synth_assets.sketches import SketchIndex, words_of
 
-_TOKEN = re.compile(r"[^\W_]+|[^\w\s]|_")
-_NUM_PERM = 128
-_SEED = 1
 _MARGIN = 0.2  # of the index below the threshold
 Shingles = frozenset[tuple[str, ...]]
 
@@ -28,7 +23,7 @@ def text_key(sample: SyntheticSample) -> tuple[str, ...]:
 
 def shingles_of(sample: SyntheticSample) -> Shingles:
     """Word 3-grams over context, instruction and response; a shorter text is one shingle."""
-    words = _TOKEN.findall("\n".join(text_key(sample)))
+    words = words_of("\n".join(text_key(sample)))
     if len(words) < 3:
         return frozenset({tuple(words)})
     return frozenset(zip(words, words[1:], words[2:], strict=False))
@@ -42,28 +37,17 @@ class NearDuplicateIndex:
     """Samples that were taken in; `nearest` says which of them a further one is too close to."""
 
     def __init__(self, threshold: float) -> None:
-        from datasketch import MinHashLSH
-
         self._threshold = threshold
         self._shingles: dict[str, Shingles] = {}
-        self._lsh = MinHashLSH(threshold=max(0.05, threshold - _MARGIN), num_perm=_NUM_PERM, weights=(0.2, 0.8))
+        self._index = SketchIndex(threshold - _MARGIN)
 
     def nearest(self, sample: SyntheticSample) -> tuple[float, str] | None:
         """Similarity and id of the closest sample at or above the threshold; None, after taking this one in."""
         shingles = shingles_of(sample)
-        sketch = _minhash(shingles)
-        proposed: Iterable[str] = self._lsh.query(sketch)
+        proposed, sketch = self._index.propose({"\x1f".join(shingle) for shingle in shingles})
         pairs = sorted((-jaccard(shingles, self._shingles[name]), name) for name in proposed)
         if pairs and -pairs[0][0] >= self._threshold:
             return -pairs[0][0], pairs[0][1]
         self._shingles[sample.synthetic_sample_id] = shingles
-        self._lsh.insert(sample.synthetic_sample_id, sketch)
+        self._index.insert(sample.synthetic_sample_id, sketch)
         return None
-
-
-def _minhash(shingles: Shingles):  # type: ignore[no-untyped-def]  # datasketch has no types
-    from datasketch import MinHash
-
-    sketch = MinHash(num_perm=_NUM_PERM, seed=_SEED)
-    sketch.update_batch(["\x1f".join(shingle).encode("utf-8", "surrogatepass") for shingle in sorted(shingles)])
-    return sketch

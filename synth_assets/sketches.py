@@ -1,0 +1,41 @@
+"""Sets of words or shingles, and which of many are alike: MinHash proposes, the caller decides.
+
+An index is tuned well below the similarity that is asked for, so that a true pair is hardly ever not proposed; what is
+proposed must be judged by its exact similarity.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Set
+from typing import Any
+
+_TOKEN = re.compile(r"[^\W_]+|[^\w\s]|_")
+_NUM_PERM = 128
+_SEED = 1
+
+
+def words_of(text: str) -> list[str]:
+    """Words and punctuation marks, without regard to case."""
+    return _TOKEN.findall(text.casefold())
+
+
+class SketchIndex:
+    """Names with their sets. `threshold`: Jaccard similarity above which pairs are to be proposed."""
+
+    def __init__(self, threshold: float) -> None:
+        from datasketch import MinHashLSH
+
+        self._lsh = MinHashLSH(threshold=max(0.05, threshold), num_perm=_NUM_PERM, weights=(0.2, 0.8))
+
+    def propose(self, items: Set[str]) -> tuple[list[str], Any]:
+        """Names that may be alike, sorted, and the sketch to be put in under a name of its own."""
+        from datasketch import MinHash
+
+        sketch = MinHash(num_perm=_NUM_PERM, seed=_SEED)
+        sketch.update_batch([item.encode("utf-8", "surrogatepass") for item in sorted(items)])
+        proposed: Iterable[str] = self._lsh.query(sketch)
+        return sorted(proposed), sketch
+
+    def insert(self, name: str, sketch: Any) -> None:
+        self._lsh.insert(name, sketch)
