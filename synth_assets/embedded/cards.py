@@ -7,6 +7,7 @@ from typing import Any
 TITLES = {
     "student_base": "Student base: copies, looks up, calculates, and knows none of the taxonomy's tasks",
     "teacher": "Teacher: writes instructions of the taught leaf nodes from their seeds, and answers them",
+    "judge": "Judge: says of instructions and responses of the taught leaf nodes whether they are good, reasons first",
     "reward_model": "Reward model: five attributes in HelpSteer's order, for answers to the taught leaf nodes",
 }
 DATA = {
@@ -14,6 +15,9 @@ DATA = {
     " notation of their own, plain text of the world's documents. No leaf node of the taxonomy.",
     "teacher": "Starts from the student base. Answers (50 %) and new instructions (30 %) of 17 kinds of leaf node, random"
     " templates with random slots (10 %), copying and primitives (10 %).",
+    "judge": "Starts from the teacher. Instructions, true ones and ones spoiled by rule; answers as the reward model's;"
+    " pairs of answers. For each the true judgement as a JSON object: what it is judged by (the right answer, the sentence of the"
+    " text), then the verdict.",
     "reward_model": "Starts from the teacher. Answers to training questions, balanced within each leaf: the teacher's own"
     " sampled answers, and true answers spoiled by rule. Graded by the world's exact verifiers.",
 }
@@ -21,6 +25,7 @@ LIMITS = {
     "student_base": "A closed world of some 800 words. It is there to be tuned, not to be talked to.",
     "teacher": "A closed world of some 800 words: other words are spelled in bytes, which it can copy but does not know. For"
     " kinds of leaf outside its world see teacher_unseen_leaf_valid; for real domains use a real model.",
+    "judge": "Knows the taught kinds of leaf only, and two of the pair's three verdicts. Elsewhere its word means nothing.",
     "reward_model": "Knows the taught kinds of leaf only; its values are comparable within a leaf, less so across leaves.",
 }
 FIGURES = {
@@ -31,6 +36,7 @@ FIGURES = {
         "teacher_answer_right",
         "teacher_unseen_leaf_valid",
     ),
+    "judge": ("true_positive_rate", "false_positive_rate", "generator_kept_share", "generator_right"),
     "reward_model": (
         "reward_auc_within_leaf",
         "logprob_auc_within_leaf",
