@@ -16,8 +16,8 @@ DATA = {
     "teacher": "Starts from the student base. Answers (50 %) and new instructions (30 %) of 17 kinds of leaf node, random"
     " templates with random slots (10 %), copying and primitives (10 %).",
     "judge": "Starts from the teacher. Instructions, true ones and ones spoiled by rule; answers as the reward model's;"
-    " pairs of answers. For each the true judgement as a JSON object: what it is judged by (the right answer, the sentence of the"
-    " text), then the verdict.",
+    " pairs of answers. For each the true judgement as a JSON object: the right answer, the response as far as it agrees,"
+    " the sentence of the text that it rests on, then the verdict.",
     "reward_model": "Starts from the teacher. Answers to training questions, balanced within each leaf: the teacher's own"
     " sampled answers, and true answers spoiled by rule. Graded by the world's exact verifiers.",
 }

@@ -26,7 +26,7 @@ STAGES = ("bundle", "base", "teacher", "answers", "reward", "judge", "install", 
 RUNS = {"base": ("base",), "teacher": ("teacher",), "reward": ("reward_own", "reward"),
         "judge": ("judge",)}  # fmt: skip
 SEEDS = {"base": 0, "teacher": 1, "reward_own": 2, "reward": 3, "judge": 4}
-DEFAULT_STEPS = {"base": 1200, "teacher": 1500, "reward_own": 3000, "reward": 1000, "judge": 2200}
+DEFAULT_STEPS = {"base": 1200, "teacher": 1500, "reward_own": 3000, "reward": 1000, "judge": 2000}
 LEARNING_RATES = {"base": 4e-3, "teacher": 4e-3, "reward_own": 2e-3, "reward": 1e-3, "judge": 2e-3}
 WHOLE_POOLS = {"reward_own": 1_000, "reward": 20_000}
 NUM_ANSWERS = 60_000

@@ -1,9 +1,12 @@
 """Judgements from which the embedded judge learns: true ones about instances of the closed world, balanced by verdict.
 
-The judge first writes what it judges by (the right answer, the sentence of the text) and then its verdict, so that the
-teacher's skill in answering carries over. Answers to be judged are the reward model's (`graded_answers`): the
-teacher's own, and true ones spoiled by rule. Spoiled instructions have a word changed, lost or doubled, are cut off, or
-belong to another leaf or another text; the exact parser makes sure that they are spoiled.
+The judge first writes what it judges by, so that the teacher's skill in answering carries over: the right answer, then the
+response again up to the first token that differs, then its verdict. Where it had only to write the right answer, it wrote
+it well and gave its verdict by chance: that two texts are equal is hard to see at once, and easy token by token.
+
+Answers to be judged are the reward model's (`graded_answers`): the teacher's own, and true ones spoiled by rule. Spoiled
+instructions have a word changed, lost or doubled, are cut off, or belong to another leaf or another text; the exact parser
+makes sure that they are spoiled.
 """
 
 import re
@@ -18,6 +21,7 @@ from synth_assets.judging import Case, judge_prompt, write_judgement
 from synth_assets.recipe import JudgeName
 
 _WHOLE_POOL = 20_000
+_TOKEN = re.compile(r"\d|[^\W\d]+|[^\w\s]")
 SKILLS = tuple(kind for kind in TAUGHT if kind.branch != "knowledge")
 KNOWLEDGE = tuple(kind for kind in TAUGHT if kind.branch == "knowledge")
 
@@ -28,11 +32,11 @@ def judge_episodes(seed: int, sampled: list[GradedAnswer], words: list[str]) -> 
     answers = graded_answers(seed, sampled, _WHOLE_POOL)
     while True:
         chance = rng.random()
-        if chance < 0.32:
+        if chance < 0.25:
             yield instruction_episode(rng, words)
-        elif chance < 0.38:
+        elif chance < 0.30:
             yield relevance_episode(rng, rng.choice(KNOWLEDGE))
-        elif chance < 0.50:
+        elif chance < 0.40:
             yield comparison_episode(rng, next(answers))
         else:
             graded = next(answers)
@@ -82,18 +86,29 @@ def spoil_instruction(rng: Random, kind: LeafKind, instance: Instance, words: li
 def pair_episode(graded: GradedAnswer) -> Episode:
     """3 for the right answer, 1 for another; the world knows nothing between."""
     instance, is_right = graded.instance, _is_right(graded)
+    reasons = f"the answer is {instance.answer} ; it says {as_far_as_right(graded.response, instance.answer)}"
     return _episode(
-        "pair", f"the answer is {instance.answer}", "3" if is_right else "1", context=instance.context,
-        instruction=instance.question, response=graded.response, examples=[],
+        "pair", reasons, "3" if is_right else "1", context=instance.context, instruction=instance.question,
+        response=graded.response, examples=[],
     )  # fmt: skip
 
 
 def faithfulness_episode(graded: GradedAnswer) -> Episode:
     instance = graded.instance
+    reasons = f"the text says {instance.answer} ; it says {as_far_as_right(graded.response, instance.answer)}"
     return _episode(
-        "faithfulness", f"the text says {instance.answer}", _yes(_is_right(graded)), supporting_sentence(instance),
-        context=instance.context, instruction=instance.question, response=graded.response,
+        "faithfulness", reasons, _yes(_is_right(graded)), supporting_sentence(instance), context=instance.context,
+        instruction=instance.question, response=graded.response,
     )  # fmt: skip
+
+
+def as_far_as_right(response: str, answer: str) -> str:
+    """The response up to the first token that is not the answer's, and whether it went on to the end."""
+    expected = [match.group() for match in _TOKEN.finditer(answer)]
+    for number, match in enumerate(_TOKEN.finditer(response)):
+        if number >= len(expected) or match.group() != expected[number]:
+            return f"{response[: match.end()]} , not so"
+    return f"{response} , {'just so' if response.strip() == answer else 'not so'}"
 
 
 def relevance_episode(rng: Random, kind: LeafKind) -> Episode:
@@ -121,8 +136,9 @@ def comparison_episode(rng: Random, graded: GradedAnswer) -> Episode:
     first, second = (graded.response, other) if rng.random() < 0.5 else (other, graded.response)
     is_first, is_second = (kind.is_right(instance, response) for response in (first, second))
     verdict = "tie" if is_first == is_second else "A" if is_first else "B"
+    said = (f"{name} says {as_far_as_right(text, instance.answer)}" for name, text in (("A", first), ("B", second)))
     return _episode(
-        "comparison", f"the answer is {instance.answer}", verdict, context=instance.context,
+        "comparison", " ; ".join([f"the answer is {instance.answer}", *said]), verdict, context=instance.context,
         instruction=instance.question, first=first, second=second,
     )  # fmt: skip
 
