@@ -223,6 +223,22 @@ def diff(old: Path, new: Path) -> None:
     click.echo(f"{counts}: at least {calls:,} calls of the teacher and {num_scores:,} of the reward model")
 
 
+@cli.command()
+@click.argument("recipe", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@_telling
+def plan(recipe: Path | None, as_json: bool) -> None:
+    """What a recipe would take: leaf nodes, calls, tokens, phases and GPU-hours, with what that assumes.
+
+    RECIPE is a file; without it the declared one.
+    """
+    from synth_assets.planning import plan_json, plan_recipe, plan_text
+
+    declare(recipe, None)
+    planned = plan_recipe(declared_recipe())
+    click.echo(json.dumps(plan_json(planned), indent=2) if as_json else plan_text(planned))
+
+
 @cli.command("train-embedded")
 @click.argument("stage", required=False)
 @click.option("--folder", type=click.Path(path_type=Path), help="States, logs and models of the training.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +68,25 @@ def _file_digest(file: Path, *_: int) -> str:
     """The other arguments change whenever the content does."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def active_parameters(folder: Path) -> int:
+    """Parameters that take part in each token: of a mixture of experts only those experts that a token is sent to.
+
+    Read from the headers of the weights' files. Raises ModelError for a folder that holds none.
+    """
+    _check_weights(folder)
+    config = _read_json(folder / "config.json", required=True)
+    experts = config.get("num_local_experts") or config.get("num_experts") or 1
+    share = config.get("num_experts_per_tok", experts) / experts
+    total = 0.0
+    for file in folder.glob("*.safetensors"):
+        with file.open("rb") as stream:
+            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+        for name, part in header.items():
+            if name != "__metadata__":
+                total += math.prod(part["shape"]) * (share if ".experts." in name else 1.0)
+    return round(total)
 
 
 def _read_json(file: Path, required: bool = False) -> dict[str, Any]:

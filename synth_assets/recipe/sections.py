@@ -76,6 +76,8 @@ class ModelSpec(_Section):
     max_num_batched_tokens: Count = 8192
     """Prompt tokens that one step of the engine takes in; no prompt may be longer."""
     kv_cache_mib: Count = 256
+    active_billions: Positive | None = None
+    """Billions of parameters that each token meets; for estimates on machines where the folder is not."""
     structured_outputs: bool = False
     """Whether vLLM holds a judge's answers to their JSON schema; its grammars cannot read every tokenizer."""
 

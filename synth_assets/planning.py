@@ -1,0 +1,267 @@
+"""`synth-assets plan`: what a recipe would take, before anything is run: calls, tokens, GPU-hours, and what that assumes.
+
+Nothing is fetched and no model is opened. Calls and rows are a range: from `least`, where no candidate is turned away, to
+`most`, where every leaf spends its budget and no sample is rejected afterwards. Prompts are rendered from the taxonomy's own
+seeds; lengths are counted by a model's tokenizer where its folder is here, else TOKENS_PER_WORD is assumed. What is
+written is taken to be as long as the seeds are.
+
+GPU-hours are floating-point operations over what a GPU does in an hour: 2 N for each token read or written by a model with N
+active parameters, 4 N for each token of LoRA training (forward and backward through frozen weights; 6 N would be full
+training, Kaplan et al. 2020, arXiv 2001.08361, section 2.1). A rough estimate: loading, idle time and evaluation are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from synth_assets.generation import plan_leaves
+from synth_assets.generation.candidates import STEPS, LeafPlan
+from synth_assets.judging import judge_request
+from synth_assets.model_folder import active_parameters
+from synth_assets.recipe import ModelSpec, Recipe, resolve_path
+from synth_assets.records import BRANCHES, DocumentChunk
+from synth_assets.roles import Conversation, GenerationResult
+from synth_assets.taxonomy import Taxonomy, read_taxonomy
+
+TOKENS_PER_WORD = 4 / 3
+JUDGEMENT_TOKENS = 80
+GPU_TFLOPS = 989.0  # H100 SXM, bf16 without sparsity, by its data sheet
+USED_READING, USED_WRITING, USED_TRAINING = 0.4, 0.1, 0.35
+_NUM_DRAWN = 3  # candidates of a leaf that are rendered to measure its prompts
+
+CountTokens = Callable[[str], float]
+
+
+@dataclass(frozen=True)
+class PlannedCalls:
+    """Calls of one model for one purpose. Token counts are of `least` calls; gpu_hours None where the size is unknown."""
+
+    role: str
+    purpose: str
+    num_calls_least: int
+    num_calls_most: int
+    prompt_tokens: int
+    new_tokens: int
+    gpu_hours_least: float | None
+    gpu_hours_most: float | None
+
+
+@dataclass(frozen=True)
+class PlannedPhase:
+    """One phase of tuning. Rows are new ones and replayed ones, as many as there are if every leaf reaches its quota."""
+
+    phase: str
+    num_rows: int
+    num_steps: int
+    rows_a_step: int
+    learning_rate: float
+    num_tokens: int
+    gpu_hours: float | None
+
+
+@dataclass(frozen=True)
+class RecipePlan:
+    recipe: str
+    leaf_nodes: dict[str, int]
+    samples: dict[str, int]
+    num_faults: int
+    calls: list[PlannedCalls]
+    strategy: str
+    phases: list[PlannedPhase]
+    assumptions: list[str]
+
+
+def plan_recipe(recipe: Recipe) -> RecipePlan:
+    """Raises TaxonomyError where the taxonomy cannot be read at all."""
+    found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths])
+    plans = plan_leaves(found.leaf_nodes, found.seed_examples, _stand_ins(found, recipe), recipe.generation, recipe.seed)
+    plans = [plan for plan in plans if not plan.obstacle]
+    quota = recipe.generation.num_samples_per_leaf
+    leaves = {branch: sum(plan.leaf_node.branch == branch for plan in plans) for branch in BRANCHES}
+    return RecipePlan(
+        recipe=recipe.label,
+        leaf_nodes=leaves,
+        samples={branch: num * quota for branch, num in leaves.items()},
+        num_faults=len(found.faults),
+        calls=_calls(recipe, plans, found),
+        strategy=recipe.tuning.strategy,
+        phases=_phases(recipe, plans),
+        assumptions=_assumptions(recipe),
+    )
+
+
+def _stand_ins(found: Taxonomy, recipe: Recipe) -> list[DocumentChunk]:
+    """A chunk for each knowledge leaf, as long as the recipe allows: documents may be far away."""
+    text = " ".join(["word"] * recipe.taxonomy.max_chunk_tokens)
+    return [
+        DocumentChunk(leaf.leaf_path, leaf.leaf_node_id, leaf.leaf_path, "", "", 0, len(text), text)
+        for leaf in found.leaf_nodes
+        if leaf.branch == "knowledge"
+    ]
+
+
+def _calls(recipe: Recipe, plans: Sequence[LeafPlan], found: Taxonomy) -> list[PlannedCalls]:
+    sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
+    counters = {role: token_counter(spec) for role, spec in recipe.models.items()}
+    judge = "judge" if recipe.judges and recipe.judges.model else "teacher"
+    quota = recipe.generation.num_samples_per_leaf
+    for plan in plans:
+        for role, purpose, prompt, answer in _drawn_calls(recipe, plan, judge):
+            count = counters[role]
+            share = quota / _NUM_DRAWN
+            row = sums[role, purpose]
+            row[0] += share
+            row[1] += share * sum(count(message.content) for message in prompt)
+            row[2] += share * (JUDGEMENT_TOKENS if answer is None else count(answer))
+    return [_planned(recipe, role, purpose, *row) for (role, purpose), row in sums.items()]
+
+
+def _drawn_calls(recipe: Recipe, plan: LeafPlan, judge: str) -> Iterable[tuple[str, str, Conversation, str | None]]:
+    """Role, purpose, prompt and expected answer (None: a judgement) of the calls of a few candidates."""
+    for index in range(_NUM_DRAWN):
+        candidate = plan.candidate(index)
+        model_seed = candidate.seeds[0]
+        candidate.context = candidate.context or model_seed.context
+        candidate.instruction = model_seed.question
+        for step in STEPS:
+            expected = {"context": model_seed.context or "", "instruction": model_seed.question}.get(step, model_seed.answer)
+            if step != "context" or candidate.writes_context:
+                yield "teacher", step, plan.request(candidate, step).messages, expected
+            if step == "response":
+                candidate.response = GenerationResult(model_seed.answer, "stop")
+            for case in plan.cases(candidate, step) if recipe.judges else ():
+                if recipe.judges and case.judge in recipe.judges.asked:
+                    yield judge, f"judging: {case.judge}", judge_request(case, recipe.judges).messages, None
+        if recipe.reward_model:
+            yield "reward_model", "reward", plan.request(candidate, "response").messages[-1:], ""
+
+
+def _planned(recipe: Recipe, role: str, purpose: str, calls: float, prompts: float, answers: float) -> PlannedCalls:
+    size = parameters_of(recipe.models[role])
+    most = recipe.generation.budget_factor if purpose != "reward" else 1.0
+    hours = None
+    if size is not None:
+        hours = _hours(2 * size * prompts, USED_READING) + _hours(2 * size * answers, USED_WRITING)
+    return PlannedCalls(
+        role, purpose, round(calls), round(calls * most), round(prompts), round(answers), hours,
+        None if hours is None else hours * most,
+    )  # fmt: skip
+
+
+def _phases(recipe: Recipe, plans: Sequence[LeafPlan]) -> list[PlannedPhase]:
+    """As mixing would have it: new rows by branch and length, replayed ones by their shares."""
+    tuning, student = recipe.tuning, recipe.student
+    count, size = token_counter(student), parameters_of(student)
+    rows: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for plan in plans:
+        seeds = plan.freeform + plan.grounded
+        share = recipe.generation.num_samples_per_leaf / len(seeds) * (1 - tuning.validation_share)
+        for seed in seeds:
+            length = "short" if len(seed.answer.split()) <= tuning.short_response_words else "long"
+            tokens = sum(map(count, (seed.context or "", seed.question, seed.answer)))
+            rows[plan.leaf_node.branch, length] += [share, share * tokens]
+    phases, earlier = [], 0.0
+    for phase in tuning.phases_to_run:
+        num_new = sum(sum(rows[kind][::2]) for kind in phase.kinds)
+        per_row = sum(sum(rows[kind][1::2]) for kind in phase.kinds) / max(1.0, num_new)
+        replayed = min(earlier, num_new * phase.replay_share / (1 - phase.replay_share - tuning.replay_share))
+        num_rows = num_new + replayed + num_new * tuning.replay_share / (1 - phase.replay_share - tuning.replay_share)
+        steps = phase.max_steps or math.ceil(num_rows * (phase.num_epochs or 1) / tuning.rows_a_step)
+        tokens = per_row * steps * tuning.rows_a_step
+        earlier += num_new
+        phases.append(PlannedPhase(
+            phase.name, round(num_rows), steps, tuning.rows_a_step, phase.learning_rate or tuning.learning_rate,
+            round(tokens), None if size is None else _hours(4 * size * tokens, USED_TRAINING),
+        ))  # fmt: skip
+    return phases
+
+
+def _hours(operations: float, used: float) -> float:
+    return operations / (GPU_TFLOPS * 1e12 * used) / 3600
+
+
+def parameters_of(spec: ModelSpec) -> float | None:
+    """Active parameters: counted where the folder is here, else what the recipe says."""
+    folder = resolve_path(spec.path)
+    if (folder / "config.json").is_file():
+        return float(active_parameters(folder))
+    return None if spec.active_billions is None else spec.active_billions * 1e9
+
+
+def token_counter(spec: ModelSpec) -> CountTokens:
+    """Tokens of a text by the model's own tokenizer, or by its words where the folder is not here."""
+    file = resolve_path(spec.path) / "tokenizer.json"
+    if not file.is_file():
+        return lambda text: len(text.split()) * TOKENS_PER_WORD
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def _assumptions(recipe: Recipe) -> list[str]:
+    lines = [
+        f"a GPU of {GPU_TFLOPS:g} TFLOP/s, of which reading uses {USED_READING:.0%}, writing {USED_WRITING:.0%}, "
+        f"training {USED_TRAINING:.0%}",
+        "2 operations a parameter and token for reading and writing, 4 for LoRA training",
+        f"texts as long as the seed examples; a judgement of {JUDGEMENT_TOKENS} tokens; chunks as long as allowed",
+        f"least: no candidate is turned away; most: {recipe.generation.budget_factor:g} candidates for each sample",
+    ]
+    for role, spec in recipe.models.items():
+        size = parameters_of(spec)
+        here = (resolve_path(spec.path) / "config.json").is_file()
+        known = "of unknown size: no GPU-hours" if size is None else f"{size / 1e9:.3g} billion active parameters"
+        how = "counted" if here else "as the recipe says; not on this machine, so tokens are estimated from words"
+        lines.append(f"{role.replace('_', ' ')} {spec.path}: {known} ({how})")
+    return lines
+
+
+def plan_json(plan: RecipePlan) -> dict[str, Any]:
+    return asdict(plan)
+
+
+def plan_text(plan: RecipePlan) -> str:
+    """For a terminal."""
+    lines = [plan.recipe, "", f"{'Branch':<24}{'leaf nodes':>12}{'samples':>12}"]
+    for branch, num in plan.leaf_nodes.items():
+        lines.append(f"  {branch:<22}{num:>12,}{plan.samples[branch]:>12,}")
+    if plan.num_faults:
+        lines.append(f"  {plan.num_faults} faults in files: see `synth-assets taxonomy check`")
+    lines += ["", f"{'Calls':<38}{'least':>12}{'most':>12}{'read':>9}{'written':>9}{'GPU-hours':>18}"]
+    for row in plan.calls:
+        hours = _range(row.gpu_hours_least, row.gpu_hours_most)
+        counts = (
+            f"{row.num_calls_least:>12,}{row.num_calls_most:>12,}{_short(row.prompt_tokens):>9}{_short(row.new_tokens):>9}"
+        )
+        lines.append(f"  {row.role.replace('_', ' ') + ', ' + row.purpose:<36}{counts}{hours:>18}")
+    lines += [
+        "",
+        f"Tuning, {plan.strategy}",
+        f"{'Phase':<24}{'rows':>12}{'steps':>9}{'a step':>9}{'rate':>9}{'tokens':>9}{'GPU-hours':>12}",
+    ]
+    for phase in plan.phases:
+        hours = "?" if phase.gpu_hours is None else _hours_text(phase.gpu_hours)
+        numbers = f"{phase.num_rows:>12,}{phase.num_steps:>9,}{phase.rows_a_step:>9,}{phase.learning_rate:>9.1e}"
+        lines.append(f"  {phase.phase:<22}{numbers}{_short(phase.num_tokens):>9}{hours:>12}")
+    return "\n".join([*lines, "", "This assumes", *(f"  {line}" for line in plan.assumptions)])
+
+
+def _range(least: float | None, most: float | None) -> str:
+    if least is None or most is None:
+        return "?"
+    return _hours_text(least) if least == most else f"{_hours_text(least)} to {_hours_text(most)}"
+
+
+def _hours_text(hours: float) -> str:
+    return f"{hours:,.0f}" if hours >= 100 else f"{hours:.2g}"
+
+
+def _short(num: float) -> str:
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if num >= size:
+            return f"{num / size:.1f}{unit}"
+    return str(round(num))
