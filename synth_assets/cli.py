@@ -102,10 +102,11 @@ def status(as_json: bool) -> None:
     declared_recipe()
     from synth_assets.assets.running import open_instance
     from synth_assets.assets.status import read_status, status_json, status_text
-    from synth_assets.definitions import ASSETS
+    from synth_assets.definitions import assets_of
 
     with open_instance() as instance:
-        found = read_status(ASSETS, declared_recipe(), open_warehouse(), instance, declared_engines().retry)
+        recipe = declared_recipe()
+        found = read_status(assets_of(recipe), recipe, open_warehouse(), instance, declared_engines().retry)
     click.echo(json.dumps(status_json(found), indent=2, ensure_ascii=False) if as_json else status_text(found))
 
 

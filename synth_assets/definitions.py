@@ -4,6 +4,7 @@
              -> synthetic_samples -> scored_samples -> reward_filtered_set
              -> training_mix -> lora_checkpoint -> evaluation -> run_report
 
+and `harness_scores` before the report, where the recipe declares tasks of the lm-evaluation-harness.
 Importing this module reads the recipe and nothing else: a wrong recipe is a RecipeError with file, line and remedy,
 and no model library is loaded.
 """
@@ -14,6 +15,7 @@ from synth_assets.assets.automation import FRESHNESS, READ_FROM_FILES, automatio
 from synth_assets.assets.checks import stage_checks
 from synth_assets.assets.evaluation import evaluation
 from synth_assets.assets.generation import synthetic_samples
+from synth_assets.assets.harness import harness_scores
 from synth_assets.assets.ingredients import code_version
 from synth_assets.assets.jobs import CHECK_JOB_NAME, JOB_NAME, examine, step_executor, synthesize
 from synth_assets.assets.resources import Engines, declared_engines, declared_recipe, open_warehouse, resources
@@ -38,12 +40,22 @@ ASSETS = (
 )
 
 
+def assets_of(recipe: Recipe) -> tuple[dg.AssetsDefinition, ...]:
+    """The recipe's assets in pipeline order: ASSETS, and the harness's scores where it declares tasks."""
+    if recipe.evaluation.harness is None:
+        return ASSETS
+    *others, report = ASSETS
+    after = report.map_asset_specs(lambda spec: spec.replace_attributes(deps=[*spec.deps, harness_scores.key]))
+    return (*others, harness_scores, after)
+
+
 def build_definitions(recipe: Recipe, warehouse: Warehouse, engines: Engines | None = None) -> dg.Definitions:
     """The pipeline of one recipe over one warehouse."""
     engines = engines or declared_engines()
-    nightly, taxonomy_files = automation(ASSETS, recipe, warehouse, engines.retry)
+    assets = assets_of(recipe)
+    nightly, taxonomy_files = automation(assets, recipe, warehouse, engines.retry)
     return dg.Definitions(
-        assets=[asset.map_asset_specs(lambda spec: _completed(spec, recipe)) for asset in ASSETS],
+        assets=[asset.map_asset_specs(lambda spec: _completed(spec, recipe)) for asset in assets],
         asset_checks=stage_checks(recipe),
         jobs=[synthesize, examine],
         schedules=[nightly],

@@ -21,8 +21,9 @@ from synth_assets.assets.leaf_partitions import bring_up_to_date, range_tags
 from synth_assets.assets.resources import declared_engines, declared_recipe, open_warehouse
 from synth_assets.assets.run_report import write_report
 from synth_assets.assets.running import RunOutcome, bury_dead_runs, latest_checks, open_instance, run_job
-from synth_assets.definitions import ASSETS, examine_job, synthesize_job
+from synth_assets.definitions import assets_of, examine_job, synthesize_job
 from synth_assets.errors import SynthAssetsError
+from synth_assets.evaluation import check_tasks
 from synth_assets.machine import PeakMemory, free_disk_mib
 from synth_assets.model_folder import check_model_folder
 from synth_assets.recipe import Recipe, resolve_path
@@ -52,12 +53,12 @@ def run_demo(report: Report) -> int:
 
 
 def _run(recipe: Recipe, warehouse: Warehouse, report: Report) -> int:
-    _check_models(recipe)
+    _check_needs(recipe)
     warehouse.check_writable()
     with open_instance() as instance:
         for run_id in bury_dead_runs(instance):
             report(f"run {run_id[:8]} was killed; this one goes on from what it left")
-        plan = plan_run(ASSETS, check_keys(recipe), recipe, warehouse, instance, declared_engines().retry)
+        plan = plan_run(assets_of(recipe), check_keys(recipe), recipe, warehouse, instance, declared_engines().retry)
         bring_up_to_date(instance, plan.leaves)
         _tell(plan, recipe, report)
         start = time.monotonic()
@@ -74,10 +75,11 @@ def _run(recipe: Recipe, warehouse: Warehouse, report: Report) -> int:
 
 
 def _tell(plan: Plan, recipe: Recipe, report: Report) -> None:
-    report(f"{recipe.label}: {len(plan.assets)} of {len(ASSETS)} assets to make")
+    names = [asset.key.path[-1] for asset in assets_of(recipe)]
+    report(f"{recipe.label}: {len(plan.assets)} of {len(names)} assets to make")
     for line in plan_lines(plan):
         report(f"  {line}")
-    if current := [asset.key.path[-1] for asset in ASSETS if asset.key.path[-1] not in plan.assets]:
+    if current := [name for name in names if name not in plan.assets]:
         report(f"  current already: {', '.join(current)}")
 
 
@@ -105,7 +107,7 @@ def _last_run(
     keys = check_keys(recipe)
     left: list[str] = []
     if not outcome.is_success:
-        left = plan_run(ASSETS, keys, recipe, warehouse, instance).assets
+        left = plan_run(assets_of(recipe), keys, recipe, warehouse, instance).assets
         if outcome.run_id:
             try:
                 write_report(recipe, warehouse, instance, outcome.run_id)
@@ -138,11 +140,13 @@ def plan_lines(plan: Plan) -> list[str]:
     return lines
 
 
-def _check_models(recipe: Recipe) -> None:
-    """A model that is missing is told now, not after minutes of generation. Raises ModelError."""
+def _check_needs(recipe: Recipe) -> None:
+    """A model or a task that is missing is told now, not after minutes of generation. Raises ModelError, HarnessError."""
     check_model_folder(resolve_path(recipe.teacher.path), "ForCausalLM")
     check_model_folder(resolve_path(recipe.reward_model.path), "ForSequenceClassification")
     check_model_folder(resolve_path(recipe.student.path), "ForCausalLM")
+    if recipe.evaluation.harness:
+        check_tasks(recipe.evaluation.harness)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ def check_keys(recipe: Recipe) -> dict[str, list[dg.AssetCheckKey]]:
     """The keys of all checks by asset, in pipeline order."""
     return {
         name: [dg.AssetCheckKey(dg.AssetKey(name), expectation.name) for expectation in suite.expectations]
-        for name, suite in suites_of(recipe.quality).items()
+        for name, suite in suites_of(recipe).items()
     }
 
 
@@ -35,7 +35,7 @@ def last_verdict(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> dg.Asse
 
 def stage_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
     """One step a stage, one check an expectation."""
-    return [_checks_of(suite) for suite in suites_of(recipe.quality).values()]
+    return [_checks_of(suite) for suite in suites_of(recipe).values()]
 
 
 def data_docs_folder(warehouse: Warehouse) -> Path:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from synth_assets.model_folder import model_fingerprint
 from synth_assets.recipe import ModelSpec, Recipe, resolve_path, warehouse_path
@@ -29,6 +30,8 @@ class Ingredients:
     after: tuple[str, ...] = ()
     """What must have been made before, though none of its rows are read."""
     has_table: bool = True
+    upstream_where_declared: Callable[[Recipe], tuple[str, ...]] = lambda recipe: ()
+    """Further upstream tables, of assets that only some recipes have."""
     is_by_leaf: bool = False
     """Whether each leaf's rows depend on that leaf alone; then `upstream` counts leaf by leaf."""
 
@@ -40,6 +43,17 @@ def document_rules(recipe: Recipe) -> DocumentRules:
         resolve_path(said.documents), said.max_chunk_tokens, said.chunk_overlap_tokens, said.repositories,
         warehouse_path() / "repositories",
     )  # fmt: skip
+
+
+def _examination(recipe: Recipe) -> dict[str, Any]:
+    """What the evaluation reads of its section."""
+    return recipe.evaluation.model_dump(mode="json", exclude={"harness"})
+
+
+def _harness_order(recipe: Recipe) -> dict[str, Any] | None:
+    """What the harness is told; what others have published changes no figure of ours."""
+    declared = recipe.evaluation.harness
+    return declared.model_dump(mode="json", exclude={"tasks": {"__all__": {"published"}}}) if declared else None
 
 
 INGREDIENTS: Mapping[str, Ingredients] = {
@@ -92,12 +106,31 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     "evaluation": Ingredients(
         "1",
         ("lora_checkpoint",),
-        lambda r: (r.student, r.evaluation, r.generation.prompts),
+        lambda r: (r.student, _examination(r), r.generation.prompts),
         models=lambda r: (r.student,),
         files=lambda r: (r.evaluation.benchmark,),
     ),
-    "run_report": Ingredients("1", ("evaluation",), lambda r: (r.evaluation.confidence,), has_table=False),
+    "harness_scores": Ingredients(
+        "1",
+        ("lora_checkpoint",),
+        lambda r: (r.student, _harness_order(r), r.evaluation.max_new_tokens, r.generation.prompts),
+        models=lambda r: (r.student,),
+        files=lambda r: (r.evaluation.benchmark,),
+        after=("evaluation",),  # else two models would be in memory at one time
+    ),
+    "run_report": Ingredients(
+        "1",
+        ("evaluation",),
+        lambda r: (r.evaluation.confidence, *([r.evaluation.harness] if r.evaluation.harness else [])),
+        has_table=False,
+        upstream_where_declared=lambda r: ("harness_scores",) if r.evaluation.harness else (),
+    ),
 }
+
+
+def upstream_of(asset: str, recipe: Recipe) -> tuple[str, ...]:
+    """The tables from which the asset is made by this recipe."""
+    return (*INGREDIENTS[asset].upstream, *INGREDIENTS[asset].upstream_where_declared(recipe))
 
 
 def code_version(asset: str, recipe: Recipe) -> str:
@@ -113,7 +146,7 @@ def inputs_id(asset: str, recipe: Recipe, warehouse: Warehouse) -> str:
     return content_id(
         "inputs",
         code_version(asset, recipe),
-        {name: table_digest(warehouse, name) for name in parts.upstream},
+        {name: table_digest(warehouse, name) for name in upstream_of(asset, recipe)},
         [model_fingerprint(resolve_path(spec.path)) for spec in parts.models(recipe)],
         [_files_digest(resolve_path(path)) for path in parts.files(recipe)],
     )

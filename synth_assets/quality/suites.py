@@ -23,7 +23,7 @@ from synth_assets.quality.expectations import (
     rows_exist,
     unique,
 )
-from synth_assets.recipe import QualitySection
+from synth_assets.recipe import QualitySection, Recipe
 from synth_assets.records import BRANCHES, REWARD_ATTRIBUTES, content_id
 
 _TWICE = "the same content under one id twice would count twice"
@@ -35,8 +35,9 @@ def suite_id(suite: Suite, quality: QualitySection) -> str:
     return content_id("suite", asdict(suite), quality.model_dump(mode="json"))
 
 
-def suites_of(quality: QualitySection) -> dict[str, Suite]:
+def suites_of(recipe: Recipe) -> dict[str, Suite]:
     """The suites by the name of the asset that they judge, in pipeline order."""
+    quality = recipe.quality
     suites = (
         Suite("taxonomy", ("taxonomy", "taxonomy_faults"), _taxonomy(quality)),
         Suite("seed_examples", ("seed_examples", "taxonomy"), _seed_examples()),
@@ -54,6 +55,7 @@ def suites_of(quality: QualitySection) -> dict[str, Suite]:
         Suite("training_mix", ("training_mix", "reward_filtered_set"), _training_mix()),
         Suite("lora_checkpoint", ("lora_checkpoint",), _lora_checkpoint()),
         Suite("evaluation", ("evaluation", "benchmark_questions"), _evaluation(quality)),
+        *((Suite("harness_scores", ("harness_scores",), _harness_scores()),) if recipe.evaluation.harness else ()),
     )
     return {suite.name: suite for suite in suites}
 
@@ -221,3 +223,20 @@ def _evaluation(quality: QualitySection) -> tuple[Expectation, ...]:
         measure_at_least("student_has_gained", "accuracy_gain", quality.min_accuracy_gain.reason, is_blocking=False),
         measure_at_least("student_has_retained", "retained_share", quality.min_retained_share.reason, is_blocking=False),
     )
+
+
+def _harness_scores() -> tuple[Expectation, ...]:
+    table = "harness_scores"
+    return (
+        rows_exist(table),
+        one_of("model_is_known", table, "model", ("base", "tuned"), "a figure of another model is none of these two"),
+        between("value_is_a_share", table, "value", 0, 1, "a figure outside is of another unit, or no figure"),
+        between("questions_were_asked", table, "num_questions", 1, None, "a figure on no question says nothing"),
+        measure_at_most(
+            "every_task_has_both_figures", "figures_off_count", "a figure without its counterpart compares with nothing"
+        ),
+        one_of(
+            "questions_are_read_whole", table, "is_truncated", (False,),
+            "a question without its beginning, or without the examples before it, is another question", is_blocking=False,
+        ),
+    )  # fmt: skip

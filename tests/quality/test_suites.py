@@ -30,7 +30,7 @@ from synth_assets.records import (
 
 RECIPE = read_recipe(Path(__file__).parents[2] / "data/recipes/embedded.yaml", "demo")
 RECIPE = RECIPE.model_copy(update={"generation": RECIPE.generation.model_copy(update={"num_samples_per_leaf": 4})})
-SUITES = suites_of(RECIPE.quality)
+SUITES = suites_of(RECIPE)
 LEAVES = ("compositional_skills/a", "compositional_skills/b", "knowledge/c")
 
 
