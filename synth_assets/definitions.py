@@ -16,7 +16,7 @@ from synth_assets.assets.checks import stage_checks
 from synth_assets.assets.evaluation import evaluation
 from synth_assets.assets.generation import synthetic_samples
 from synth_assets.assets.harness import harness_scores
-from synth_assets.assets.ingredients import code_version
+from synth_assets.assets.ingredients import INGREDIENTS, code_version, upstream_of
 from synth_assets.assets.jobs import CHECK_JOB_NAME, JOB_NAME, examine, step_executor, synthesize
 from synth_assets.assets.resources import Engines, declared_engines, declared_recipe, open_warehouse, resources
 from synth_assets.assets.reward import reward_filtered_set, scored_samples
@@ -36,17 +36,14 @@ ASSETS = (
     training_mix,
     lora_checkpoint,
     evaluation,
+    harness_scores,  # of recipes that declare tasks for it
     run_report,
 )
 
 
-def assets_of(recipe: Recipe) -> tuple[dg.AssetsDefinition, ...]:
-    """The recipe's assets in pipeline order: ASSETS, and the harness's scores where it declares tasks."""
-    if recipe.evaluation.harness is None:
-        return ASSETS
-    *others, report = ASSETS
-    after = report.map_asset_specs(lambda spec: spec.replace_attributes(deps=[*spec.deps, harness_scores.key]))
-    return (*others, harness_scores, after)
+def assets_of(recipe: Recipe) -> list[dg.AssetsDefinition]:
+    """Those that a recipe has, upstream before downstream."""
+    return [asset for asset in ASSETS if INGREDIENTS[asset.key.path[-1]].is_declared(recipe)]
 
 
 def build_definitions(recipe: Recipe, warehouse: Warehouse, engines: Engines | None = None) -> dg.Definitions:
@@ -69,7 +66,9 @@ def _completed(spec: dg.AssetSpec, recipe: Recipe) -> dg.AssetSpec:
     """What depends on the recipe, or on the asset's place among the others."""
     name = spec.key.path[-1]
     freshness = FRESHNESS if name in READ_FROM_FILES else None
-    return spec.replace_attributes(code_version=code_version(name, recipe), freshness_policy=freshness)
+    known = {dep.asset_key.path[-1] for dep in spec.deps}
+    deps = [*spec.deps, *(dg.AssetDep(other) for other in upstream_of(name, recipe) if other not in known)]
+    return spec.replace_attributes(code_version=code_version(name, recipe), freshness_policy=freshness, deps=deps)
 
 
 defs = build_definitions(declared_recipe(), open_warehouse())

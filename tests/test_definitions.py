@@ -10,7 +10,7 @@ import dagster as dg
 
 from synth_assets import definitions
 from synth_assets.assets.checks import check_keys
-from synth_assets.assets.ingredients import INGREDIENTS
+from synth_assets.assets.ingredients import INGREDIENTS, upstream_of
 from synth_assets.assets.jobs import JOB_NAME
 from synth_assets.recipe import read_recipe
 
@@ -63,7 +63,7 @@ def test_what_an_asset_is_made_of_is_what_dagster_shows() -> None:
     for spec in definitions.defs.resolve_all_asset_specs():
         upstream = {dep.asset_key.to_user_string() for dep in spec.deps}
         made_of = INGREDIENTS[spec.key.to_user_string()]
-        assert {*made_of.upstream, *made_of.after} == upstream
+        assert {*upstream_of(spec.key.to_user_string(), read_recipe()), *made_of.after} == upstream
 
 
 def test_every_asset_explains_itself() -> None:
@@ -88,7 +88,7 @@ def test_every_stage_is_gated() -> None:
 
 def test_the_job_and_its_schedule() -> None:
     job = definitions.defs.resolve_job_def(JOB_NAME)
-    assert set(job.asset_layer.executable_asset_keys) == {asset.key for asset in definitions.ASSETS}
+    assert set(job.asset_layer.executable_asset_keys) == {asset.key for asset in definitions.assets_of(read_recipe())}
     schedule = definitions.defs.get_repository_def().get_schedule_def("nightly")
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 2 * * *", "UTC")
@@ -103,7 +103,7 @@ def test_dagster_accepts_the_workspace(tmp_path: Path) -> None:
 def test_dagster_lists_the_assets(tmp_path: Path) -> None:
     said = run(str(BIN / "dagster"), "asset", "list", "-m", "synth_assets.definitions", DAGSTER_HOME=str(tmp_path))
     assert said.returncode == 0, said.stderr
-    assert {asset.key.to_user_string() for asset in definitions.ASSETS} == set(said.stdout.split())
+    assert {asset.key.to_user_string() for asset in definitions.assets_of(read_recipe())} == set(said.stdout.split())
 
 
 def test_a_wrong_recipe_is_one_clear_error(tmp_path: Path) -> None:

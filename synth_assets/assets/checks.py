@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 
+from synth_assets.assets.ingredients import INGREDIENTS
 from synth_assets.quality import ExpectationResult, Suite, judge_stage, suite_id, suites_of, write_data_docs
 from synth_assets.recipe import Recipe
 from synth_assets.storage import Warehouse
@@ -22,7 +23,7 @@ def check_keys(recipe: Recipe) -> dict[str, list[dg.AssetCheckKey]]:
     """The keys of all checks by asset, in pipeline order."""
     return {
         name: [dg.AssetCheckKey(dg.AssetKey(name), expectation.name) for expectation in suite.expectations]
-        for name, suite in suites_of(recipe).items()
+        for name, suite in _suites(recipe).items()
     }
 
 
@@ -35,7 +36,12 @@ def last_verdict(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> dg.Asse
 
 def stage_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
     """One step a stage, one check an expectation."""
-    return [_checks_of(suite) for suite in suites_of(recipe).values()]
+    return [_checks_of(suite) for suite in _suites(recipe).values()]
+
+
+def _suites(recipe: Recipe) -> dict[str, Suite]:
+    """Those of the assets that the recipe has."""
+    return {name: suite for name, suite in suites_of(recipe.quality).items() if INGREDIENTS[name].is_declared(recipe)}
 
 
 def data_docs_folder(warehouse: Warehouse) -> Path:

@@ -106,7 +106,7 @@ def material_of_files(recipe: Recipe) -> Material:
 
 def outdated_checks(checks: CheckKeys, recipe: Recipe, instance: dg.DagsterInstance) -> list[str]:
     """Assets whose checks were last judged by another suite: other bounds, other thresholds."""
-    suites = suites_of(recipe)
+    suites = suites_of(recipe.quality)
     return [
         asset
         for asset, keys in checks.items()

@@ -30,8 +30,8 @@ class Ingredients:
     after: tuple[str, ...] = ()
     """What must have been made before, though none of its rows are read."""
     has_table: bool = True
-    upstream_where_declared: Callable[[Recipe], tuple[str, ...]] = lambda recipe: ()
-    """Further upstream tables, of assets that only some recipes have."""
+    is_declared: Callable[[Recipe], bool] = lambda recipe: True
+    """Whether a recipe has this asset at all."""
     is_by_leaf: bool = False
     """Whether each leaf's rows depend on that leaf alone; then `upstream` counts leaf by leaf."""
 
@@ -117,20 +117,20 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         models=lambda r: (r.student,),
         files=lambda r: (r.evaluation.benchmark,),
         after=("evaluation",),  # else two models would be in memory at one time
+        is_declared=lambda r: r.evaluation.harness is not None,
     ),
     "run_report": Ingredients(
         "1",
-        ("evaluation",),
+        ("evaluation", "harness_scores"),
         lambda r: (r.evaluation.confidence, *([r.evaluation.harness] if r.evaluation.harness else [])),
         has_table=False,
-        upstream_where_declared=lambda r: ("harness_scores",) if r.evaluation.harness else (),
     ),
 }
 
 
 def upstream_of(asset: str, recipe: Recipe) -> tuple[str, ...]:
-    """The tables from which the asset is made by this recipe."""
-    return (*INGREDIENTS[asset].upstream, *INGREDIENTS[asset].upstream_where_declared(recipe))
+    """The tables from which the asset is made, of those that the recipe has."""
+    return tuple(name for name in INGREDIENTS[asset].upstream if INGREDIENTS[name].is_declared(recipe))
 
 
 def code_version(asset: str, recipe: Recipe) -> str:

@@ -23,7 +23,7 @@ from synth_assets.quality.expectations import (
     rows_exist,
     unique,
 )
-from synth_assets.recipe import QualitySection, Recipe
+from synth_assets.recipe import QualitySection
 from synth_assets.records import BRANCHES, REWARD_ATTRIBUTES, content_id
 
 _TWICE = "the same content under one id twice would count twice"
@@ -35,9 +35,8 @@ def suite_id(suite: Suite, quality: QualitySection) -> str:
     return content_id("suite", asdict(suite), quality.model_dump(mode="json"))
 
 
-def suites_of(recipe: Recipe) -> dict[str, Suite]:
+def suites_of(quality: QualitySection) -> dict[str, Suite]:
     """The suites by the name of the asset that they judge, in pipeline order."""
-    quality = recipe.quality
     suites = (
         Suite("taxonomy", ("taxonomy", "taxonomy_faults"), _taxonomy(quality)),
         Suite("seed_examples", ("seed_examples", "taxonomy"), _seed_examples()),
@@ -55,7 +54,7 @@ def suites_of(recipe: Recipe) -> dict[str, Suite]:
         Suite("training_mix", ("training_mix", "reward_filtered_set"), _training_mix()),
         Suite("lora_checkpoint", ("lora_checkpoint",), _lora_checkpoint()),
         Suite("evaluation", ("evaluation", "benchmark_questions"), _evaluation(quality)),
-        *((Suite("harness_scores", ("harness_scores",), _harness_scores()),) if recipe.evaluation.harness else ()),
+        Suite("harness_scores", ("harness_scores",), _harness_scores()),
     )
     return {suite.name: suite for suite in suites}
 

@@ -14,7 +14,7 @@ from synth_assets.assets.checks import check_keys, stage_checks
 from synth_assets.assets.currency import outdated_checks, plan_run
 from synth_assets.assets.resources import resources
 from synth_assets.assets.run_report import render_report, report_of_failed_runs
-from synth_assets.definitions import ASSETS
+from synth_assets.definitions import ASSETS, assets_of
 from synth_assets.errors import EngineError
 from synth_assets.recipe import Recipe, RewardCut, Threshold
 from synth_assets.records import RejectedSample
@@ -86,7 +86,7 @@ def test_what_is_current_is_not_made_again(tmp_path: Path) -> None:
     recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
 
     def stale(of: Recipe = recipe) -> list[str]:
-        return plan_run(ASSETS, check_keys(of), of, warehouse, instance).assets
+        return plan_run(assets_of(of), check_keys(of), of, warehouse, instance).assets
 
     with dg.DagsterInstance.ephemeral() as instance:
         assert stale() == [*TO_THE_MIX, *LATER]
@@ -137,7 +137,7 @@ def test_what_changes_under_way_makes_the_asset_stale(tmp_path: Path, monkeypatc
         monkeypatch.setattr(reward, "read_benchmark", read_then_change)
         assert materialize(recipe, warehouse, instance).success
         monkeypatch.undo()
-        stale = plan_run(ASSETS, check_keys(recipe), recipe, warehouse, instance).assets
+        stale = plan_run(assets_of(recipe), check_keys(recipe), recipe, warehouse, instance).assets
         assert stale == ["reward_filtered_set", "training_mix", *LATER]
 
 
@@ -191,7 +191,7 @@ def test_the_whole_graph_with_a_tiny_student(tmp_path: Path, tiny_teacher: Path)
     with dg.DagsterInstance.ephemeral() as instance:
         result = materialize(recipe, warehouse, instance, [*TO_THE_MIX, *LATER])
         assert result.success
-        assert plan_run(ASSETS, check_keys(recipe), recipe, warehouse, instance).assets == []
+        assert plan_run(assets_of(recipe), check_keys(recipe), recipe, warehouse, instance).assets == []
         (made,) = result.asset_materializations_for_node("lora_checkpoint")
         assert Path(str(made.metadata["adapter"].value), "adapter_model.safetensors").is_file()
         assert Path(str(made.metadata["tuned_student"].value), "model.safetensors").is_file()

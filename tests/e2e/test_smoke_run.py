@@ -13,7 +13,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from synth_assets.definitions import ASSETS
+from synth_assets.definitions import assets_of
+from synth_assets.recipe import read_recipe
 from synth_assets.storage import Warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,7 @@ def test_the_summary_tells_the_whole_story(smoke: tuple[Warehouse, str]) -> None
                  " 0 failed", "Right answers", "taxonomy  base", "taxonomy  tuned", "retained", "adapter", "Data Docs",
                  "synth-assets --scale smoke dev"):  # fmt: skip
         assert part in text, part
-    for asset in ASSETS:
+    for asset in assets_of(read_recipe()):
         assert f"  {asset.key.path[-1]}: " in text
 
 
@@ -87,7 +88,7 @@ def test_a_second_demo_makes_nothing_again(smoke: tuple[Warehouse, str]) -> None
     tables = {name: warehouse.table_path(name).stat().st_mtime_ns for name in warehouse.table_names()}
     said = demo(warehouse.folder)
     assert said.returncode == 0, said.stderr
-    assert f"0 of {len(ASSETS)} assets to make" in said.stdout and "everything was current" in said.stdout
+    assert f"0 of {len(assets_of(read_recipe()))} assets to make" in said.stdout and "everything was current" in said.stdout
     assert {name: warehouse.table_path(name).stat().st_mtime_ns for name in warehouse.table_names()} == tables
     accuracy = first[first.index("Right answers") :]
     assert accuracy.strip() in said.stdout
