@@ -1,4 +1,4 @@
-"""The asset harness_scores through Dagster: the real harness on the embedded student, tuned for three steps."""
+"""The asset harness_scores through Dagster: the real harness on the embedded student, tuned for a few steps."""
 
 import json
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ from synth_assets.storage import Warehouse
 from synth_assets.summary import LastRun, closing_summary
 
 NUM_QUESTIONS = 60
+NUM_STEPS = 10  # without replay: enough to forget some of what the base knew
 EMBEDDED = read_recipe(scale="smoke")
 LAST = ["lora_checkpoint", "evaluation", "harness_scores", "run_report"]
 SUITES = ("taxonomy", "retained")
@@ -42,7 +43,8 @@ def _recipe(folder: Path) -> Recipe:
     (folder / "benchmark/questions.jsonl").write_text("".join(chosen), encoding="utf-8")
     published = {"LABRADORITE-13B": 0.5889, "<b>MERLINITE</b>": 0.6488}
     tasks = [{"name": "synth_assets_taxonomy", "published": published}, {"name": "synth_assets_retained"}]
-    return with_harness(recipe, tasks=tasks)
+    tuning = recipe.tuning.model_copy(update={"max_steps": NUM_STEPS, "replay_share": 0.0, "replay_buffer": None})
+    return with_harness(recipe.model_copy(update={"tuning": tuning}), tasks=tasks)
 
 
 def _open_text_model(spec: ModelSpec, folder: Path | None = None) -> AbstractContextManager[TextModel]:
@@ -70,7 +72,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     engines = Engines(_open_text_model, MADE_ENGINES.open_reward_model)
     with dg.DagsterInstance.ephemeral() as instance:
         result = materialize(recipe, warehouse, instance, [*TO_THE_MIX, *LAST], engines=engines)
-        assert result.success
+        assert result.success, [event for event in result.all_events if event.is_failure]
         yield Made(recipe, warehouse, instance, result)
 
 
