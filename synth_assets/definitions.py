@@ -4,7 +4,7 @@
              -> synthetic_samples -> scored_samples -> reward_filtered_set
              -> training_mix -> lora_checkpoint -> evaluation -> run_report
 
-and, of recipes with judges, judge_calibration beside them.
+and `judge_calibration` where the recipe has judges, `harness_scores` where it declares tasks of the lm-evaluation-harness.
 Importing this module reads the recipe and nothing else: a wrong recipe is a RecipeError with file, line and remedy,
 and no model library is loaded.
 """
@@ -16,7 +16,8 @@ from synth_assets.assets.calibration import judge_calibration
 from synth_assets.assets.checks import stage_checks
 from synth_assets.assets.evaluation import evaluation
 from synth_assets.assets.generation import synthetic_samples
-from synth_assets.assets.ingredients import INGREDIENTS, code_version
+from synth_assets.assets.harness import harness_scores
+from synth_assets.assets.ingredients import INGREDIENTS, code_version, upstream_of
 from synth_assets.assets.jobs import CHECK_JOB_NAME, JOB_NAME, examine, step_executor, synthesize
 from synth_assets.assets.resources import Engines, declared_engines, declared_recipe, open_warehouse, resources
 from synth_assets.assets.reward import reward_filtered_set, scored_samples
@@ -36,6 +37,7 @@ ASSETS = (
     training_mix,
     lora_checkpoint,
     evaluation,
+    harness_scores,  # of recipes that declare tasks for it
     run_report,
     judge_calibration,  # of recipes with judges
 )
@@ -66,7 +68,9 @@ def _completed(spec: dg.AssetSpec, recipe: Recipe) -> dg.AssetSpec:
     """What depends on the recipe, or on the asset's place among the others."""
     name = spec.key.path[-1]
     freshness = FRESHNESS if name in READ_FROM_FILES else None
-    return spec.replace_attributes(code_version=code_version(name, recipe), freshness_policy=freshness)
+    known = {dep.asset_key.path[-1] for dep in spec.deps}
+    deps = [*spec.deps, *(dg.AssetDep(other) for other in upstream_of(name, recipe) if other not in known)]
+    return spec.replace_attributes(code_version=code_version(name, recipe), freshness_policy=freshness, deps=deps)
 
 
 defs = build_definitions(declared_recipe(), open_warehouse())

@@ -23,6 +23,7 @@ from synth_assets.assets.run_report import write_report
 from synth_assets.assets.running import RunOutcome, bury_dead_runs, latest_checks, open_instance, run_job
 from synth_assets.definitions import assets_of, examine_job, synthesize_job
 from synth_assets.errors import SynthAssetsError
+from synth_assets.evaluation import check_tasks
 from synth_assets.machine import PeakMemory, free_disk_mib
 from synth_assets.model_folder import ARCHITECTURE_OF, check_model_folder
 from synth_assets.recipe import Recipe, resolve_path
@@ -52,7 +53,7 @@ def run_demo(report: Report) -> int:
 
 
 def _run(recipe: Recipe, warehouse: Warehouse, report: Report) -> int:
-    _check_models(recipe)
+    _check_needs(recipe)
     warehouse.check_writable()
     with open_instance() as instance:
         for run_id in bury_dead_runs(instance):
@@ -74,10 +75,11 @@ def _run(recipe: Recipe, warehouse: Warehouse, report: Report) -> int:
 
 
 def _tell(plan: Plan, recipe: Recipe, report: Report) -> None:
-    report(f"{recipe.label}: {len(plan.assets)} of {len(assets_of(recipe))} assets to make")
+    names = [asset.key.path[-1] for asset in assets_of(recipe)]
+    report(f"{recipe.label}: {len(plan.assets)} of {len(names)} assets to make")
     for line in plan_lines(plan):
         report(f"  {line}")
-    if current := [asset.key.path[-1] for asset in assets_of(recipe) if asset.key.path[-1] not in plan.assets]:
+    if current := [name for name in names if name not in plan.assets]:
         report(f"  current already: {', '.join(current)}")
 
 
@@ -138,10 +140,12 @@ def plan_lines(plan: Plan) -> list[str]:
     return lines
 
 
-def _check_models(recipe: Recipe) -> None:
-    """A model that is missing is told now, not after minutes of generation. Raises ModelError."""
+def _check_needs(recipe: Recipe) -> None:
+    """A model or a task that is missing is told now, not after minutes of generation. Raises ModelError, HarnessError."""
     for role, spec in recipe.models.items():
         check_model_folder(resolve_path(spec.path), ARCHITECTURE_OF.get(role, "ForCausalLM"))
+    if recipe.evaluation.harness:
+        check_tasks(recipe.evaluation.harness)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from synth_assets.assets.currency import material_of_files
 from synth_assets.assets.resources import declared_recipe
 from synth_assets.errors import SynthAssetsError
+from synth_assets.evaluation import check_tasks
 from synth_assets.machine import free_disk_mib, memory_mib
 from synth_assets.model_folder import ARCHITECTURE_OF, check_model_folder
 from synth_assets.recipe import Recipe, resolve_path
@@ -49,6 +50,7 @@ def examine(warehouse: Warehouse) -> list[Finding]:
         findings.append(Finding("recipe", True, f"{recipe.name}, scale {recipe.scale}, seed {recipe.seed}"))
         findings += _models(recipe)
         findings += _inputs(recipe)
+        findings += _harness(recipe)
         findings += _taxonomy(recipe)
     findings.append(_tried("warehouse", str(warehouse.folder), warehouse.check_writable))
     return findings
@@ -120,6 +122,13 @@ def _inputs(recipe: Recipe) -> Iterator[Finding]:
     for what, path in places:
         there = resolve_path(path).exists()
         yield Finding(what, there, path if there else f"{path} does not exist", "mend the path in the recipe")
+
+
+def _harness(recipe: Recipe) -> Iterator[Finding]:
+    """Of a recipe that declares its tasks; whether their data are here is only found out by loading them."""
+    if declared := recipe.evaluation.harness:
+        said = f"lm-eval {_version('lm_eval')}, {', '.join(task.name for task in declared.tasks)}"
+        yield _tried("lm-evaluation-harness", said, lambda: check_tasks(declared))
 
 
 def _taxonomy(recipe: Recipe) -> Iterator[Finding]:

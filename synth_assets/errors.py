@@ -8,6 +8,7 @@
     ├── BenchmarkError              the held-out questions are missing or wrong
     ├── ModelError                  a model folder is missing, no safetensors, or another architecture
     ├── EngineError                 an engine could not start, or died with requests under way
+    ├── HarnessError                the lm-evaluation-harness, a task of it or the task's data is not there
     ├── GateError                   a check that blocks has failed upstream
     ├── GenerationError             generation as a whole cannot reach what the recipe asks for
     ├── TuningError                 tuning cannot start, or its loss is no number
@@ -132,6 +133,10 @@ class ModelError(SynthAssetsError):
 
 class EngineError(SynthAssetsError):
     """An engine could not start, or died with requests under way."""
+
+
+class HarnessError(SynthAssetsError):
+    """The lm-evaluation-harness is not installed, does not know a task, lacks its data, or failed in it."""
 
 
 class GateError(SynthAssetsError):

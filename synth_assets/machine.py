@@ -6,6 +6,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,5 +144,19 @@ def end_with_parent() -> None:
     def watch() -> None:
         multiprocessing.connection.wait([parent.sentinel])
         os._exit(1)  # no clean-up: whatever a step leaves behind, a kill may leave at any time
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def end_when_closed(descriptor: int) -> None:
+    """From now on this process and its group, which it must lead, end as soon as nobody holds the pipe's other end.
+
+    For a process that was started as a program: whoever started it holds the pipe, and lets go even if it is killed.
+    """
+
+    def watch() -> None:
+        while os.read(descriptor, 1024):
+            pass
+        os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()

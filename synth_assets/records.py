@@ -280,6 +280,24 @@ class BenchmarkAnswer:
 
 
 @dataclass(frozen=True)
+class HarnessScore:
+    """What the lm-evaluation-harness measured of one model in one task: `value` is a share, `stderr` in the same unit.
+
+    `metric` names its filter after a comma where the task has several. `is_truncated`: questions with their solved
+    examples were longer than the model can read, and lost their beginning.
+    """
+
+    task: str
+    model: ModelArm
+    num_fewshot: int
+    metric: str
+    value: float
+    stderr: float | None
+    num_questions: int
+    is_truncated: bool
+
+
+@dataclass(frozen=True)
 class StageCounts:
     """Every row that goes into a stage comes out exactly once. One for each leaf; the sum over leaves has no path."""
 
@@ -320,5 +338,6 @@ TABLES: dict[str, type[Any]] = {
     "lora_checkpoint": Checkpoint,
     "benchmark_questions": BenchmarkQuestion,
     "evaluation": BenchmarkAnswer,
+    "harness_scores": HarnessScore,
     "stage_counts": StageCounts,
 }

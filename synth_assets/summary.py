@@ -19,11 +19,12 @@ from synth_assets.assets.run_report import report_file
 from synth_assets.assets.running import CheckOutcome
 from synth_assets.assets.storing import ASSET_OF_STAGE
 from synth_assets.errors import WarehouseError
-from synth_assets.evaluation import accuracy_table, paired_difference
+from synth_assets.evaluation import accuracy_table, compare, paired_difference
 from synth_assets.evaluation.accuracy import ALL_LEAVES
+from synth_assets.evaluation.comparison import MEASURED, TASK
 from synth_assets.frames import from_frame
 from synth_assets.recipe import Recipe
-from synth_assets.records import BenchmarkAnswer, Checkpoint
+from synth_assets.records import BenchmarkAnswer, Checkpoint, HarnessScore
 from synth_assets.storage import Warehouse
 from synth_assets.storage.atomic import write_beside
 
@@ -82,6 +83,8 @@ def closing_summary(recipe: Recipe, warehouse: Warehouse, last: LastRun) -> str:
     parts = [_head(last), _counts(warehouse, stages), _reasons(warehouse, stages), _checks(last)]
     if "evaluation" not in last.left:
         parts.append(_accuracy(recipe, warehouse))
+    if "harness_scores" not in last.left:
+        parts.append(_harness(recipe, warehouse))
     parts.append(_places(warehouse, last))
     return "\n\n".join(part for part in parts if part)
 
@@ -160,6 +163,15 @@ def _accuracy(recipe: Recipe, warehouse: Warehouse) -> str:
         gain = paired_difference(answers, suite, confidence)
         points = f"{100 * gain.difference:+.1f} points ({100 * gain.ci_low:+.1f} to {100 * gain.ci_high:+.1f})"
         lines.append(f"  {suite:<9} tuned against base: {points}")
+    return "\n".join(lines)
+
+
+def _harness(recipe: Recipe, warehouse: Warehouse) -> str:
+    if recipe.evaluation.harness is None or not warehouse.has_table("harness_scores"):
+        return ""
+    lines = ["Public tasks, by the lm-evaluation-harness (± one standard error)"]
+    for row in compare(from_frame(warehouse.read_table("harness_scores"), HarnessScore), recipe.evaluation.harness):
+        lines.append(f"  {row[TASK]:<22} base {row['base']:>13}, tuned {row['tuned']:>13} ({row[MEASURED]})")
     return "\n".join(lines)
 
 

@@ -14,6 +14,17 @@ from synth_assets.recipe import project_root
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = ROOT / "data/recipes/embedded.yaml"
+HIDING = """
+import sys
+from importlib.machinery import PathFinder
+
+class Hiding(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] == "lm_eval" else super().find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Hiding
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +74,38 @@ def test_a_model_that_is_missing_is_told_before_anything_runs(tmp_path: Path) ->
     result = CliRunner().invoke(cli, ["--recipe", str(recipe), "demo"])
     assert result.exit_code == 1
     assert "ModelError" in result.stderr and "no_teacher" in result.stderr and "->" in result.stderr
+
+
+def with_harness(folder: Path, task: str) -> Path:
+    return wrong_recipe(folder, "  confidence: 0.95", f"  confidence: 0.95\n  harness: {{tasks: [{task}]}}")
+
+
+def test_a_task_that_the_harness_does_not_know_is_told_before_anything_runs(tmp_path: Path) -> None:
+    recipe = with_harness(tmp_path, "{name: winograde, num_fewshot: 5, metric: acc}")
+    result = CliRunner().invoke(cli, ["--recipe", str(recipe), "demo"])
+    assert result.exit_code == 1 and not (tmp_path / "warehouse/tables").exists()
+    assert "HarnessError" in result.stderr and "winograde" in result.stderr and "use winogrande" in result.stderr
+
+
+def test_the_extra_that_is_missing_is_named(tmp_path: Path) -> None:
+    """In processes from whose import path the harness is hidden."""
+    (tmp_path / "sitecustomize.py").write_text(HIDING, encoding="utf-8")
+    recipe = with_harness(tmp_path, "{name: synth_assets_taxonomy}")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    for command in ("demo", "doctor"):
+        called = [sys.executable, "-m", "synth_assets.cli", "--recipe", str(recipe), command]
+        run = subprocess.run(called, capture_output=True, text=True, timeout=120, env=environment, check=False)
+        said = run.stdout + run.stderr
+        assert run.returncode == 1 and "pip install 'synth_assets[harness]'" in said and "Traceback" not in said
+    assert "PROBLEM  lm-evaluation-harness: " in run.stdout
+    assert not (tmp_path / "warehouse/tables").exists()
+
+
+def test_doctor_tells_of_the_harness_where_the_recipe_needs_it(tmp_path: Path) -> None:
+    assert "lm-evaluation-harness" not in CliRunner().invoke(cli, ["doctor"]).stdout
+    recipe = with_harness(tmp_path, "{name: hellaswag}")
+    said = CliRunner().invoke(cli, ["--recipe", str(recipe), "doctor"]).stdout
+    assert "ok       lm-evaluation-harness: lm-eval 0." in said and "hellaswag" in said
 
 
 def test_a_disk_that_is_full_for_dagster_itself_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import dagster as dg
 
 from synth_assets import definitions
 from synth_assets.assets.checks import check_keys
-from synth_assets.assets.ingredients import INGREDIENTS
+from synth_assets.assets.ingredients import INGREDIENTS, upstream_of
 from synth_assets.assets.jobs import JOB_NAME
 from synth_assets.recipe import read_recipe
 
@@ -63,7 +63,7 @@ def test_what_an_asset_is_made_of_is_what_dagster_shows() -> None:
     for spec in definitions.defs.resolve_all_asset_specs():
         upstream = {dep.asset_key.to_user_string() for dep in spec.deps}
         made_of = INGREDIENTS[spec.key.to_user_string()]
-        assert {*made_of.upstream, *made_of.after} == upstream
+        assert {*upstream_of(spec.key.to_user_string(), read_recipe()), *made_of.after} == upstream
 
 
 def test_every_asset_explains_itself() -> None:

@@ -1,15 +1,22 @@
 """The README's commands, tree and asset names are the project's own."""
 
+import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from synth_assets.cli import cli
+from synth_assets.evaluation import check_tasks
+from synth_assets.recipe import LOCAL_TASKS, HarnessSection
+from synth_assets.recipe.harness import KNOWN_TASKS
 
 ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -52,6 +59,16 @@ def test_the_arrow_line_names_assets_in_their_order() -> None:
     names = [asset.key.path[-1] for asset in ASSETS]
     positions = [names.index(name) for name in arrow.split(" -> ")]
     assert positions == sorted(positions)
+
+
+def test_the_harness_of_the_readme_is_one_that_a_recipe_may_declare() -> None:
+    block = next(block for block in README.split("```yaml\n") if block.startswith("evaluation:")).split("```")[0]
+    declared = HarnessSection.model_validate_json(json.dumps(yaml.safe_load(block)["evaluation"]["harness"]))
+    assert {task.name for task in declared.tasks} >= set(LOCAL_TASKS)
+    check_tasks(declared)
+    for name in KNOWN_TASKS:
+        assert name in block, name
+    assert PROJECT["project"]["optional-dependencies"]["harness"] and "synth_assets[harness]" in README
 
 
 def test_pictures_are_there() -> None:

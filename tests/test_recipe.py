@@ -187,3 +187,43 @@ def test_document_settings_that_cannot_work_are_refused(tmp_path: Path, line: st
 def test_replay_needs_its_buffer(tmp_path: Path) -> None:
     (fault,) = _faults(_changed(tmp_path, "  replay_buffer: data/models/student_base/replay_buffer.jsonl\n", ""))
     assert fault.key == "tuning.replay_buffer" and "replay_share" in fault.expected
+
+
+def _with_harness(tmp_path: Path, *lines: str) -> Path:
+    said = "".join(f"\n    {line}" for line in lines)
+    return _changed(tmp_path, "  confidence: 0.95", f"  confidence: 0.95\n  harness:{said}")
+
+
+def test_shots_and_metric_of_known_tasks_go_without_saying(tmp_path: Path) -> None:
+    assert read_recipe(EMBEDDED).evaluation.harness is None
+    file = _with_harness(
+        tmp_path, "tasks:", "- {name: mmlu, published: {MERLINITE-7B: 0.6488}}", "- {name: arc_challenge, num_fewshot: 0}",
+        "- {name: synth_assets_retained}", "- {name: boolq, num_fewshot: 2, metric: acc}",
+        "limit: {smoke: 4, demo: 99, full: null}",
+    )  # fmt: skip
+    declared = read_recipe(file).evaluation.harness
+    assert declared is not None and (declared.limit, declared.batch_size) == (99, 16)
+    assert [(task.name, task.num_fewshot, task.metric) for task in declared.tasks] == [
+        ("mmlu", 5, "acc"), ("arc_challenge", 0, "acc_norm"), ("synth_assets_retained", 0, "exact_match"),
+        ("boolq", 2, "acc"),
+    ]  # fmt: skip
+    assert declared.tasks[0].published == {"MERLINITE-7B": 0.6488}
+
+
+@pytest.mark.parametrize(
+    ("task", "key", "expected"),
+    [
+        ("{name: mmlu, published: {MERLINITE-7B: 64.88}}", "tasks[0].published", "0.5889 for 58.89 %"),
+        ("{name: boolq, num_fewshot: 0}", "tasks[0].metric", "with a value"),
+        ("{name: synth_assets_taxonomy, num_fewshot: 3}", "tasks[0].num_fewshot", "without examples"),
+    ],
+)
+def test_a_task_that_cannot_be_asked_or_compared_is_refused(tmp_path: Path, task: str, key: str, expected: str) -> None:
+    (fault,) = _faults(_with_harness(tmp_path, "tasks:", f"- {task}"))
+    assert fault.key == f"evaluation.harness.{key}" and expected in fault.expected
+
+
+@pytest.mark.parametrize("tasks", ["[]", "[{name: mmlu}, {name: mmlu, num_fewshot: 0}]"])
+def test_each_task_stands_once(tmp_path: Path, tasks: str) -> None:
+    (fault,) = _faults(_with_harness(tmp_path, f"tasks: {tasks}"))
+    assert fault.key == "evaluation.harness.tasks" and "each once" in fault.expected

@@ -18,7 +18,15 @@ import dagster as dg
 import polars as pl
 
 from synth_assets.assets.checks import last_verdict
-from synth_assets.assets.ingredients import INGREDIENTS, document_rules, inputs_id, sample_inputs, score_inputs, table_digest
+from synth_assets.assets.ingredients import (
+    INGREDIENTS,
+    document_rules,
+    inputs_id,
+    sample_inputs,
+    score_inputs,
+    table_digest,
+    upstream_of,
+)
 from synth_assets.assets.leaf_partitions import partition_key
 from synth_assets.assets.resources import Retry
 from synth_assets.assets.storing import ASSET_OF_STAGE, ROWS_ID, leaf_digests
@@ -67,7 +75,7 @@ def plan_run(
         name = definition.key.path[-1]
         made = _last_made(definition.key, instance)
         judged = all(_is_checked(check, made, instance) for check in checks.get(name, ()))
-        upstream = set(INGREDIENTS[name].upstream)
+        upstream = set(upstream_of(name, recipe))
         if INGREDIENTS[name].is_by_leaf:
             if name == "scored_samples":
                 expected = score_inputs(recipe, {path: samples.get(path, "") for path in leaves})

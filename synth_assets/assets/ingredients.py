@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from synth_assets.model_folder import model_fingerprint
 from synth_assets.recipe import ModelSpec, Recipe, resolve_path, warehouse_path
@@ -50,6 +51,17 @@ def _said_of_judges(recipe: Recipe) -> tuple[object, ...]:
         return ()
     thresholds = {"min_true_positive_rate", "max_false_positive_rate"}
     return recipe.judge_model, recipe.judges.model_dump(mode="json", exclude={"model", *thresholds})
+
+
+def _examination(recipe: Recipe) -> dict[str, Any]:
+    """What the evaluation reads of its section."""
+    return recipe.evaluation.model_dump(mode="json", exclude={"harness"})
+
+
+def _harness_order(recipe: Recipe) -> dict[str, Any] | None:
+    """What the harness is told; what others have published changes no figure of ours."""
+    declared = recipe.evaluation.harness
+    return declared.model_dump(mode="json", exclude={"tasks": {"__all__": {"published"}}}) if declared else None
 
 
 INGREDIENTS: Mapping[str, Ingredients] = {
@@ -102,7 +114,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     "evaluation": Ingredients(
         "1",
         ("lora_checkpoint",),
-        lambda r: (r.student, r.evaluation, r.generation.prompts),
+        lambda r: (r.student, _examination(r), r.generation.prompts),
         models=lambda r: (r.student,),
         files=lambda r: (r.evaluation.benchmark,),
     ),
@@ -113,8 +125,27 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         models=lambda r: (r.judge_model,),
         is_declared=lambda r: r.judges is not None,
     ),
-    "run_report": Ingredients("1", ("evaluation",), lambda r: (r.evaluation.confidence,), has_table=False),
+    "harness_scores": Ingredients(
+        "1",
+        ("lora_checkpoint",),
+        lambda r: (r.student, _harness_order(r), r.evaluation.max_new_tokens, r.generation.prompts),
+        models=lambda r: (r.student,),
+        files=lambda r: (r.evaluation.benchmark,),
+        after=("evaluation",),  # else two models would be in memory at one time
+        is_declared=lambda r: r.evaluation.harness is not None,
+    ),
+    "run_report": Ingredients(
+        "1",
+        ("evaluation", "harness_scores"),
+        lambda r: (r.evaluation.confidence, *([r.evaluation.harness] if r.evaluation.harness else [])),
+        has_table=False,
+    ),
 }
+
+
+def upstream_of(asset: str, recipe: Recipe) -> tuple[str, ...]:
+    """The tables from which the asset is made, of those that the recipe has."""
+    return tuple(name for name in INGREDIENTS[asset].upstream if INGREDIENTS[name].is_declared(recipe))
 
 
 def code_version(asset: str, recipe: Recipe) -> str:
@@ -130,7 +161,7 @@ def inputs_id(asset: str, recipe: Recipe, warehouse: Warehouse) -> str:
     return content_id(
         "inputs",
         code_version(asset, recipe),
-        {name: table_digest(warehouse, name) for name in parts.upstream},
+        {name: table_digest(warehouse, name) for name in upstream_of(asset, recipe)},
         [model_fingerprint(resolve_path(spec.path)) for spec in parts.models(recipe)],
         [_files_digest(resolve_path(path)) for path in parts.files(recipe)],
     )

@@ -20,11 +20,11 @@ from synth_assets.assets.display import bars, histogram, image_uris
 from synth_assets.assets.evaluation import accuracy_bars, evaluation
 from synth_assets.assets.leasing import making
 from synth_assets.assets.running import failures, latest_checks
-from synth_assets.evaluation import accuracy_table
+from synth_assets.evaluation import accuracy_table, caveats, compare
 from synth_assets.evaluation.accuracy import ALL_LEAVES
 from synth_assets.frames import from_frame, schema_of
 from synth_assets.recipe import Recipe
-from synth_assets.records import TABLES, BenchmarkAnswer
+from synth_assets.records import TABLES, BenchmarkAnswer, HarnessScore
 from synth_assets.storage import Warehouse
 from synth_assets.storage.atomic import write_beside
 
@@ -93,6 +93,7 @@ def render_report(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInst
         confidence=f"{recipe.evaluation.confidence:.0%}",
         accuracy=accuracy.filter(pl.col("leaf_path") == ALL_LEAVES).drop("leaf_path").to_dicts(),
         pictures_accuracy=_accuracy_pictures(accuracy),
+        harness=_harness(recipe, warehouse),
         pictures_rows=_row_pictures(warehouse),
         costs=_costs(instance, run_id),
         num_prompt_tokens=int(samples["num_prompt_tokens"].sum()),
@@ -121,6 +122,15 @@ def _tables(warehouse: Warehouse, accuracy: pl.DataFrame) -> dict[str, list[dict
         "rejected": rejected.unique(["stage", "rejection_reason"], keep="first", maintain_order=True)
         .select("stage", "rejection_reason", "leaf_path", "detail", "instruction", "response").to_dicts(),
     }  # fmt: skip
+
+
+def _harness(recipe: Recipe, warehouse: Warehouse) -> dict[str, Any] | None:
+    """The comparison in public tasks, of a recipe that declares them."""
+    declared = recipe.evaluation.harness
+    if declared is None:
+        return None
+    scores = from_frame(_table(warehouse, "harness_scores"), HarnessScore)
+    return {"rows": compare(scores, declared), "caveats": caveats(scores, declared)}
 
 
 def _leaves(warehouse: Warehouse, accuracy: pl.DataFrame) -> pl.DataFrame:

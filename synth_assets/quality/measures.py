@@ -10,6 +10,7 @@ A share whose denominator is zero is NaN, and so a failure of the check that rea
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -126,6 +127,17 @@ def _evaluation(tables: Tables, recipe: Recipe) -> list[Measure]:
     ]
 
 
+def _harness_scores(tables: Tables, recipe: Recipe) -> list[Measure]:
+    """By declared task and model: how many figures there are too many, or too few."""
+    found = Counter(tables["harness_scores"].select("task", "model").iter_rows())
+    declared = recipe.evaluation.harness.tasks if recipe.evaluation.harness else ()
+    wanted = Counter((task.name, arm) for task in declared for arm in ("base", "tuned"))
+    return [
+        Measure("figures_off_count", f"{task}, {arm}", abs(found[task, arm] - wanted[task, arm]), 0)
+        for task, arm in {**wanted, **found}
+    ]
+
+
 def _count_measures(
     tables: Tables, recipe: Recipe, stage: str, num_kept: int, num_in: int | None = None
 ) -> list[Measure]:  # fmt: skip
@@ -173,4 +185,5 @@ _MEASURES: dict[str, Callable[[Tables, Recipe], list[Measure]]] = {
     "training_mix": _training_mix,
     "lora_checkpoint": _lora_checkpoint,
     "evaluation": _evaluation,
+    "harness_scores": _harness_scores,
 }

@@ -55,6 +55,7 @@ def suites_of(quality: QualitySection) -> dict[str, Suite]:
         Suite("training_mix", ("training_mix", "reward_filtered_set"), _training_mix()),
         Suite("lora_checkpoint", ("lora_checkpoint",), _lora_checkpoint()),
         Suite("evaluation", ("evaluation", "benchmark_questions"), _evaluation(quality)),
+        Suite("harness_scores", ("harness_scores",), _harness_scores()),
     )
     return {suite.name: suite for suite in suites}
 
@@ -238,3 +239,20 @@ def _evaluation(quality: QualitySection) -> tuple[Expectation, ...]:
         measure_at_least("student_has_gained", "accuracy_gain", quality.min_accuracy_gain.reason, is_blocking=False),
         measure_at_least("student_has_retained", "retained_share", quality.min_retained_share.reason, is_blocking=False),
     )
+
+
+def _harness_scores() -> tuple[Expectation, ...]:
+    table = "harness_scores"
+    return (
+        rows_exist(table),
+        one_of("model_is_known", table, "model", ("base", "tuned"), "a figure of another model is none of these two"),
+        between("value_is_a_share", table, "value", 0, 1, "a figure outside is of another unit, or no figure"),
+        between("questions_were_asked", table, "num_questions", 1, None, "a figure on no question says nothing"),
+        measure_at_most(
+            "every_task_has_both_figures", "figures_off_count", "a figure without its counterpart compares with nothing"
+        ),
+        one_of(
+            "questions_are_read_whole", table, "is_truncated", (False,),
+            "a question without its beginning, or without the examples before it, is another question", is_blocking=False,
+        ),
+    )  # fmt: skip

@@ -4,6 +4,7 @@ Relative paths count from the project's root (`resolve_path`), and stay relative
 recipe is the same on every machine. Whether a path *exists* is judged where it is used.
 """
 
+from synth_assets.recipe.harness import LOCAL_TASKS, HarnessSection, HarnessTask
 from synth_assets.recipe.paths import DEFAULT_RECIPE, project_root, recipe_path, resolve_path, warehouse_path
 from synth_assets.recipe.reading import read_recipe
 from synth_assets.recipe.sections import (
@@ -27,8 +28,8 @@ from synth_assets.recipe.sections import (
 )
 
 __all__ = [
-    "DEFAULT_RECIPE", "SCALES", "EvaluationSection", "FilterSection", "GenerationSection", "JudgeName", "JudgesSection",
-    "MaxNewTokens", "ModelSpec", "QualitySection", "Recipe", "RewardCut", "RewardSection", "Scale", "ScheduleSection",
-    "TaxonomySection", "Threshold", "TuningSection", "project_root", "read_recipe", "recipe_path", "resolve_path",
-    "warehouse_path",
+    "DEFAULT_RECIPE", "LOCAL_TASKS", "SCALES", "EvaluationSection", "FilterSection", "GenerationSection", "HarnessSection",
+    "HarnessTask", "JudgeName", "JudgesSection", "MaxNewTokens", "ModelSpec", "QualitySection", "Recipe", "RewardCut", "RewardSection",
+    "Scale", "ScheduleSection", "TaxonomySection", "Threshold", "TuningSection", "project_root", "read_recipe",
+    "recipe_path", "resolve_path", "warehouse_path",
 ]  # fmt: skip

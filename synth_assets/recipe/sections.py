@@ -7,19 +7,16 @@ import typing
 import zoneinfo
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from synth_assets.prompts import PROMPT_STYLES, prompt_variables
+from synth_assets.recipe.harness import HarnessSection
+from synth_assets.recipe.values import Count, Positive, Share, Temperature, Text
+from synth_assets.recipe.values import Section as _Section
 from synth_assets.records import REWARD_ATTRIBUTES, content_id
 
 Scale = Literal["smoke", "demo", "full"]
 SCALES: tuple[Scale, ...] = typing.get_args(Scale)
-
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Temperature = Annotated[float, Field(ge=0, le=2)]
-Text = Annotated[str, Field(min_length=1)]
 
 
 def _style(name: str) -> str:
@@ -29,10 +26,6 @@ def _style(name: str) -> str:
 
 
 PromptStyle = Annotated[str, AfterValidator(_style)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class TaxonomySection(_Section):
@@ -209,6 +202,8 @@ class EvaluationSection(_Section):
     """Folder of held-out questions."""
     max_new_tokens: Count
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    harness: HarnessSection | None = None
+    """Public tasks beside the benchmark; needs the extra `harness`."""
 
 
 _CRON_LIMITS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))

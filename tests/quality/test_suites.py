@@ -11,13 +11,14 @@ import pytest
 from synth_assets.errors import Fault
 from synth_assets.frames import to_frame
 from synth_assets.quality import ExpectationResult, judge_stage, suites_of
-from synth_assets.recipe import read_recipe
+from synth_assets.recipe import HarnessSection, read_recipe
 from synth_assets.records import (
     TABLES,
     BenchmarkAnswer,
     BenchmarkQuestion,
     Checkpoint,
     DocumentChunk,
+    HarnessScore,
     KeptSample,
     LeafNode,
     RejectedSample,
@@ -30,6 +31,8 @@ from synth_assets.records import (
 
 RECIPE = read_recipe(Path(__file__).parents[2] / "data/recipes/embedded.yaml", "demo")
 RECIPE = RECIPE.model_copy(update={"generation": RECIPE.generation.model_copy(update={"num_samples_per_leaf": 4})})
+HARNESS = HarnessSection.model_validate({"tasks": ({"name": "mmlu"}, {"name": "synth_assets_taxonomy"})})
+RECIPE = RECIPE.model_copy(update={"evaluation": RECIPE.evaluation.model_copy(update={"harness": HARNESS})})
 SUITES = suites_of(RECIPE.quality)
 LEAVES = ("compositional_skills/a", "compositional_skills/b", "knowledge/c")
 
@@ -109,6 +112,11 @@ def _good_tables() -> dict[str, list[Any]]:
             )
             for arm in ("base", "tuned")
             for q in questions
+        ],
+        "harness_scores": [
+            HarnessScore(task, arm, 5, "acc", 0.25, None, 100, False)
+            for arm in ("base", "tuned")
+            for task in ("mmlu", "synth_assets_taxonomy")
         ],
         "stage_counts": [
             StageCounts("generation", "a", 15, 12, 3, 0),
@@ -228,6 +236,12 @@ DEFECTS: list[tuple[str, str, Callable[[dict[str, list[Any]]], None], bool]] = [
         False,
     ),
     ("evaluation", "student_has_retained", _drop("evaluation", lambda row: row.suite == "taxonomy"), False),
+    ("harness_scores", "value_is_a_share", _set("harness_scores", value=58.9), True),
+    ("harness_scores", "value_is_a_share", _set("harness_scores", value=NAN), True),
+    ("harness_scores", "every_task_has_both_figures", lambda t: t["harness_scores"].pop(), True),
+    ("harness_scores", "every_task_has_both_figures", _set("harness_scores", task="other"), True),
+    ("harness_scores", "questions_were_asked", _set("harness_scores", num_questions=0), True),
+    ("harness_scores", "questions_are_read_whole", _set("harness_scores", is_truncated=True), False),
 ]
 
 
