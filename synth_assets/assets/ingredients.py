@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from synth_assets.model_folder import model_fingerprint
 from synth_assets.recipe import ModelSpec, Recipe, resolve_path, warehouse_path
@@ -40,6 +41,21 @@ def document_rules(recipe: Recipe) -> DocumentRules:
         resolve_path(said.documents), said.max_chunk_tokens, said.chunk_overlap_tokens, said.repositories,
         warehouse_path() / "repositories",
     )  # fmt: skip
+
+
+MIX_SETTINGS = {"validation_share", "replay_share", "upsample", "short_response_words"}
+
+
+def _phase_rows(recipe: Recipe) -> list[dict[str, Any]]:
+    """What each phase says of its rows."""
+    said = {"name", "takes", "replay_share"}
+    return [phase.model_dump(mode="json", include=said) for phase in recipe.tuning.phases_to_run]
+
+
+def _examined(recipe: Recipe) -> tuple[str, ...]:
+    """The folder of questions that candidates are examined with, where they are."""
+    choice = recipe.tuning.checkpoint_choice
+    return (choice.benchmark,) if choice.by == "benchmark" and choice.benchmark else ()
 
 
 INGREDIENTS: Mapping[str, Ingredients] = {
@@ -78,16 +94,17 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         after=("taxonomy",),  # which retires the rows of leaves that are gone
     ),
     "training_mix": Ingredients(
-        "1",
+        "2",
         ("reward_filtered_set",),
-        lambda r: (r.seed, r.generation.prompts, r.tuning.validation_share, r.tuning.replay_share),
+        lambda r: (r.seed, r.generation.prompts, r.tuning.model_dump(mode="json", include=MIX_SETTINGS), _phase_rows(r)),
         files=lambda r: (r.tuning.replay_buffer,) if r.tuning.replay_share and r.tuning.replay_buffer else (),
     ),
     "lora_checkpoint": Ingredients(
-        "1",
+        "2",
         ("training_mix",),
-        lambda r: (r.seed, r.student, r.tuning),
+        lambda r: (r.seed, r.student, r.tuning, _examined(r) and (r.evaluation.max_new_tokens, r.generation.prompts)),
         models=lambda r: (r.student,),
+        files=lambda r: _examined(r),
     ),
     "evaluation": Ingredients(
         "1",

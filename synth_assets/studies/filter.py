@@ -36,7 +36,7 @@ from synth_assets.studies.world import (
     is_right,
 )
 from synth_assets.taxonomy import Material
-from synth_assets.tuning import merge_adapter, mix_phase, read_replay_buffer, tune_student
+from synth_assets.tuning import merge_adapter, mix_phases, read_replay_buffer, tune_student, tuned_student
 
 NUM_SEEDS = 5
 CANDIDATES_PER_ROW = 2.5
@@ -126,9 +126,9 @@ def equal_arms(
     five = [seed for seed in material.seed_examples if seed.position < NUM_SEEDS]
     style, settings = recipe.generation.prompts, recipe.tuning
     return {
-        "seeds": mix_phase([], replay, settings, seed, style, seeds=five),
-        "unfiltered": mix_phase(unfiltered, replay, settings, seed, style),
-        "kept": mix_phase(chosen, replay, settings, seed, style),
+        "seeds": mix_phases([], replay, settings, seed, style, seeds=five),
+        "unfiltered": mix_phases(unfiltered, replay, settings, seed, style),
+        "kept": mix_phases(chosen, replay, settings, seed, style),
     }
 
 
@@ -143,7 +143,7 @@ def _tuned_answers(
     recipe: Recipe, mix: Sequence[TrainingExample], seed: int, questions: Sequence[BenchmarkQuestion]
 ) -> list[BenchmarkAnswer]:
     folder, student = warehouse_path() / "studies" / "filter", resolve_path(recipe.student.path)
-    checkpoint = tune_student(student, mix, recipe.tuning, seed, folder)
+    checkpoint = tuned_student(tune_student(student, mix, recipe.tuning, seed, folder))
     with TemporaryDirectory(prefix="synth-assets-") as scratch:
         merged = merge_adapter(student, folder / checkpoint.adapter_path, Path(scratch) / "merged")
         with open_text_model(recipe.student, merged) as model:

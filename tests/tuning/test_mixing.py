@@ -10,7 +10,7 @@ import pytest
 from synth_assets.errors import TuningError
 from synth_assets.recipe import TuningSection, read_recipe
 from synth_assets.records import KeptSample, SeedExample
-from synth_assets.tuning import ReplayExample, mix_phase, read_replay_buffer
+from synth_assets.tuning import ReplayExample, mix_phases, read_replay_buffer
 
 SETTINGS = read_recipe(Path(__file__).parents[2] / "data/recipes/embedded.yaml").tuning
 REPLAY = [ReplayExample(f"Repeat {n}", f"{n}", "known/echo") for n in range(1000)]
@@ -29,7 +29,7 @@ def _kept(leaf: str, count: int, context: str | None = None) -> list[KeptSample]
 
 def test_each_leaf_is_held_out_in_its_share_and_replay_has_its_share_of_the_training_rows() -> None:
     kept = [*_kept("a", 50), *_kept("b", 20), *_kept("c", 1)]
-    mix = mix_phase(kept, REPLAY, _settings(validation_share=0.1, replay_share=0.3), 7, "brief")
+    mix = mix_phases(kept, REPLAY, _settings(validation_share=0.1, replay_share=0.3), 7, "brief")
     held_out = Counter(row.leaf_path for row in mix if row.split == "validation")
     assert held_out == {"a": 5, "b": 2}
     train = Counter(row.source for row in mix if row.split == "train")
@@ -42,7 +42,7 @@ def test_each_leaf_is_held_out_in_its_share_and_replay_has_its_share_of_the_trai
 
 
 def test_the_split_does_not_depend_on_the_seed_but_the_order_does() -> None:
-    mixes = [mix_phase(_kept("a", 40), REPLAY, SETTINGS, seed, "brief") for seed in (7, 7, 8)]
+    mixes = [mix_phases(_kept("a", 40), REPLAY, SETTINGS, seed, "brief") for seed in (7, 7, 8)]
     assert mixes[0] == mixes[1] != mixes[2]
     splits = [{r.synthetic_sample_id: r.split for r in mix if r.source == "synthetic"} for mix in mixes]
     assert splits[0] == splits[2]
@@ -52,9 +52,9 @@ def test_the_split_does_not_depend_on_the_seed_but_the_order_does() -> None:
 
 def test_replay_rows_repeat_only_when_the_buffer_is_used_up() -> None:
     settings = _settings(validation_share=0.0, replay_share=0.5)
-    once = [r.prompt for r in mix_phase(_kept("a", 100), REPLAY, settings, 7, "brief") if r.source == "replay"]
+    once = [r.prompt for r in mix_phases(_kept("a", 100), REPLAY, settings, 7, "brief") if r.source == "replay"]
     assert len(once) == len(set(once)) == 100
-    mix = mix_phase(_kept("a", 100), REPLAY[:30], settings, 7, "brief")
+    mix = mix_phases(_kept("a", 100), REPLAY[:30], settings, 7, "brief")
     counts = Counter(row.prompt for row in mix if row.source == "replay")
     assert set(counts.values()) == {3, 4} and len(counts) == 30
     assert len({row.training_example_id for row in mix}) == 200
@@ -63,7 +63,7 @@ def test_replay_rows_repeat_only_when_the_buffer_is_used_up() -> None:
 def test_a_context_stands_before_its_instruction_and_seeds_may_take_part() -> None:
     seed = SeedExample("s", "l", "a", 0, None, "What is it?", "That.")
     settings = _settings(validation_share=0.0, replay_share=0.0)
-    mix = mix_phase(_kept("a", 1, "The text."), [], settings, 7, "brief", seeds=[seed])
+    mix = mix_phases(_kept("a", 1, "The text."), [], settings, 7, "brief", seeds=[seed])
     assert {row.source: (row.prompt, row.response) for row in mix} == {
         "synthetic": ("The text.\nDo a 0", "Done 0"), "seed": ("What is it?", "That."),
     }  # fmt: skip
@@ -71,9 +71,9 @@ def test_a_context_stands_before_its_instruction_and_seeds_may_take_part() -> No
 
 def test_nothing_to_train_on_and_nothing_to_replay_are_errors() -> None:
     with pytest.raises(TuningError, match="nothing to train on"):
-        mix_phase([], REPLAY, SETTINGS, 7, "brief")
+        mix_phases([], REPLAY, SETTINGS, 7, "brief")
     with pytest.raises(TuningError, match=r"tuning\.replay_buffer"):
-        mix_phase(_kept("a", 10), [], SETTINGS, 7, "brief")
+        mix_phases(_kept("a", 10), [], SETTINGS, 7, "brief")
 
 
 def test_a_replay_buffer_is_read_line_by_line(tmp_path: Path) -> None:

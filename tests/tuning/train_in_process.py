@@ -5,12 +5,23 @@ import sys
 from pathlib import Path
 
 from synth_assets.errors import TuningError
-from synth_assets.recipe import read_recipe
-from synth_assets.records import TrainingExample
+from synth_assets.recipe import PhaseSpec, PhaseTake, read_recipe
+from synth_assets.records import BRANCHES, Branch, TrainingExample
 from synth_assets.tuning import tune_student
 
+
+def phases(*num_steps: int) -> tuple[PhaseSpec, ...]:
+    """As many as there are numbers of steps, named a, b, ...; the last takes what the others do not."""
+    branches: list[Branch] = list(BRANCHES)
+    takes = [[branch] for branch in branches[: len(num_steps) - 1]] + [branches[len(num_steps) - 1 :]]
+    return tuple(
+        PhaseSpec(name="abc"[number], takes=tuple(PhaseTake(branch=branch) for branch in taken), max_steps=steps)
+        for number, (taken, steps) in enumerate(zip(takes, num_steps, strict=True))
+    )
+
+
 SETTINGS = read_recipe(Path(__file__).parents[2] / "data/recipes/embedded.yaml").tuning.model_copy(
-    update={"lora_dropout": 0.1, "max_steps": 40, "batch_size": 4, "checkpoint_every": 5}
+    update={"lora_dropout": 0.1, "phases": phases(40), "batch_size": 4, "checkpoint_every": 5}
 )
 
 
@@ -28,7 +39,7 @@ def main(student: str, folder: str, max_file_bytes: str = "") -> None:
     if max_file_bytes:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(max_file_bytes), int(max_file_bytes)))
     try:
-        checkpoint = tune_student(
+        (checkpoint,) = tune_student(
             Path(student), examples(), SETTINGS, 7, Path(folder), lambda line, share: print(line, flush=True)
         )
     except TuningError as error:
