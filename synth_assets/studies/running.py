@@ -9,6 +9,7 @@ from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.studies.embedded import run_embedded_study
 from synth_assets.studies.filter import run_filter_study
 from synth_assets.studies.kill import run_kill_study
+from synth_assets.studies.phases import run_phases_study
 from synth_assets.studies.results import StudyRow, write_study
 
 #: name -> (what runs it, its seeds, minutes on two cores)
@@ -16,6 +17,7 @@ STUDIES: dict[str, tuple[Callable[[Recipe, Sequence[int]], Iterator[StudyRow]], 
     "embedded": (run_embedded_study, (11, 12, 13), 10),
     "filter": (run_filter_study, (21, 22, 23, 24, 25), 50),
     "kill": (run_kill_study, (41,), 100),
+    "phases": (run_phases_study, (51, 52, 53), 25),
 }
 
 

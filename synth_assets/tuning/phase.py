@@ -63,7 +63,7 @@ class Phase:
         if missing:
             self._train(missing)
         elif self.report:
-            self.report(f"the adapters of phase {self.spec.name} are there already", None)
+            self.report("trained already", None)
         files = [self._place(step) / CHECKPOINT_FILE for step in steps]
         return [Checkpoint(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
 

@@ -53,7 +53,8 @@ def tune_student(
             parent = tuned_student(checkpoints) if checkpoints else None
             phase = Phase(
                 spec, position, position == len(specs) - 1, settings, seed, student_folder, student, parent,
-                [row for row in examples if row.phase == spec.name], folder, report,
+                [row for row in examples if row.phase == spec.name], folder,
+                _naming(spec.name, report) if report and len(specs) > 1 else report,
             )  # fmt: skip
             checkpoints += _choose(phase.candidates(), settings, folder, score_adapter)
     except SynthAssetsError:
@@ -83,6 +84,10 @@ def _check_phases(examples: Sequence[TrainingExample], names: Sequence[str]) -> 
             f"rows of the phase {', '.join(unknown)}, and the recipe runs {', '.join(names)}",
             remedy="materialize training_mix again",
         )
+
+
+def _naming(phase: str, report: Report) -> Report:
+    return lambda text, share: report(f"phase {phase}: {text}", share)
 
 
 def _choose(

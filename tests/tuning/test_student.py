@@ -70,7 +70,7 @@ def test_a_second_call_finds_the_adapter_and_another_seed_makes_another(
         lambda text, share: lines.append(text),
         relative_to=adapter.parent.parent,
     )
-    assert again.adapter_sha256 == checkpoint.adapter_sha256 and len(lines) == 1 and "there already" in lines[0]
+    assert again.adapter_sha256 == checkpoint.adapter_sha256 and len(lines) == 1 and lines[0] == "trained already"
     assert again.adapter_path == f"{adapter.parent.name}/{checkpoint.checkpoint_id}"
     assert (adapter / "adapter_model.safetensors").stat().st_mtime_ns == before
     short = OVERFIT.model_copy(update={"phases": phases(2)})

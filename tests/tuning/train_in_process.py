@@ -1,7 +1,8 @@
-"""A training in a process of its own, which a test may kill: arguments STUDENT FOLDER [MAX_FILE_BYTES]."""
+"""A training in a process of its own, which a test may kill: arguments STUDENT FOLDER [MAX_FILE_BYTES [STRATEGY]]."""
 
 import resource
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from synth_assets.errors import TuningError
@@ -25,22 +26,27 @@ SETTINGS = read_recipe(Path(__file__).parents[2] / "data/recipes/embedded.yaml")
 )
 
 
-def examples(count: int = 40) -> list[TrainingExample]:
+def examples(count: int = 40, names: Sequence[str] = ("stacked",)) -> list[TrainingExample]:
+    """Dealt out to the phases in turn."""
     return [
         TrainingExample(
-            str(n), None, "skills/a", "validation" if n % 10 == 0 else "train", "stacked", "synthetic", n,
+            str(n), None, "skills/a", "validation" if n % 10 == 0 else "train", names[n % len(names)], "synthetic", n,
             f"Repeat {'book ' * (n % 7)}{n}", f"book {n}",
         )
         for n in range(count)
     ]  # fmt: skip
 
 
-def main(student: str, folder: str, max_file_bytes: str = "") -> None:
+def main(student: str, folder: str, max_file_bytes: str = "", strategy: str = "stacked") -> None:
     if max_file_bytes:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(max_file_bytes), int(max_file_bytes)))
+    settings, rows = SETTINGS, examples()
+    if strategy == "phased":
+        settings = settings.model_copy(update={"strategy": "phased", "phases": phases(10, 15)})
+        rows = examples(names=("a", "b"))
     try:
-        (checkpoint,) = tune_student(
-            Path(student), examples(), SETTINGS, 7, Path(folder), lambda line, share: print(line, flush=True)
+        *_, checkpoint = tune_student(
+            Path(student), rows, settings, 7, Path(folder), lambda line, share: print(line, flush=True)
         )
     except TuningError as error:
         sys.exit(f"TuningError: {error}")
