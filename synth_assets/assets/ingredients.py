@@ -52,10 +52,15 @@ def _phase_rows(recipe: Recipe) -> list[dict[str, Any]]:
     return [phase.model_dump(mode="json", include=said) for phase in recipe.tuning.phases_to_run]
 
 
+def examinations(recipe: Recipe) -> tuple[str, ...]:
+    """The folders of questions that no sample may hold: those that are reported, and those that candidates are chosen by."""
+    return (recipe.evaluation.benchmark, *_examined(recipe))
+
+
 def _examined(recipe: Recipe) -> tuple[str, ...]:
     """The folder of questions that candidates are examined with, where they are."""
-    choice = recipe.tuning.checkpoint_choice
-    return (choice.benchmark,) if choice.by == "benchmark" and choice.benchmark else ()
+    folder = recipe.tuning.checkpoint_choice.folder
+    return (folder,) if folder else ()
 
 
 INGREDIENTS: Mapping[str, Ingredients] = {
@@ -89,8 +94,8 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     "reward_filtered_set": Ingredients(
         "1",
         ("synthetic_samples", "scored_samples"),
-        lambda r: (r.reward.cut, r.filter, r.evaluation.benchmark),
-        files=lambda r: (r.evaluation.benchmark,),
+        lambda r: (r.reward.cut, r.filter, *examinations(r)),
+        files=lambda r: examinations(r),
         after=("taxonomy",),  # which retires the rows of leaves that are gone
     ),
     "training_mix": Ingredients(

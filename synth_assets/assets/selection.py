@@ -50,8 +50,8 @@ def candidate_exam(
     context: dg.AssetExecutionContext, recipe: Recipe, warehouse: Warehouse, engines: Engines
 ) -> CandidateExam | None:
     """The recipe's exam; None where it chooses without one. Raises BenchmarkError if there is nothing to ask."""
-    folder = recipe.tuning.checkpoint_choice.benchmark
-    if recipe.tuning.checkpoint_choice.by == "last" or folder is None:
+    folder = recipe.tuning.checkpoint_choice.folder
+    if folder is None:
         return None
     questions = [each for each in read_benchmark(resolve_path(folder)) if each.suite == "taxonomy"]
     if not questions:

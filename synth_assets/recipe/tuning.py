@@ -70,6 +70,11 @@ class CheckpointChoice(Section):
             raise ValueError("a folder of questions, since checkpoints are chosen by benchmark")
         return folder
 
+    @property
+    def folder(self) -> str | None:
+        """The folder of questions, where they are asked."""
+        return self.benchmark if self.by == "benchmark" else None
+
 
 class TuningSection(Section):
     strategy: Literal["stacked", "phased"]
