@@ -117,6 +117,8 @@ def _models(recipe: Recipe) -> Iterator[Finding]:
 def _inputs(recipe: Recipe) -> Iterator[Finding]:
     places = [("taxonomy", path) for path in recipe.taxonomy.paths]
     places += [("documents", recipe.taxonomy.documents), ("benchmark", recipe.evaluation.benchmark)]
+    if folder := recipe.tuning.checkpoint_choice.folder:
+        places.append(("questions of the choice", folder))
     if recipe.tuning.replay_share and recipe.tuning.replay_buffer:
         places.append(("replay buffer", recipe.tuning.replay_buffer))
     for what, path in places:

@@ -8,6 +8,7 @@ than a silent overwrite, and size, depth and what aliases blow up are bounded.
 from __future__ import annotations
 
 import difflib
+import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,6 +121,9 @@ def _known_keys(model: type[BaseModel], path: KeyPath) -> list[str]:
     """The keys of the section at this path; none where there is no section."""
     section: Any = model
     for part in path:
+        if isinstance(part, int) and typing.get_args(section):  # an entry of a list
+            section = typing.get_args(section)[0]
+            continue
         fields = section.model_fields if _is_model(section) else {}
         if part not in fields:
             return []

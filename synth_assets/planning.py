@@ -5,9 +5,9 @@ Nothing is fetched and no model is opened. Calls and rows are a range: from `lea
 seeds; lengths are counted by a model's tokenizer where its folder is here, else TOKENS_PER_WORD is assumed. What is
 written is taken to be as long as the seeds are.
 
-GPU-hours are floating-point operations over what a GPU does in an hour: 2 N for each token read or written by a model with N
-active parameters, 4 N for each token of LoRA training (forward and backward through frozen weights; 6 N would be full
-training, Kaplan et al. 2020, arXiv 2001.08361, section 2.1). A rough estimate: loading, idle time and evaluation are left out.
+GPU-hours are floating-point operations over what a GPU does in an hour: 2 N for each token read or written by a model
+with N active parameters, 4 N for each token of LoRA training (forward and backward through frozen weights; 6 N would be
+full training, Kaplan et al. 2020, arXiv 2001.08361, section 2.1). Rough: loading, idle time and evaluation are left out.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def plan_recipe(recipe: Recipe) -> RecipePlan:
     plans = plan_leaves(found.leaf_nodes, found.seed_examples, _stand_ins(found, recipe), recipe.generation, recipe.seed)
     plans = [plan for plan in plans if not plan.obstacle]
     quota = recipe.generation.num_samples_per_leaf
-    leaves = {branch: sum(plan.leaf_node.branch == branch for plan in plans) for branch in BRANCHES}
+    leaves: dict[str, int] = {branch: sum(plan.leaf_node.branch == branch for plan in plans) for branch in BRANCHES}
     return RecipePlan(
         recipe=recipe.label,
         leaf_nodes=leaves,
@@ -231,18 +231,15 @@ def plan_text(plan: RecipePlan) -> str:
         lines.append(f"  {branch:<22}{num:>12,}{plan.samples[branch]:>12,}")
     if plan.num_faults:
         lines.append(f"  {plan.num_faults} faults in files: see `synth-assets taxonomy check`")
-    lines += ["", f"{'Calls':<38}{'least':>12}{'most':>12}{'read':>9}{'written':>9}{'GPU-hours':>18}"]
+    heads = f"{'least':>12}{'most':>12}{'read':>9}{'written':>9}{'GPU-hours':>18}"
+    lines += ["", f"{'Calls':<38}{heads}"]
     for row in plan.calls:
+        name = f"{row.role.replace('_', ' ')}, {row.purpose}"
+        tokens = f"{_short(row.prompt_tokens):>9}{_short(row.new_tokens):>9}"
         hours = _range(row.gpu_hours_least, row.gpu_hours_most)
-        counts = (
-            f"{row.num_calls_least:>12,}{row.num_calls_most:>12,}{_short(row.prompt_tokens):>9}{_short(row.new_tokens):>9}"
-        )
-        lines.append(f"  {row.role.replace('_', ' ') + ', ' + row.purpose:<36}{counts}{hours:>18}")
-    lines += [
-        "",
-        f"Tuning, {plan.strategy}",
-        f"{'Phase':<24}{'rows':>12}{'steps':>9}{'a step':>9}{'rate':>9}{'tokens':>9}{'GPU-hours':>12}",
-    ]
+        lines.append(f"  {name:<36}{row.num_calls_least:>12,}{row.num_calls_most:>12,}{tokens}{hours:>18}")
+    heads = f"{'rows':>12}{'steps':>9}{'a step':>9}{'rate':>9}{'tokens':>9}{'GPU-hours':>12}"
+    lines += ["", f"{'Tuning, ' + plan.strategy:<24}{heads}"]
     for phase in plan.phases:
         hours = "?" if phase.gpu_hours is None else _hours_text(phase.gpu_hours)
         numbers = f"{phase.num_rows:>12,}{phase.num_steps:>9,}{phase.rows_a_step:>9,}{phase.learning_rate:>9.1e}"

@@ -227,7 +227,7 @@ class KeptSample:
 
 @dataclass(frozen=True)
 class TrainingExample:
-    """One row of the training mix. A replay or seed row has no synthetic sample behind it."""
+    """One row of the training mix. A seed row has no synthetic sample behind it, nor has what was replayed of the base."""
 
     training_example_id: str
     synthetic_sample_id: str | None
@@ -242,10 +242,15 @@ class TrainingExample:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A tuned adapter. `adapter_path` is relative to the warehouse; losses are nats per response token."""
+    """A candidate of a phase. `adapter_path` is relative to the warehouse; losses are nats per response token.
+
+    The tuned student is the chosen candidate of the last phase (`phase_position` counts from 0).
+    """
 
     checkpoint_id: str
     student: str
+    phase: str
+    phase_position: int
     adapter_path: str
     adapter_sha256: str
     num_steps: int
@@ -253,6 +258,8 @@ class Checkpoint:
     train_loss_first: float
     train_loss_last: float
     validation_loss: float | None
+    selection_score: float | None
+    is_chosen: bool
 
 
 @dataclass(frozen=True)

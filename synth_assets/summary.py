@@ -18,13 +18,14 @@ from synth_assets.assets.resources import command_line
 from synth_assets.assets.run_report import report_file
 from synth_assets.assets.running import CheckOutcome
 from synth_assets.assets.storing import ASSET_OF_STAGE
+from synth_assets.assets.tuning import load_tuned
 from synth_assets.errors import WarehouseError
 from synth_assets.evaluation import accuracy_table, compare, paired_difference
 from synth_assets.evaluation.accuracy import ALL_LEAVES
 from synth_assets.evaluation.comparison import MEASURED, TASK
 from synth_assets.frames import from_frame
 from synth_assets.recipe import Recipe
-from synth_assets.records import BenchmarkAnswer, Checkpoint, HarnessScore
+from synth_assets.records import BenchmarkAnswer, HarnessScore
 from synth_assets.storage import Warehouse
 from synth_assets.storage.atomic import write_beside
 
@@ -178,8 +179,7 @@ def _harness(recipe: Recipe, warehouse: Warehouse) -> str:
 def _places(warehouse: Warehouse, last: LastRun) -> str:
     lines = ["Where it lies", f"  tables     {warehouse.folder / 'tables'}", f"  SQL        {warehouse.snapshot}"]
     if warehouse.has_table("lora_checkpoint") and "lora_checkpoint" not in last.left:
-        for checkpoint in from_frame(warehouse.read_table("lora_checkpoint"), Checkpoint):
-            lines.append(f"  adapter    {warehouse.folder / checkpoint.adapter_path}")
+        lines.append(f"  adapter    {warehouse.folder / load_tuned(warehouse).adapter_path}")
     if last.run_id and (report := report_file(warehouse, last.run_id)).is_file():
         lines.append(f"  report     {report}")
     if (docs := data_docs_folder(warehouse) / "index.html").is_file():

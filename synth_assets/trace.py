@@ -14,7 +14,7 @@ import polars as pl
 from synth_assets.assets.journaling import JOURNAL, generation_key, journaled_text_model
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import ASSET_OF_STAGE
-from synth_assets.assets.tuning import tuned_student_folder
+from synth_assets.assets.tuning import load_tuned, tuned_student_folder
 from synth_assets.errors import WarehouseError
 from synth_assets.frames import from_frame
 from synth_assets.generation import STEPS, plan_leaves
@@ -72,7 +72,7 @@ def trace_sample(recipe: Recipe, warehouse: Warehouse, sample_id: str, engines: 
         "student_answers": None,
     }
     if traced["training"] and warehouse.has_table("lora_checkpoint"):
-        (checkpoint,) = from_frame(warehouse.read_table("lora_checkpoint"), Checkpoint)
+        checkpoint = load_tuned(warehouse)
         traced["checkpoint"] = {"checkpoint_id": checkpoint.checkpoint_id, "adapter_path": checkpoint.adapter_path}
         if engines:
             traced["student_answers"] = _student_answer(recipe, warehouse, checkpoint, sample, engines)
@@ -110,7 +110,7 @@ def trace_text(traced: Row) -> str:
         why = f": {decision['rejection_reason']}, {decision['detail']}" if decision["rejection_reason"] else ""
         parts.append(f"{decision['stage']:<11} {decision['outcome']}{why}")
     for row in traced["training"]:
-        parts.append(f"training    {row['split']}, phase {row['phase']}, position {row['position']}")
+        parts.append(f"training    {row['split']}, {row['source']}, phase {row['phase']}, position {row['position']}")
     if traced["checkpoint"]:
         parts.append(f"checkpoint  {traced['checkpoint']['checkpoint_id']}")
     if traced["student_answers"] is not None:

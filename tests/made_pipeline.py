@@ -90,7 +90,9 @@ def made_recipe(folder: Path, student: Path | None = None) -> Recipe:
     said["taxonomy"] |= {"paths": [str(root)], "documents": str(folder / "documents")}
     said["reward"]["cut"] = {"mode": "leaf_quantile", "value": 0.5}
     said["evaluation"]["benchmark"] = str(folder / "benchmark")
-    said["tuning"] |= {"replay_buffer": str(folder / "replay.jsonl"), "max_steps": 3}
+    said["tuning"]["replay_buffer"] = str(folder / "replay.jsonl")
+    for phase, num_steps in zip(said["tuning"]["phases"], (1, 2), strict=True):
+        phase["max_steps"] = num_steps
     said["student"]["path"] = str(student or folder / "student")
     return Recipe.model_validate_json(json.dumps(said))
 

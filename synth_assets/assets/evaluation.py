@@ -12,13 +12,13 @@ from synth_assets.assets.journaling import calls_metadata, journaled_text_model
 from synth_assets.assets.leasing import making
 from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
-from synth_assets.assets.storing import load, store
-from synth_assets.assets.tuning import lora_checkpoint, tuned_student_folder
+from synth_assets.assets.storing import store
+from synth_assets.assets.tuning import load_tuned, lora_checkpoint, tuned_student_folder
 from synth_assets.evaluation import accuracy_table, answer_benchmark, read_benchmark
 from synth_assets.evaluation.accuracy import ALL_LEAVES
 from synth_assets.frames import to_frame
 from synth_assets.recipe import Recipe, resolve_path
-from synth_assets.records import BenchmarkAnswer, BenchmarkQuestion, Checkpoint
+from synth_assets.records import BenchmarkAnswer, BenchmarkQuestion
 from synth_assets.storage import Warehouse
 
 GROUP = "stage_5_evaluation"
@@ -43,8 +43,7 @@ def evaluation(
     with making(context, recipe, warehouse) as made_of:
         questions = read_benchmark(resolve_path(recipe.evaluation.benchmark))
         warehouse.write_table("benchmark_questions", to_frame(questions, BenchmarkQuestion))
-        (checkpoint,) = load(warehouse, Checkpoint)
-        folders = {"base": None, "tuned": tuned_student_folder(warehouse, recipe, checkpoint)}
+        folders = {"base": None, "tuned": tuned_student_folder(warehouse, recipe, load_tuned(warehouse))}
         answers: list[BenchmarkAnswer] = []
         calls: Counter[str] = Counter()
         for arm in ("base", "tuned"):

@@ -64,6 +64,26 @@ def _harness_order(recipe: Recipe) -> dict[str, Any] | None:
     return declared.model_dump(mode="json", exclude={"tasks": {"__all__": {"published"}}}) if declared else None
 
 
+MIX_SETTINGS = {"validation_share", "replay_share", "upsample", "short_response_words"}
+
+
+def _phase_rows(recipe: Recipe) -> list[dict[str, Any]]:
+    """What each phase says of its rows."""
+    said = {"name", "takes", "replay_share"}
+    return [phase.model_dump(mode="json", include=said) for phase in recipe.tuning.phases_to_run]
+
+
+def examinations(recipe: Recipe) -> tuple[str, ...]:
+    """The folders of questions that no sample may hold: those that are reported, and those that candidates are chosen by."""
+    return (recipe.evaluation.benchmark, *_examined(recipe))
+
+
+def _examined(recipe: Recipe) -> tuple[str, ...]:
+    """The folder of questions that candidates are examined with, where they are."""
+    folder = recipe.tuning.checkpoint_choice.folder
+    return (folder,) if folder else ()
+
+
 INGREDIENTS: Mapping[str, Ingredients] = {
     "taxonomy": Ingredients("2", (), lambda r: (r.taxonomy.paths,), files=lambda r: r.taxonomy.paths),
     "seed_examples": Ingredients("1", ("taxonomy",), lambda r: (r.taxonomy.paths,), files=lambda r: r.taxonomy.paths),
@@ -95,21 +115,22 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     "reward_filtered_set": Ingredients(
         "1",
         ("synthetic_samples", "scored_samples"),
-        lambda r: (r.reward.cut, r.filter, r.evaluation.benchmark),
-        files=lambda r: (r.evaluation.benchmark,),
+        lambda r: (r.reward.cut, r.filter, *examinations(r)),
+        files=lambda r: examinations(r),
         after=("taxonomy",),  # which retires the rows of leaves that are gone
     ),
     "training_mix": Ingredients(
-        "1",
+        "2",
         ("reward_filtered_set",),
-        lambda r: (r.seed, r.generation.prompts, r.tuning.validation_share, r.tuning.replay_share),
+        lambda r: (r.seed, r.generation.prompts, r.tuning.model_dump(mode="json", include=MIX_SETTINGS), _phase_rows(r)),
         files=lambda r: (r.tuning.replay_buffer,) if r.tuning.replay_share and r.tuning.replay_buffer else (),
     ),
     "lora_checkpoint": Ingredients(
-        "1",
+        "2",
         ("training_mix",),
-        lambda r: (r.seed, r.student, r.tuning),
+        lambda r: (r.seed, r.student, r.tuning, _examined(r) and (r.evaluation.max_new_tokens, r.generation.prompts)),
         models=lambda r: (r.student,),
+        files=lambda r: _examined(r),
     ),
     "evaluation": Ingredients(
         "1",

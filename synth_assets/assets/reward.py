@@ -8,7 +8,7 @@ import polars as pl
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, histogram, sample_rows
 from synth_assets.assets.generation import synthetic_samples
-from synth_assets.assets.ingredients import score_inputs
+from synth_assets.assets.ingredients import examinations, score_inputs
 from synth_assets.assets.journaling import calls_metadata, journaled_reward_model
 from synth_assets.assets.leaf_partitions import LEAF_NODES, ONE_RUN, leaf_paths_of_run
 from synth_assets.assets.leasing import lease, making
@@ -73,14 +73,14 @@ def reward_filtered_set(
     recipe: dg.ResourceParam[Recipe],
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult[Any]:
-    """The samples that are worth training on: well rewarded, no duplicates, nothing from the benchmark.
+    """The samples that are worth training on: well rewarded, no duplicates, nothing from a benchmark.
 
     What is turned away goes with its reason into the table `rejected_samples`.
     """
     with making(context, recipe, warehouse) as made_of:
         samples, scored = load(warehouse, SyntheticSample), load(warehouse, ScoredSample)
-        benchmark = read_benchmark(resolve_path(recipe.evaluation.benchmark))
-        outcome = filter_samples(samples, scored, recipe.reward.cut, recipe.filter, benchmark)
+        held_out = [question for folder in examinations(recipe) for question in read_benchmark(resolve_path(folder))]
+        outcome = filter_samples(samples, scored, recipe.reward.cut, recipe.filter, held_out)
         metadata = _filter_metadata(outcome, scored, recipe)
         return store(
             context,

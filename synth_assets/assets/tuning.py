@@ -6,16 +6,25 @@ from typing import Any
 import dagster as dg
 
 from synth_assets.assets.columns import column_schema
-from synth_assets.assets.display import bars, curves, sample_rows
+from synth_assets.assets.display import bars, curves, sample_rows, table
 from synth_assets.assets.leasing import making
 from synth_assets.assets.progress import Progress
+from synth_assets.assets.resources import Engines
 from synth_assets.assets.reward import reward_filtered_set
+from synth_assets.assets.selection import candidate_exam
 from synth_assets.assets.storing import load, num_by, store
 from synth_assets.frames import to_frame
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import Checkpoint, KeptSample, TrainingExample
 from synth_assets.storage import Warehouse
-from synth_assets.tuning import merge_adapter, mix_phase, read_loss_curve, read_replay_buffer, tune_student
+from synth_assets.tuning import (
+    merge_adapter,
+    mix_phases,
+    read_loss_curve,
+    read_replay_buffer,
+    tune_student,
+    tuned_student,
+)
 
 GROUP = "stage_4_tuning"
 
@@ -31,18 +40,20 @@ def training_mix(
     recipe: dg.ResourceParam[Recipe],
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult[Any]:
-    """What the student is trained on: the kept samples, and a share of what it knew before, in training order.
+    """What the student is trained on, phase by phase, in training order: the kept samples, and a share of what it knew.
 
-    The replayed rows keep tuning from wiping out what the base student can do. Validation rows are never trained on.
+    The replayed rows keep a phase from wiping out what the base student can do and what earlier phases have taught.
+    Validation rows are never trained on.
     """
     with making(context, recipe, warehouse) as made_of:
         buffer = recipe.tuning.replay_buffer if recipe.tuning.replay_share else None
         replay = read_replay_buffer(resolve_path(buffer)) if buffer else []
         kept = load(warehouse, KeptSample)
-        mix = mix_phase(kept, replay, recipe.tuning, recipe.seed, recipe.generation.prompts)
+        mix = mix_phases(kept, replay, recipe.tuning, recipe.seed, recipe.generation.prompts)
         rows = to_frame(mix, TrainingExample)
         metadata = {
-            "examples": sample_rows(rows, ["split", "source", "leaf_path", "prompt", "response"]),
+            "examples": sample_rows(rows, ["phase", "split", "source", "leaf_path", "prompt", "response"]),
+            "rows_by_phase": bars(num_by(rows, "phase"), "Rows of each phase", "rows"),
             "rows_by_source": bars(num_by(rows, "source"), "Where the rows come from", "rows"),
             "rows_per_leaf": bars(num_by(rows, "leaf_path"), "Rows of each leaf node", "rows"),
         }
@@ -59,22 +70,29 @@ def lora_checkpoint(
     context: dg.AssetExecutionContext,
     recipe: dg.ResourceParam[Recipe],
     warehouse: dg.ResourceParam[Warehouse],
+    engines: dg.ResourceParam[Engines],
 ) -> dg.MaterializeResult[Any]:
-    """The tuned student: a LoRA adapter in PEFT's format, trained on the answers only.
+    """The tuned student: a LoRA adapter in PEFT's format, trained on the answers only. One row a candidate of each phase.
 
     Training that was broken off goes on from its last saved state. The adapter merged into its student lies beside it,
     as a plain model folder.
     """
     with making(context, recipe, warehouse) as made_of:
-        mix = load(warehouse, TrainingExample)
-        student, folder = resolve_path(recipe.student.path), warehouse.artefact_dir("adapters", recipe.name)
-        checkpoint = tune_student(
-            student, mix, recipe.tuning, recipe.seed, folder, Progress(context, "steps").tell,
-            relative_to=warehouse.folder,
+        student, exam = resolve_path(recipe.student.path), candidate_exam(context, recipe, warehouse, engines)
+        checkpoints = tune_student(
+            student, load(warehouse, TrainingExample), recipe.tuning, recipe.seed,
+            warehouse.artefact_dir("adapters", recipe.name), Progress(context, "steps").tell,
+            relative_to=warehouse.folder, score_adapter=exam.score if exam else None,
         )  # fmt: skip
-        tuned = tuned_student_folder(warehouse, recipe, checkpoint)
-        merge_adapter(student, warehouse.folder / checkpoint.adapter_path, tuned)
-        return store(context, recipe, warehouse, made_of, [checkpoint], _training_metadata(warehouse, checkpoint, tuned))
+        tuned = tuned_student_folder(warehouse, recipe, tuned_student(checkpoints))
+        merge_adapter(student, warehouse.folder / tuned_student(checkpoints).adapter_path, tuned)
+        metadata = _training_metadata(warehouse, checkpoints, tuned) | (exam.calls if exam else {})
+        return store(context, recipe, warehouse, made_of, checkpoints, metadata)
+
+
+def load_tuned(warehouse: Warehouse) -> Checkpoint:
+    """The adapter of the tuned student. Raises WarehouseError if there is none yet."""
+    return tuned_student(load(warehouse, Checkpoint))
 
 
 def tuned_student_folder(warehouse: Warehouse, recipe: Recipe, checkpoint: Checkpoint) -> Path:
@@ -82,18 +100,31 @@ def tuned_student_folder(warehouse: Warehouse, recipe: Recipe, checkpoint: Check
     return warehouse.artefact_dir("tuned_students", recipe.name) / checkpoint.checkpoint_id
 
 
-def _training_metadata(warehouse: Warehouse, checkpoint: Checkpoint, tuned: Path) -> dict[str, Any]:
-    adapter = warehouse.folder / checkpoint.adapter_path
-    curve = read_loss_curve(adapter)
-    points = list(zip(curve["step"].to_list(), curve["loss"].to_list(), strict=True))
-    end = [] if checkpoint.validation_loss is None else [(points[-1][0], checkpoint.validation_loss)]
-    lines = {"training": points, "validation, at the end": end}
+def _training_metadata(warehouse: Warehouse, checkpoints: list[Checkpoint], tuned: Path) -> dict[str, Any]:
+    final = tuned_student(checkpoints)
+    shown = ["phase", "num_steps", "train_loss_last", "validation_loss", "selection_score", "is_chosen", "checkpoint_id"]
     return {
-        "adapter": dg.MetadataValue.path(str(adapter)),
+        "adapter": dg.MetadataValue.path(str(warehouse.folder / final.adapter_path)),
         "tuned_student": dg.MetadataValue.path(str(tuned)),
-        "loss_curve": curves(lines, "Loss while training", "step", "nats per response token"),
-        "train_loss_last": checkpoint.train_loss_last,
-        "validation_loss": checkpoint.validation_loss if checkpoint.validation_loss is not None else "not measured",
-        "num_steps": checkpoint.num_steps,
-        "num_examples": checkpoint.num_examples,
+        "candidates": table(to_frame(checkpoints, Checkpoint).select(shown)),
+        "loss_curve": curves(
+            _losses(warehouse, checkpoints), "Loss while training, phase after phase", "step", "nats per response token"
+        ),
+        "train_loss_last": final.train_loss_last,
+        "validation_loss": final.validation_loss if final.validation_loss is not None else "not measured",
+        "num_steps": sum(each.num_steps for each in checkpoints if each.is_chosen),
+        "num_examples": sum(each.num_examples for each in checkpoints if each.is_chosen),
     }
+
+
+def _losses(warehouse: Warehouse, checkpoints: list[Checkpoint]) -> dict[str, list[tuple[float, float]]]:
+    """The training's loss over all steps, one phase after the other, and the validation loss of each candidate."""
+    training: list[tuple[float, float]] = []
+    validation: list[tuple[float, float]] = []
+    for position in sorted({each.phase_position for each in checkpoints}):
+        of_phase = [each for each in checkpoints if each.phase_position == position]
+        curve, before = read_loss_curve(warehouse.folder / of_phase[-1].adapter_path), len(training)
+        losses = [(each.num_steps, each.validation_loss) for each in of_phase if each.validation_loss is not None]
+        training += [(before + step, loss) for step, loss in curve.select("step", "loss").iter_rows()]
+        validation += [(before + step, loss) for step, loss in losses]
+    return {"training": training, "validation, the phase's own rows": validation}

@@ -1,7 +1,8 @@
-"""Write the bundled data: the taxonomy with its seeds, the documents, the benchmark, the replay buffer.
+"""Write the bundled data: taxonomy with seeds, documents, benchmark, questions of the choice, replay buffer.
 
-Seeds, documents and benchmark are drawn from what training never saw (`Instance.is_held_out`), and no benchmark
-question is asked on a bundled document. The replay buffer is a piece of the student base's own training world.
+Seeds, documents and questions are drawn from what training never saw (`Instance.is_held_out`), and none is asked on a
+bundled document. `data/selection` is what a checkpoint may be chosen by: none of its questions is in the benchmark, lest
+the choice flatter what the benchmark reports. The replay buffer is a piece of the student base's own training world.
 """
 
 import json
@@ -18,13 +19,15 @@ from synth_assets.embedded.primitives import PRIMITIVES
 NUM_SEEDS = 5
 NUM_SECTIONS = 40
 QUESTIONS_PER_LEAF = 20
+SELECTION_PER_LEAF = 8
 REPLAY_PER_KIND = 60
 AUTHOR = "synth_assets"
 
 
 def write_bundle(data_folder: Path, seed: int = 2026) -> None:
-    """Write data/taxonomy, data/documents, data/benchmark and the replay buffer below `data_folder`."""
+    """Write data/taxonomy, data/documents, data/benchmark, data/selection and the replay buffer below `data_folder`."""
     benchmark: list[dict[str, str | None]] = []
+    selection: list[dict[str, str | None]] = []
     for kind in TAUGHT:
         rng = Random(f"bundle-{seed}-{kind.leaf_path}")
         used: set[str] = set()
@@ -39,11 +42,13 @@ def write_bundle(data_folder: Path, seed: int = 2026) -> None:
         text = yaml.safe_dump(leaf, sort_keys=False, width=110, allow_unicode=True)
         (folder / "qna.yaml").write_text(text)
         benchmark += [_row(kind, _fresh(rng, kind, used), "taxonomy") for _ in range(QUESTIONS_PER_LEAF)]
+        selection += [_row(kind, _fresh(rng, kind, used), "taxonomy") for _ in range(SELECTION_PER_LEAF)]
     for kind in PRIMITIVES:
         rng = Random(f"bundle-{seed}-{kind.leaf_path}")
         used = set()
         benchmark += [_row(kind, _fresh(rng, kind, used), "retained") for _ in range(QUESTIONS_PER_LEAF)]
     _write_json_lines(data_folder / "benchmark" / "questions.jsonl", benchmark)
+    _write_json_lines(data_folder / "selection" / "questions.jsonl", selection)
     _write_json_lines(data_folder / "models" / "student_base" / "replay_buffer.jsonl", _replay_rows(seed))
 
 

@@ -16,12 +16,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from synth_assets import __version__
 from synth_assets.assets.display import escape
+from synth_assets.assets.storing import load
 from synth_assets.evaluation import accuracy_table
 from synth_assets.evaluation.accuracy import ALL_LEAVES
 from synth_assets.frames import from_frame
 from synth_assets.recipe import Recipe
 from synth_assets.records import BenchmarkAnswer, Checkpoint
 from synth_assets.storage import Warehouse
+from synth_assets.tuning import tuned_student
 
 MAX_TEXT = 10_000
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -60,8 +62,9 @@ def dataset_card(recipe: Recipe, warehouse: Warehouse, splits: Mapping[str, pl.D
     )
 
 
-def model_card(recipe: Recipe, warehouse: Warehouse, checkpoint: Checkpoint) -> str:
-    """Of the adapter."""
+def model_card(recipe: Recipe, warehouse: Warehouse) -> str:
+    """Of the adapter of the tuned student."""
+    checkpoints = load(warehouse, Checkpoint)
     head = {
         "base_model": Path(recipe.student.path).name,
         "library_name": "peft",
@@ -78,7 +81,9 @@ def model_card(recipe: Recipe, warehouse: Warehouse, checkpoint: Checkpoint) -> 
         head=head,
         recipe=recipe,
         student=folder_name(recipe.student.path),
-        checkpoint=checkpoint,
+        checkpoint=tuned_student(checkpoints),
+        phases=[each for each in checkpoints if each.is_chosen],
+        counts=_row_counts(warehouse),
         whole=accuracy.filter(pl.col("leaf_path") == ALL_LEAVES).to_dicts() if accuracy.height else [],
         leaves=accuracy.filter(pl.col("leaf_path") != ALL_LEAVES).to_dicts() if accuracy.height else [],
         works=_works(warehouse),
@@ -93,6 +98,16 @@ def folder_name(path: str) -> str:
 def _reasons(warehouse: Warehouse) -> list[tuple[Any, ...]]:
     rejected = warehouse.read_table("rejected_samples")
     return rejected.group_by("stage", "rejection_reason", maintain_order=True).len().sort("len", descending=True).rows()
+
+
+def _row_counts(warehouse: Warehouse) -> dict[str, dict[str, int]]:
+    """Training rows by phase: new ones, and replayed ones of the base and of earlier phases."""
+    train = warehouse.read_table("training_mix").filter(pl.col("split") == "train")
+    is_replay, has_sample = pl.col("source") == "replay", pl.col("synthetic_sample_id").is_not_null()
+    counts = train.group_by("phase").agg(
+        new=(~is_replay).sum(), known=(is_replay & ~has_sample).sum(), taught=(is_replay & has_sample).sum()
+    )
+    return {row["phase"]: row for row in counts.to_dicts()}
 
 
 def _works(warehouse: Warehouse) -> list[dict[str, Any]]:

@@ -7,12 +7,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from synth_assets.assets.tuning import load_tuned
 from synth_assets.errors import WarehouseError
 from synth_assets.export.cards import dataset_card, folder_name, model_card
 from synth_assets.export.dataset import dataset_splits
-from synth_assets.frames import from_frame
 from synth_assets.recipe import Recipe
-from synth_assets.records import Checkpoint
 from synth_assets.storage import Warehouse
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -53,7 +52,7 @@ def _write_dataset(recipe: Recipe, warehouse: Warehouse, folder: Path) -> None:
 
 def _write_adapter(recipe: Recipe, warehouse: Warehouse, folder: Path) -> None:
     folder.mkdir()
-    (checkpoint,) = from_frame(warehouse.read_table("lora_checkpoint"), Checkpoint)
+    checkpoint = load_tuned(warehouse)
     source = warehouse.folder / checkpoint.adapter_path
     for name in (WEIGHTS, CONFIG):
         if not (source / name).is_file():
@@ -63,4 +62,4 @@ def _write_adapter(recipe: Recipe, warehouse: Warehouse, folder: Path) -> None:
     config = json.loads((source / CONFIG).read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = folder_name(recipe.student.path)  # not where it lies on this machine
     (folder / CONFIG).write_text(json.dumps(config, indent=2), encoding="utf-8")
-    (folder / "README.md").write_text(model_card(recipe, warehouse, checkpoint), encoding="utf-8")
+    (folder / "README.md").write_text(model_card(recipe, warehouse), encoding="utf-8")

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from synth_assets.recipe import Recipe
+from synth_assets.recipe import PhaseSpec, Recipe
 
 Tables = Mapping[str, pl.DataFrame]
 MEASURES_SCHEMA = pl.Schema({"measure": pl.String, "subject": pl.String, "value": pl.Float64, "threshold": pl.Float64})
@@ -87,21 +87,59 @@ def _training_mix(tables: Tables, recipe: Recipe) -> list[Measure]:
     train = mix.filter(pl.col("split") == "train")
     held_out = mix.filter(pl.col("split") == "validation")
     shared = held_out.join(train, on=["prompt", "response"], how="semi").height
-    unused = kept.join(mix, on="synthetic_sample_id", how="anti").height
-    replay = _ratio(train.filter(pl.col("source") == "replay").height, train.height)
-    off_target = abs(replay - recipe.tuning.replay_share)
+    new = mix.filter(pl.col("source") != "replay")
+    unused = kept.join(new, on="synthetic_sample_id", how="anti").height
+    by_phase = {phase: train.filter(pl.col("phase") == phase.name) for phase in recipe.tuning.phases_to_run}
     return [
-        Measure("train_rows", ALL, train.height, 1),
+        *(Measure("train_rows", phase.name, rows.height, 1) for phase, rows in by_phase.items()),
         Measure("validation_rows_also_in_train", ALL, shared, 0),
         Measure("kept_samples_not_in_mix", ALL, unused, 0),
-        # rounding moves the share by less than one row
-        Measure("replay_share_off_target", ALL, off_target, max(0.01, _ratio(1, train.height))),
+        *(measure for phase, rows in by_phase.items() for measure in _replay_measures(rows, phase, recipe)),
+        *_branch_measures(new.filter(pl.col("split") == "train"), kept, recipe),
     ]
 
 
+def _replay_measures(train: pl.DataFrame, phase: PhaseSpec, recipe: Recipe) -> list[Measure]:
+    """Of what the base knew, and of earlier phases, whose rows have a sample behind them."""
+    replay, has_sample = train.filter(pl.col("source") == "replay"), pl.col("synthetic_sample_id").is_not_null()
+    shares = {
+        phase.name: (replay.filter(~has_sample), recipe.tuning.replay_share),
+        f"{phase.name}, of earlier phases": (replay.filter(has_sample), phase.replay_share),
+    }
+    slack = max(0.01, _ratio(1, train.height))  # rounding moves a share by less than one row
+    return [
+        Measure("replay_share_off_target", subject, abs(_ratio(rows.height, train.height) - share), slack)
+        for subject, (rows, share) in shares.items()
+    ]
+
+
+def _branch_measures(new: pl.DataFrame, kept: pl.DataFrame, recipe: Recipe) -> list[Measure]:
+    branch = pl.col("leaf_path").str.split("/").list.first()
+    rows_of = dict(new.group_by(branch).len().iter_rows())
+    least = recipe.quality.min_branch_share.value
+    branches = kept["branch"].unique().sort()
+    return [Measure("branch_share", name, _ratio(rows_of.get(name, 0), new.height), least) for name in branches]
+
+
 def _lora_checkpoint(tables: Tables, recipe: Recipe) -> list[Measure]:
-    steps = tables["lora_checkpoint"]["num_steps"].to_list()
-    return [Measure("steps_done", ALL, num, recipe.tuning.max_steps) for num in steps]
+    measures = []
+    for phase in recipe.tuning.phases_to_run:
+        candidates = tables["lora_checkpoint"].filter(pl.col("phase") == phase.name)
+        steps, examples, choices = (candidates[name].to_list() for name in ("num_steps", "num_examples", "is_chosen"))
+        expected = _expected_steps(phase, max(examples, default=0), recipe)
+        measures += [
+            Measure("steps_done", phase.name, max(steps, default=0), expected),
+            Measure("choices_off_one", phase.name, abs(sum(choices) - 1), 0),
+        ]
+    return measures
+
+
+def _expected_steps(phase: PhaseSpec, num_examples: int, recipe: Recipe) -> int:
+    """At least; of packed rows it is not known here how many there are."""
+    if phase.max_steps:
+        return phase.max_steps
+    steps = 1 if recipe.tuning.packing else math.ceil(num_examples / recipe.tuning.rows_a_step)
+    return max(1, steps) * (phase.num_epochs or 1)
 
 
 def _evaluation(tables: Tables, recipe: Recipe) -> list[Measure]:

@@ -52,7 +52,7 @@ def suites_of(quality: QualitySection) -> dict[str, Suite]:
             ("reward_filtered_set", "scored_samples", "synthetic_samples", "stage_counts", "rejected_samples"),
             _reward_filtered_set(quality),
         ),
-        Suite("training_mix", ("training_mix", "reward_filtered_set"), _training_mix()),
+        Suite("training_mix", ("training_mix", "reward_filtered_set"), _training_mix(quality)),
         Suite("lora_checkpoint", ("lora_checkpoint",), _lora_checkpoint()),
         Suite("evaluation", ("evaluation", "benchmark_questions"), _evaluation(quality)),
         Suite("harness_scores", ("harness_scores",), _harness_scores()),
@@ -181,7 +181,7 @@ def _reward_filtered_set(quality: QualitySection) -> tuple[Expectation, ...]:
     )  # fmt: skip
 
 
-def _training_mix() -> tuple[Expectation, ...]:
+def _training_mix(quality: QualitySection) -> tuple[Expectation, ...]:
     table = "training_mix"
     sources = ("synthetic", "replay", "seed")
     return (
@@ -202,6 +202,7 @@ def _training_mix() -> tuple[Expectation, ...]:
             "replay_share_is_met", "replay_share_off_target", "too little replay forgets, too much crowds out",
             is_blocking=False,
         ),
+        measure_at_least("no_branch_drowns", "branch_share", quality.min_branch_share.reason, is_blocking=False),
     )  # fmt: skip
 
 
@@ -224,6 +225,7 @@ def _lora_checkpoint() -> tuple[Expectation, ...]:
             "validation_loss_is_sane", table, "validation_loss", 0, diverged,
             "as for the training's loss; null if none was held out", allows_null=True, is_blocking=False,
         ),
+        measure_at_most("each_phase_ends_with_one_candidate", "choices_off_one", "the next starts from it, or is examined"),
         measure_at_least("all_steps_were_done", "steps_done", "an adapter of half a training is another adapter"),
     )  # fmt: skip
 

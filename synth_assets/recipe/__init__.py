@@ -24,12 +24,12 @@ from synth_assets.recipe.sections import (
     ScheduleSection,
     TaxonomySection,
     Threshold,
-    TuningSection,
 )
+from synth_assets.recipe.tuning import CheckpointChoice, PhaseSpec, PhaseTake, TuningSection
 
 __all__ = [
-    "DEFAULT_RECIPE", "LOCAL_TASKS", "SCALES", "EvaluationSection", "FilterSection", "GenerationSection", "HarnessSection",
-    "HarnessTask", "JudgeName", "JudgesSection", "MaxNewTokens", "ModelSpec", "QualitySection", "Recipe", "RewardCut", "RewardSection",
-    "Scale", "ScheduleSection", "TaxonomySection", "Threshold", "TuningSection", "project_root", "read_recipe",
-    "recipe_path", "resolve_path", "warehouse_path",
+    "DEFAULT_RECIPE", "LOCAL_TASKS", "SCALES", "CheckpointChoice", "EvaluationSection", "FilterSection", "GenerationSection",
+    "HarnessSection", "HarnessTask", "JudgeName", "JudgesSection", "MaxNewTokens", "ModelSpec", "PhaseSpec", "PhaseTake",
+    "QualitySection", "Recipe", "RewardCut", "RewardSection", "Scale", "ScheduleSection", "TaxonomySection", "Threshold",
+    "TuningSection", "project_root", "read_recipe", "recipe_path", "resolve_path", "warehouse_path",
 ]  # fmt: skip

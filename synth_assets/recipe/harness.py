@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from synth_assets.recipe.values import Count, Section, Text
+from synth_assets.recipe.value_types import Count, Section, Text
 from synth_assets.records import Suite
 
 #: The recipe's benchmark as tasks: name -> suite.

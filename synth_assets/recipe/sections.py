@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import typing
 import zoneinfo
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from synth_assets.prompts import PROMPT_STYLES, prompt_variables
 from synth_assets.recipe.harness import HarnessSection
-from synth_assets.recipe.values import Count, Positive, Share, Temperature, Text
-from synth_assets.recipe.values import Section as _Section
+from synth_assets.recipe.tuning import TuningSection
+from synth_assets.recipe.value_types import Count, Positive, Section, Share, Temperature, Text
 from synth_assets.records import REWARD_ATTRIBUTES, content_id
 
 Scale = Literal["smoke", "demo", "full"]
@@ -28,7 +29,7 @@ def _style(name: str) -> str:
 PromptStyle = Annotated[str, AfterValidator(_style)]
 
 
-class TaxonomySection(_Section):
+class TaxonomySection(Section):
     paths: Annotated[tuple[Text, ...], Field(min_length=1)]
     """Taxonomy roots: folders that hold knowledge/, foundational_skills/ or compositional_skills/."""
     documents: Text
@@ -57,7 +58,7 @@ class TaxonomySection(_Section):
         return self
 
 
-class ModelSpec(_Section):
+class ModelSpec(Section):
     path: Text
     """Hugging Face folder with safetensors; never code from the folder."""
     engine: Literal["vllm", "transformers"] = "vllm"
@@ -75,13 +76,13 @@ class ModelSpec(_Section):
     """Whether vLLM holds a judge's answers to their JSON schema; its grammars cannot read every tokenizer."""
 
 
-class MaxNewTokens(_Section):
+class MaxNewTokens(Section):
     context: Count
     instruction: Count
     response: Count
 
 
-class GenerationSection(_Section):
+class GenerationSection(Section):
     num_samples_per_leaf: Count
     """Accept until a leaf has so many."""
     budget_factor: Annotated[float, Field(ge=1, le=100)]
@@ -110,7 +111,7 @@ class GenerationSection(_Section):
         return self
 
 
-class Threshold(_Section):
+class Threshold(Section):
     value: Annotated[float, Field(allow_inf_nan=False)]
     reason: Annotated[str, Field(min_length=10)]
     """Why this value, in one line; shown beside the check."""
@@ -121,7 +122,7 @@ JudgeName = Literal["instruction", "pair", "question", "faithfulness", "relevanc
 DECIDING: tuple[JudgeName, ...] = ("instruction", "pair", "question", "faithfulness", "relevance")
 
 
-class JudgesSection(_Section):
+class JudgesSection(Section):
     """Who judges what the teacher writes. Without this section only rules of form turn candidates away."""
 
     model: ModelSpec | None = None
@@ -139,7 +140,7 @@ class JudgesSection(_Section):
     """Of bad cases, seed examples spoiled on purpose, at most this share may be accepted."""
 
 
-class RewardCut(_Section):
+class RewardCut(Section):
     mode: Literal["absolute", "leaf_quantile"]
     """absolute: keep a reward >= value. leaf_quantile: drop the lowest share `value` of each leaf."""
     value: Annotated[float, Field(allow_inf_nan=False)]
@@ -152,8 +153,8 @@ class RewardCut(_Section):
         return value
 
 
-class RewardSection(_Section):
-    weights: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = {}
+class RewardSection(Section):
+    weights: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
     """One weight for each attribute of the reward model; the reward is the weighted sum."""
     cut: RewardCut
 
@@ -165,39 +166,14 @@ class RewardSection(_Section):
         return weights
 
 
-class FilterSection(_Section):
+class FilterSection(Section):
     near_duplicate_threshold: Share
     """Jaccard similarity from which the later of two samples is a duplicate."""
     overlap_ngram: Count = 13
     """A sample that shares so many words in a row with the benchmark is rejected."""
 
 
-class TuningSection(_Section):
-    lora_r: Count
-    lora_alpha: Count
-    lora_dropout: Share = 0.0
-    target_modules: Annotated[tuple[Text, ...], Field(min_length=1)]
-    learning_rate: Positive
-    max_steps: Count
-    batch_size: Count
-    warmup_ratio: Share
-    validation_share: Annotated[float, Field(ge=0, lt=1)]
-    replay_share: Annotated[float, Field(ge=0, lt=1)]
-    """Share of the training rows that repeat what the student knew before."""
-    replay_buffer: Annotated[Text | None, Field(validate_default=True)] = None
-    """JSON Lines file of what it knew: prompt, response, leaf_path. Needed where replay_share > 0."""
-    checkpoint_every: Count
-    """Steps from one resumable state to the next."""
-
-    @field_validator("replay_buffer")
-    @classmethod
-    def _is_there_for_a_share(cls, path: str | None, info: Any) -> str | None:
-        if path is None and info.data.get("replay_share"):
-            raise ValueError("a JSON Lines file, since replay_share is above 0")
-        return path
-
-
-class EvaluationSection(_Section):
+class EvaluationSection(Section):
     benchmark: Text
     """Folder of held-out questions."""
     max_new_tokens: Count
@@ -224,7 +200,7 @@ def _is_cron_field(field: str, limits: tuple[int, int]) -> bool:
     return True
 
 
-class ScheduleSection(_Section):
+class ScheduleSection(Section):
     cron: Text
     """Minute, hour, day of the month, month, day of the week."""
     timezone: Text
@@ -247,7 +223,7 @@ class ScheduleSection(_Section):
         return name
 
 
-class QualitySection(_Section):
+class QualitySection(Section):
     """Each names the check that reads it."""
 
     min_seed_examples_per_leaf: Threshold
@@ -255,11 +231,12 @@ class QualitySection(_Section):
     max_failed_share: Threshold
     min_kept_share: Threshold
     max_leaf_share: Threshold
+    min_branch_share: Threshold
     min_accuracy_gain: Threshold
     min_retained_share: Threshold
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """The declared pipeline, at one scale."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -279,6 +256,14 @@ class Recipe(_Section):
     evaluation: EvaluationSection
     schedule: ScheduleSection
     quality: QualitySection
+
+    @field_validator("evaluation")
+    @classmethod
+    def _asks_other_questions_than_the_choice(cls, section: EvaluationSection, info: ValidationInfo) -> EvaluationSection:
+        choice = info.data["tuning"].checkpoint_choice if "tuning" in info.data else None
+        if choice and choice.benchmark and posixpath.normpath(choice.benchmark) == posixpath.normpath(section.benchmark):
+            raise ValueError("another benchmark than tuning.checkpoint_choice: what chose a student flatters it")
+        return section
 
     @model_validator(mode="after")
     def _something_gives_rewards(self) -> Recipe:

@@ -46,7 +46,7 @@ from synth_assets.records import TABLES
 from synth_assets.storage.atomic import swapped_in, write_beside
 from synth_assets.storage.lock import POLL_S, FileLock
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -42,7 +42,9 @@ def small_recipe(folder: Path, num_samples: int = 12, num_steps: int = 30) -> Pa
     recipe["taxonomy"]["paths"] = [str(folder / "taxonomy")]
     recipe["evaluation"]["benchmark"] = str(folder / "benchmark")
     recipe["generation"]["num_samples_per_leaf"] = num_samples
-    recipe["tuning"] |= {"max_steps": num_steps, "checkpoint_every": 5}
+    knowledge, skills = recipe["tuning"]["phases"]
+    knowledge["max_steps"], skills["max_steps"] = num_steps // 3, num_steps - num_steps // 3
+    recipe["tuning"]["checkpoint_every"] = 5
     recipe["quality"]["min_accuracy_gain"]["value"] = -1.0
     recipe["quality"]["min_retained_share"]["value"] = 0.0
     recipe["quality"]["max_leaf_share"]["value"] = 1.0

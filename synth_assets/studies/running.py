@@ -10,6 +10,7 @@ from synth_assets.studies.embedded import run_embedded_study
 from synth_assets.studies.filter import run_filter_study
 from synth_assets.studies.judges import run_judges_study
 from synth_assets.studies.kill import run_kill_study
+from synth_assets.studies.phases import run_phases_study
 from synth_assets.studies.results import StudyRow, write_study
 
 #: name -> (what runs it, its seeds, minutes on two cores)
@@ -18,6 +19,7 @@ STUDIES: dict[str, tuple[Callable[[Recipe, Sequence[int]], Iterator[StudyRow]], 
     "filter": (run_filter_study, (21, 22, 23, 24, 25), 50),
     "kill": (run_kill_study, (41,), 100),
     "judges": (run_judges_study, (51, 52, 53), 15),
+    "phases": (run_phases_study, (51, 52, 53), 25),
 }
 
 

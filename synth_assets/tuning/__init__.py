@@ -1,18 +1,20 @@
-"""Stage 4: kept samples become a mix of one phase, and the mix a LoRA adapter of the student.
+"""Stage 4: kept samples become the mix of one phase or several, and the mix a LoRA adapter of the student.
 
 Importing this package is light; torch, transformers and peft are loaded when an adapter is trained or merged.
 """
 
 from synth_assets.tuning.merging import merge_adapter
-from synth_assets.tuning.mixing import mix_phase
+from synth_assets.tuning.mixing import mix_phases
 from synth_assets.tuning.replay import ReplayExample, read_replay_buffer
-from synth_assets.tuning.student import read_loss_curve, tune_student
+from synth_assets.tuning.student import ScoreAdapter, read_loss_curve, tune_student, tuned_student
 
 __all__ = [
     "ReplayExample",
+    "ScoreAdapter",
     "merge_adapter",
-    "mix_phase",
+    "mix_phases",
     "read_loss_curve",
     "read_replay_buffer",
     "tune_student",
+    "tuned_student",
 ]

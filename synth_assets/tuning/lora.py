@@ -5,6 +5,9 @@ second tokenization and a longer import. What makes a resumed run end with the s
 are known in advance (`plan_batches`), the state of optimizer, schedule and random numbers is Trainer's own, and only
 a state that was written to its end (`_COMPLETE`) is gone on from; a kill in the midst of writing costs some steps.
 
+A step's batch comes as a whole and is computed in parts here: Trainer would count parts instead, and with them put the
+last rows of an epoch together with the first of the next.
+
 Bytes are the same on the same machine with the same number of threads; a GPU gives like values, not like bytes.
 """
 
@@ -13,21 +16,40 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
-from torch import nn
 from torch.utils.data import DataLoader
-from transformers import AutoModelForCausalLM, PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from synth_assets.errors import TuningError
 from synth_assets.recipe import TuningSection
+from synth_assets.tuning.adapters import open_adapter
 from synth_assets.tuning.encoding import IGNORED_LABEL, EncodedExample, Report, pad_batch, plan_batches
+from synth_assets.tuning.packing import PackedRow, pack_batch
 
 _COMPLETE = "complete"
+Curve = list[dict[str, float]]
+#: Is given the model with its adapter, the step, and the curve up to it.
+Keep = Callable[[Any, int, Curve], None]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What one phase trains on, from where, and for how long; `work` is the folder of its states."""
+
+    student_folder: Path
+    earlier: Path | None
+    rows: Sequence[EncodedExample] | Sequence[PackedRow]
+    pad_token_id: int
+    num_steps: int
+    learning_rate: float
+    schedule: str
+    seed: int
+    work: Path
 
 
 class _PlannedTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped here
@@ -41,58 +63,81 @@ class _PlannedTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped
             self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator, generator=torch.Generator()
         )
 
+    def training_step(self, model: Any, inputs: list[Any], num_items_in_batch: Any = None) -> Any:
+        """The parts of one batch, each counting by its tokens, so that they make the update of the whole."""
+        num_tokens = self._get_num_items_in_batch(inputs, self.args.device)
+        self.current_gradient_accumulation_steps = len(inputs)  # for models that do not count tokens
+        losses = [super(_PlannedTrainer, self).training_step(model, part, num_tokens) for part in inputs]
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Not counted: Trainer knows batches of one part only."""
+        return 0
+
 
 class _Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here
-    """Stops at a loss that is no number, tells of progress, and marks a state that is whole."""
+    """Stops at a loss that is no number, tells of progress, keeps candidates, and marks a state that is whole."""
 
-    def __init__(self, num_steps: int, report: Report | None) -> None:
+    def __init__(self, num_steps: int, keep_at: Collection[int], keep: Keep, report: Report | None) -> None:
         self.num_steps = num_steps
+        self.keep_at = keep_at
+        self.keep = keep
         self.report = report
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        loss = (logs or {}).get("loss")
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **more: Any) -> None:
+        loss, step = (logs or {}).get("loss"), state.global_step
         if loss is None:
             return
         if not math.isfinite(loss):
             raise TuningError(
-                f"the loss is no number at step {state.global_step}", value=loss,
+                f"the loss is no number at step {step}", value=loss,
                 remedy="lower tuning.learning_rate, or lengthen tuning.warmup_ratio",
             )  # fmt: skip
         if self.report:
-            self.report(f"step {state.global_step} of {self.num_steps}: loss {loss:.4f}", state.global_step / self.num_steps)
+            self.report(f"step {step} of {self.num_steps}: loss {loss:.4f}", step / self.num_steps)
+        if step in self.keep_at:  # before the state of this step is saved: what goes on from it need not come here again
+            self.keep(more["model"], step, _curve(state.log_history))
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _COMPLETE).touch()
 
 
 def train_lora(
-    student_folder: Path, train: Sequence[EncodedExample], pad_token_id: int, settings: TuningSection, seed: int,
-    work: Path, report: Report | None,
-) -> tuple[nn.Module, list[dict[str, float]]]:  # fmt: skip
-    """The student with its trained adapter, and the log: step, loss (nats per response token), learning_rate.
+    training: Training, settings: TuningSection, keep_at: Collection[int], keep: Keep, report: Report | None
+) -> None:  # fmt: skip
+    """Train the adapter, and give it to `keep` after each of the steps `keep_at`.
 
-    Goes on from the last whole state in `work`, if there is one.
+    Goes on from the last whole state in `training.work` that lies before all of those steps, if there is one.
     """
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    set_seed(seed % 2**32)
-    model = _with_adapter(student_folder, settings)
+    set_seed(training.seed % 2**32)
+    model = open_adapter(training.student_folder, settings, training.earlier)
     trainer = _PlannedTrainer(
-        model=model, args=_arguments(settings, seed, work), train_dataset=list(train),
-        data_collator=lambda rows: pad_batch(rows, pad_token_id), callbacks=[_Watch(settings.max_steps, report)],
+        model=model, args=_arguments(training, settings), train_dataset=list(training.rows),
+        data_collator=lambda rows: _parts(rows, settings, training.pad_token_id),
+        callbacks=[_Watch(training.num_steps, keep_at, keep, report)],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
-    trainer.batches = plan_batches(len(train), settings.batch_size, settings.max_steps, seed)
-    state = _last_whole_state(work)
+    trainer.batches = plan_batches(len(training.rows), settings.rows_a_step, training.num_steps, training.seed)
+    state = _last_whole_state(training.work, min(keep_at))
     if state and report:
-        step = int(state.name.removeprefix("checkpoint-"))
-        report(f"going on from step {step}", None)
+        report(f"going on from step {_step_of(state)}", None)
     trainer.train(resume_from_checkpoint=str(state) if state else None)
-    curve = [
+
+
+def _parts(rows: list[Any], settings: TuningSection, pad_token_id: int) -> list[dict[str, Any]]:
+    made = pack_batch if settings.packing else pad_batch
+    size = settings.batch_size
+    return [dict(made(rows[start : start + size], pad_token_id)) for start in range(0, len(rows), size)]
+
+
+def _curve(log: Sequence[dict[str, float]]) -> Curve:
+    """step, loss (nats per response token), learning_rate."""
+    return [
         {"step": float(row["step"]), "loss": float(row["loss"]), "learning_rate": float(row["learning_rate"])}
-        for row in trainer.state.log_history
+        for row in log
         if "loss" in row
     ]
-    return model, curve
 
 
 def mean_loss(model: Any, examples: Sequence[EncodedExample], pad_token_id: int, batch_size: int) -> float:
@@ -110,54 +155,32 @@ def mean_loss(model: Any, examples: Sequence[EncodedExample], pad_token_id: int,
     return total / count
 
 
-def load_student(student_folder: Path) -> Any:
-    """In float32; from safetensors only, from the disk only, without code from the folder."""
-    # the fused attention's backward pass is the slower one on a CPU in bfloat16, and no faster in float32
-    attention = "sdpa" if torch.cuda.is_available() else "eager"
-    return AutoModelForCausalLM.from_pretrained(
-        student_folder, dtype=torch.float32, attn_implementation=attention, use_safetensors=True,
-        local_files_only=True, trust_remote_code=False,
-    )  # fmt: skip
-
-
 def has_fast_bfloat16() -> bool:
     """Whether autocast saves time: on a GPU, and on CPUs with instructions for it (1.8 times, 2.5M parameters)."""
     capabilities = torch.cpu.get_capabilities()
     return torch.cuda.is_available() or any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
-def _with_adapter(student_folder: Path, settings: TuningSection) -> Any:
-    student = load_student(student_folder)
-    lora = LoraConfig(
-        r=settings.lora_r, lora_alpha=settings.lora_alpha, lora_dropout=settings.lora_dropout,
-        target_modules=list(settings.target_modules), bias="none", task_type="CAUSAL_LM",
-    )  # fmt: skip
-    try:
-        return get_peft_model(student, lora)
-    except ValueError as error:
-        layers = sorted({name.rsplit(".")[-1] for name, part in student.named_modules() if isinstance(part, nn.Linear)})
-        raise TuningError(
-            f"the adapter does not fit the student: {error}", value=settings.target_modules,
-            remedy="set tuning.target_modules to some of: " + ", ".join(layers),
-        ) from error  # fmt: skip
-
-
-def _arguments(settings: TuningSection, seed: int, work: Path) -> Any:
-    on_gpu = torch.cuda.is_available()
+def _arguments(training: Training, settings: TuningSection) -> Any:
+    on_gpu, seed = torch.cuda.is_available(), training.seed % 2**32
     return TrainingArguments(
-        output_dir=str(work), max_steps=settings.max_steps, per_device_train_batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate, lr_scheduler_type="cosine",
-        warmup_steps=math.ceil(settings.warmup_ratio * settings.max_steps), optim="adamw_torch", weight_decay=0.0,
-        max_grad_norm=1.0, bf16=has_fast_bfloat16(), seed=seed % 2**32, data_seed=seed % 2**32, use_cpu=not on_gpu,
+        output_dir=str(training.work), max_steps=training.num_steps, per_device_train_batch_size=settings.rows_a_step,
+        learning_rate=training.learning_rate, lr_scheduler_type=training.schedule,
+        warmup_steps=settings.num_warmup_steps(training.num_steps), optim="adamw_torch", weight_decay=0.0,
+        max_grad_norm=1.0, bf16=has_fast_bfloat16(), seed=seed, data_seed=seed, use_cpu=not on_gpu,
         save_strategy="steps", save_steps=settings.checkpoint_every, save_total_limit=2, logging_steps=1,
         logging_nan_inf_filter=False, report_to=[], disable_tqdm=True, dataloader_pin_memory=False,
         remove_unused_columns=False, push_to_hub=False,
     )  # fmt: skip
 
 
-def _last_whole_state(work: Path) -> Path | None:
-    """What was broken off in writing is deleted, lest it be taken for the latest."""
+def _last_whole_state(work: Path, before: int) -> Path | None:
+    """What was broken off in writing is deleted, lest it be taken for the latest; and what lies too late."""
     for folder in work.glob("checkpoint-*"):
-        if not (folder / _COMPLETE).is_file():
+        if not (folder / _COMPLETE).is_file() or _step_of(folder) >= before:
             shutil.rmtree(folder)
-    return max(work.glob("checkpoint-*"), key=lambda folder: int(folder.name.split("-")[1]), default=None)
+    return max(work.glob("checkpoint-*"), key=_step_of, default=None)
+
+
+def _step_of(state: Path) -> int:
+    return int(state.name.split("-")[1])

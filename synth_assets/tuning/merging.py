@@ -8,9 +8,10 @@ from pathlib import Path
 
 from synth_assets.errors import SynthAssetsError, TuningError, Where
 from synth_assets.model_folder import check_model_folder, model_fingerprint
-from synth_assets.tuning.student import ADAPTER_FILE, known_failure
+from synth_assets.tuning.student import known_failure
 
 MERGED_FILE = "merged_from.json"
+_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
 def merge_adapter(student_folder: Path, adapter_folder: Path, target: Path, *, dtype: str = "float32") -> Path:
@@ -21,9 +22,9 @@ def merge_adapter(student_folder: Path, adapter_folder: Path, target: Path, *, d
     student's folder, TuningError for the adapter's and for a disk that does not take the result.
     """
     check_model_folder(student_folder, "ForCausalLM")
-    if not (adapter_folder / ADAPTER_FILE).is_file() or not (adapter_folder / "adapter_config.json").is_file():
+    if not all((adapter_folder / name).is_file() for name in _ADAPTER_FILES):
         raise TuningError(
-            f"the adapter's folder lacks adapter_config.json or {ADAPTER_FILE}", where=Where(str(adapter_folder)),
+            f"the adapter's folder lacks {' or '.join(_ADAPTER_FILES)}", where=Where(str(adapter_folder)),
             remedy="materialize lora_checkpoint again",
         )  # fmt: skip
     origin = {"student": model_fingerprint(student_folder), "adapter": model_fingerprint(adapter_folder), "dtype": dtype}
@@ -42,15 +43,13 @@ def merge_adapter(student_folder: Path, adapter_folder: Path, target: Path, *, d
 
 def _merge(student_folder: Path, adapter_folder: Path, target: Path, origin: dict[str, str]) -> None:
     import torch
-    from peft import PeftModel
     from transformers import AutoTokenizer
 
-    from synth_assets.tuning.lora import load_student
+    from synth_assets.tuning.adapters import load_adapted
 
     unfinished = target.with_name(f"{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    model = PeftModel.from_pretrained(load_student(student_folder), str(adapter_folder), local_files_only=True)
-    merged = model.merge_and_unload().to(getattr(torch, origin["dtype"]))
+    merged = load_adapted(student_folder, adapter_folder).merge_and_unload().to(getattr(torch, origin["dtype"]))
     merged.save_pretrained(unfinished)
     tokenizer = AutoTokenizer.from_pretrained(student_folder, local_files_only=True, trust_remote_code=False)
     tokenizer.save_pretrained(unfinished)

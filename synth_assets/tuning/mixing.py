@@ -1,8 +1,11 @@
-"""Kept samples and replayed conversations -> the rows of one training phase.
+"""Kept samples and replayed conversations -> the rows of all training phases.
 
-The validation rows are chosen by hash within each leaf: the same sample is on the same side in every run, each leaf
-is held out in its share, and no leaf loses its last training row. Replay rows only train: the validation loss tells
-how well the *new* leaves are learned. All rows are one phase for now.
+The validation rows are chosen by hash within each leaf, before rows are dealt out to phases: the same sample is on the
+same side in every run and with every strategy, each leaf is held out in its share, and no leaf loses its last training
+row. Replay rows only train: the validation loss tells how well the *new* leaves are learned.
+
+A phase replays two things: what the base knew (a file), and what earlier phases have taught. Of the latter only rows that
+were new there are drawn: their own replay would come back by the first way.
 """
 
 from __future__ import annotations
@@ -14,11 +17,9 @@ from typing import NamedTuple
 
 from synth_assets.errors import TuningError
 from synth_assets.prompts import render_prompt
-from synth_assets.recipe import TuningSection
+from synth_assets.recipe import PhaseSpec, TuningSection
 from synth_assets.records import KeptSample, SeedExample, Source, Split, TrainingExample, content_id
 from synth_assets.tuning.replay import ReplayExample
-
-STACKED_PHASE = "stacked"
 
 
 class _Row(NamedTuple):
@@ -30,15 +31,16 @@ class _Row(NamedTuple):
     split: Split = "train"
 
 
-def mix_phase(
+def mix_phases(
     kept: Sequence[KeptSample], replay: Sequence[ReplayExample], settings: TuningSection, seed: int,
-    prompts_style: str, *, seeds: Sequence[SeedExample] = (), phase: str = STACKED_PHASE,
+    prompts_style: str, *, seeds: Sequence[SeedExample] = (),
 ) -> list[TrainingExample]:  # fmt: skip
-    """The shuffled rows of a phase; `position` counts from 0 over both splits.
+    """The shuffled rows of each phase, phase after phase; `position` counts from 0 over all of them.
 
-    Every kept sample and every seed example stands in it once. Of the *training* rows, replay rows make up
-    `settings.replay_share` (rounded); they repeat only once the buffer is used up. Raises TuningError if
-    nothing is given to train on, or replay is asked for and the buffer is empty.
+    Every kept sample and every seed example is new in one phase. Of a phase's *training* rows, `settings.replay_share` are
+    of `replay` and the phase's own `replay_share` of earlier phases (rounded); where there are too few and not
+    `settings.upsample`, the share falls short. Raises TuningError if a phase has nothing new to train on, or replay is
+    asked for and the buffer is empty.
     """
     rows = [_kept_row(sample, prompts_style) for sample in kept]
     rows += [_seed_row(example, prompts_style) for example in seeds]
@@ -47,13 +49,16 @@ def mix_phase(
             "there is nothing to train on: no kept sample",
             remedy="loosen reward.cut, raise generation.num_samples_per_leaf, or look at rejected_samples for the reasons",
         )
-    rows = _split(rows, settings.validation_share)
-    num_new = sum(row.split == "train" for row in rows)
-    num_replay = round(num_new * settings.replay_share / (1 - settings.replay_share))
-    rng = Random(f"{seed}/{phase}")
-    rows += _drawn(replay, num_replay, rng)
-    rng.shuffle(rows)
-    return _numbered(rows, phase)
+    examples: list[TrainingExample] = []
+    taught: list[_Row] = []
+    phases = settings.phases_to_run
+    dealt = _dealt_out(_split(rows, settings.validation_share), phases, settings.short_response_words)
+    for phase in phases:
+        new = dealt[phase.name]
+        mixed = _mixed(new, replay, taught, phase, settings, Random(f"{seed}/{phase.name}"))
+        examples += _numbered(mixed, phase.name, len(examples))
+        taught += [row for row in new if row.split == "train"]
+    return examples
 
 
 def _kept_row(sample: KeptSample, style: str) -> _Row:
@@ -80,23 +85,58 @@ def _split(rows: list[_Row], share: float) -> list[_Row]:
     return split_rows
 
 
-def _drawn(replay: Sequence[ReplayExample], count: int, rng: Random) -> list[_Row]:
-    if count and not replay:
+def _dealt_out(rows: list[_Row], phases: Sequence[PhaseSpec], short_words: int) -> dict[str, list[_Row]]:
+    """Each row to the phase that takes its branch, the first part of its leaf path, and its length."""
+    if len(phases) == 1:
+        return {phases[0].name: rows}
+    phase_of = {kind: phase.name for phase in phases for kind in phase.kinds}
+    dealt: dict[str, list[_Row]] = {phase.name: [] for phase in phases}
+    for row in rows:
+        length = "short" if len(row.response.split()) <= short_words else "long"
+        dealt[phase_of[row.leaf_path.split("/")[0], length]].append(row)  # type: ignore[index]
+    for name, of_phase in dealt.items():
+        if not any(row.split == "train" for row in of_phase):
+            raise TuningError(
+                f"there is nothing to train on in phase {name}",
+                remedy="let another phase of tuning.phases take its branches, or set tuning.strategy to stacked",
+            )
+    return dealt
+
+
+def _mixed(
+    new: list[_Row], replay: Sequence[ReplayExample], taught: Sequence[_Row], phase: PhaseSpec, settings: TuningSection,
+    rng: Random,
+) -> list[_Row]:  # fmt: skip
+    num_new = sum(row.split == "train" for row in new)
+    share_new = 1 - settings.replay_share - phase.replay_share
+    num_known, num_taught = (round(num_new * share / share_new) for share in (settings.replay_share, phase.replay_share))
+    if num_known and not replay:
         raise TuningError(
-            f"{count} replay rows are asked for, and the replay buffer is empty",
+            f"{num_known} replay rows are asked for, and the replay buffer is empty",
             remedy="name a file in tuning.replay_buffer, or set tuning.replay_share to 0",
         )
-    drawn: list[ReplayExample] = []
+    known = [_Row("replay", None, example.leaf_path, example.prompt, example.response) for example in replay]
+    rows = new + _drawn(known, num_known, settings.upsample, rng)
+    rows += [row._replace(source="replay") for row in _drawn(taught, num_taught, settings.upsample, rng)]
+    rng.shuffle(rows)
+    return rows
+
+
+def _drawn(rows: Sequence[_Row], count: int, may_repeat: bool, rng: Random) -> list[_Row]:
+    """Without replacement; with `may_repeat`, once all are drawn, from all of them again."""
+    if not may_repeat:
+        count = min(count, len(rows))
+    drawn: list[_Row] = []
     while len(drawn) < count:
-        drawn += rng.sample(replay, min(len(replay), count - len(drawn)))
-    return [_Row("replay", None, example.leaf_path, example.prompt, example.response) for example in drawn]
+        drawn += rng.sample(rows, min(len(rows), count - len(drawn)))
+    return drawn
 
 
-def _numbered(rows: list[_Row], phase: str) -> list[TrainingExample]:
+def _numbered(rows: list[_Row], phase: str, start: int) -> list[TrainingExample]:
     """A row that stands several times gets as many ids."""
     seen: Counter[str] = Counter()
     examples = []
-    for position, row in enumerate(rows):
+    for position, row in enumerate(rows, start):
         key = content_id("training_example", phase, row.source, row.synthetic_sample_id, row.prompt, row.response)
         seen[key] += 1
         example_id = key if seen[key] == 1 else content_id(key, seen[key])

@@ -1,15 +1,17 @@
 """The bundled data are what the world writes, and nothing in them was trained on."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
-from synth_assets.embedded.bundle import write_bundle
+from synth_assets.embedded.bundle import SELECTION_PER_LEAF, write_bundle
 from synth_assets.embedded.leaves import BY_PATH, TAUGHT
 from synth_assets.embedded.primitives import PRIMITIVES
 from synth_assets.recipe import resolve_path
 from synth_assets.taxonomy import DocumentRules, read_document_chunks, read_taxonomy
 
-BUNDLED = ("taxonomy", "documents", "benchmark")
+BUNDLED = ("taxonomy", "documents", "benchmark", "selection")
+QUESTIONS = ("benchmark/questions.jsonl", "selection/questions.jsonl")
 
 
 def test_the_committed_bundle_is_what_the_world_writes(tmp_path: Path) -> None:
@@ -39,9 +41,24 @@ def test_seeds_and_benchmark_are_right_and_held_out() -> None:
         assert instance is not None and instance.is_held_out and instance.answer == seed.answer
     seeds = {s.context or s.question for s in read_taxonomy([resolve_path("data/taxonomy")]).seed_examples}
     documents = "\n".join(file.read_text() for file in resolve_path("data/documents").glob("*.md"))
-    for line in (resolve_path("data/benchmark") / "questions.jsonl").read_text().splitlines():
-        row = json.loads(line)
+    for row in (row for file in QUESTIONS for row in _rows(file)):
         instance = kinds[row["leaf_path"]].read(row["question"], row["context"] or "")
         assert instance is not None and instance.is_held_out and instance.answer == row["answer"]
         assert (row["context"] or row["question"]) not in seeds
         assert not row["context"] or row["context"] not in documents
+
+
+def test_no_question_of_the_choice_is_reported() -> None:
+    reported, choosing = ({_said(row) for row in _rows(file)} for file in QUESTIONS)
+    assert len(choosing) == SELECTION_PER_LEAF * len(TAUGHT) and not choosing & reported
+    leaves = Counter(row["leaf_path"] for row in _rows("selection/questions.jsonl"))
+    assert leaves == {kind.leaf_path: SELECTION_PER_LEAF for kind in TAUGHT}
+
+
+def _rows(file: str) -> list[dict[str, str]]:
+    return [json.loads(line) for line in (resolve_path("data") / file).read_text().splitlines()]
+
+
+def _said(row: dict[str, str]) -> str:
+    """What makes a question: its text, or the text that it is asked on."""
+    return row["context"] or row["question"]

@@ -99,7 +99,7 @@ def _good_tables() -> dict[str, list[Any]]:
         "scored_samples": [ScoredSample(s.synthetic_sample_id, s.leaf_path, 3, 3, 3, 2, 1, 3.0, "rm") for s in samples],
         "reward_filtered_set": kept,
         "training_mix": mix,
-        "lora_checkpoint": [Checkpoint("c", "s", "p", "0" * 64, RECIPE.tuning.max_steps, 9, 3.0, 0.5, None)],
+        "lora_checkpoint": [Checkpoint("c", "s", "stacked", 0, "p", "0" * 64, 1000, 9, 3.0, 0.5, None, None, True)],
         "benchmark_questions": questions,
         "evaluation": [
             BenchmarkAnswer(
@@ -222,12 +222,26 @@ DEFECTS: list[tuple[str, str, Callable[[dict[str, list[Any]]], None], bool]] = [
         True,
     ),
     ("training_mix", "kept_samples_are_used", lambda t: t["training_mix"].pop(0), True),
+    (
+        "training_mix",
+        "kept_samples_are_used",
+        lambda t: t["training_mix"].append(replace(t["training_mix"].pop(0), source="replay")),
+        True,
+    ),
+    (
+        "training_mix",
+        "no_branch_drowns",
+        lambda t: t.update(training_mix=[r for r in t["training_mix"] if not r.leaf_path.startswith("knowledge")]),
+        False,
+    ),
     ("training_mix", "replay_share_is_met", _drop("training_mix", lambda row: row.source != "replay"), False),
     ("lora_checkpoint", "adapter_has_a_hash", _set("lora_checkpoint", adapter_sha256=""), True),
     ("lora_checkpoint", "train_loss_is_sane", _set("lora_checkpoint", train_loss_last=NAN), True),
     ("lora_checkpoint", "train_loss_has_fallen", _set("lora_checkpoint", train_loss_last=3.5), False),
     ("lora_checkpoint", "validation_loss_is_sane", _set("lora_checkpoint", validation_loss=99.0), False),
     ("lora_checkpoint", "all_steps_were_done", _set("lora_checkpoint", num_steps=1), True),
+    ("lora_checkpoint", "each_phase_ends_with_one_candidate", _set("lora_checkpoint", is_chosen=False), True),
+    ("lora_checkpoint", "each_phase_ends_with_one_candidate", _double("lora_checkpoint"), True),
     ("evaluation", "all_questions_were_answered", lambda t: t["evaluation"].pop(), True),
     (
         "evaluation",

@@ -160,7 +160,7 @@ def test_a_newer_warehouse_is_left_alone(warehouse: Warehouse) -> None:
     file.write_text("{}")
     with pytest.raises(WarehouseError, match=r"warehouse\.json"):
         warehouse.read_table("stage_counts")
-    file.write_text(json.dumps({"schema_version": 2}))
+    file.write_text(json.dumps({"schema_version": 3}))
     assert warehouse.read_table("stage_counts").equals(COUNTS)
 
 

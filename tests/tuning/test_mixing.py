@@ -2,15 +2,16 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from synth_assets.errors import TuningError
-from synth_assets.recipe import TuningSection, read_recipe
+from synth_assets.recipe import PhaseSpec, PhaseTake, TuningSection, read_recipe
 from synth_assets.records import KeptSample, SeedExample
-from synth_assets.tuning import ReplayExample, mix_phase, read_replay_buffer
+from synth_assets.tuning import ReplayExample, mix_phases, read_replay_buffer
 
 SETTINGS = read_recipe(Path(__file__).parents[2] / "data/recipes/embedded.yaml").tuning
 REPLAY = [ReplayExample(f"Repeat {n}", f"{n}", "known/echo") for n in range(1000)]
@@ -18,6 +19,11 @@ REPLAY = [ReplayExample(f"Repeat {n}", f"{n}", "known/echo") for n in range(1000
 
 def _settings(**changes: Any) -> TuningSection:
     return SETTINGS.model_copy(update=changes)
+
+
+def _phase(name: str, replay_share: float, *takes: tuple[Any, Any]) -> PhaseSpec:
+    taken = tuple(PhaseTake(branch=branch, responses=responses) for branch, responses in takes)
+    return PhaseSpec(name=name, takes=taken, replay_share=replay_share, max_steps=1)
 
 
 def _kept(leaf: str, count: int, context: str | None = None) -> list[KeptSample]:
@@ -29,7 +35,7 @@ def _kept(leaf: str, count: int, context: str | None = None) -> list[KeptSample]
 
 def test_each_leaf_is_held_out_in_its_share_and_replay_has_its_share_of_the_training_rows() -> None:
     kept = [*_kept("a", 50), *_kept("b", 20), *_kept("c", 1)]
-    mix = mix_phase(kept, REPLAY, _settings(validation_share=0.1, replay_share=0.3), 7, "brief")
+    mix = mix_phases(kept, REPLAY, _settings(validation_share=0.1, replay_share=0.3), 7, "brief")
     held_out = Counter(row.leaf_path for row in mix if row.split == "validation")
     assert held_out == {"a": 5, "b": 2}
     train = Counter(row.source for row in mix if row.split == "train")
@@ -42,7 +48,7 @@ def test_each_leaf_is_held_out_in_its_share_and_replay_has_its_share_of_the_trai
 
 
 def test_the_split_does_not_depend_on_the_seed_but_the_order_does() -> None:
-    mixes = [mix_phase(_kept("a", 40), REPLAY, SETTINGS, seed, "brief") for seed in (7, 7, 8)]
+    mixes = [mix_phases(_kept("a", 40), REPLAY, SETTINGS, seed, "brief") for seed in (7, 7, 8)]
     assert mixes[0] == mixes[1] != mixes[2]
     splits = [{r.synthetic_sample_id: r.split for r in mix if r.source == "synthetic"} for mix in mixes]
     assert splits[0] == splits[2]
@@ -50,30 +56,93 @@ def test_the_split_does_not_depend_on_the_seed_but_the_order_does() -> None:
     assert order != sorted(order)
 
 
-def test_replay_rows_repeat_only_when_the_buffer_is_used_up() -> None:
-    settings = _settings(validation_share=0.0, replay_share=0.5)
-    once = [r.prompt for r in mix_phase(_kept("a", 100), REPLAY, settings, 7, "brief") if r.source == "replay"]
+def test_replay_rows_repeat_only_when_the_buffer_is_used_up_and_they_may() -> None:
+    settings = _settings(validation_share=0.0, replay_share=0.5, upsample=True)
+    once = [r.prompt for r in mix_phases(_kept("a", 100), REPLAY, settings, 7, "brief") if r.source == "replay"]
     assert len(once) == len(set(once)) == 100
-    mix = mix_phase(_kept("a", 100), REPLAY[:30], settings, 7, "brief")
+    mix = mix_phases(_kept("a", 100), REPLAY[:30], settings, 7, "brief")
     counts = Counter(row.prompt for row in mix if row.source == "replay")
     assert set(counts.values()) == {3, 4} and len(counts) == 30
     assert len({row.training_example_id for row in mix}) == 200
+    short = mix_phases(_kept("a", 100), REPLAY[:30], settings.model_copy(update={"upsample": False}), 7, "brief")
+    assert Counter(row.source for row in short) == {"synthetic": 100, "replay": 30}
+    assert len({row.prompt for row in short if row.source == "replay"}) == 30
 
 
 def test_a_context_stands_before_its_instruction_and_seeds_may_take_part() -> None:
     seed = SeedExample("s", "l", "a", 0, None, "What is it?", "That.")
     settings = _settings(validation_share=0.0, replay_share=0.0)
-    mix = mix_phase(_kept("a", 1, "The text."), [], settings, 7, "brief", seeds=[seed])
+    mix = mix_phases(_kept("a", 1, "The text."), [], settings, 7, "brief", seeds=[seed])
     assert {row.source: (row.prompt, row.response) for row in mix} == {
         "synthetic": ("The text.\nDo a 0", "Done 0"), "seed": ("What is it?", "That."),
     }  # fmt: skip
 
 
+PHASES = (
+    _phase("short_knowledge", 0.0, ("knowledge", "short")),
+    _phase("long_knowledge", 0.2, ("knowledge", "long"), ("foundational_skills", "all")),
+    _phase("skills", 0.3, ("compositional_skills", "all")),
+)
+KEPT = [
+    *(replace(row, response="word " * (1 + n % 2 * 30)) for n, row in enumerate(_kept("knowledge/a", 40))),
+    *_kept("foundational_skills/b", 30),
+    *_kept("compositional_skills/c", 50),
+]
+
+
+def test_each_phase_has_its_rows_and_its_shares_of_replay() -> None:
+    settings = _settings(strategy="phased", phases=PHASES, replay_share=0.2, validation_share=0.1, upsample=False)
+    mix = mix_phases(KEPT, REPLAY, settings, 7, "brief")
+    assert [row.position for row in mix] == list(range(len(mix))) and len({row.training_example_id for row in mix}) == len(
+        mix
+    )
+    assert list(dict.fromkeys(row.phase for row in mix)) == [phase.name for phase in PHASES]
+    earlier: set[str] = set()
+    for phase in PHASES:
+        rows = [row for row in mix if row.phase == phase.name]
+        train = [row for row in rows if row.split == "train"]
+        new = [row.synthetic_sample_id for row in train if row.source == "synthetic"]
+        taught = [row.synthetic_sample_id for row in train if row.source == "replay" and row.synthetic_sample_id]
+        known = [row for row in train if row.source == "replay" and not row.synthetic_sample_id]
+        assert all(row.source == "synthetic" for row in rows if row.split == "validation")
+        assert len(known) == pytest.approx(0.2 * len(train), abs=1.01) and len({row.prompt for row in known}) == len(known)
+        assert len(set(taught)) == len(taught) and set(taught) <= earlier
+        assert len(taught) == pytest.approx(phase.replay_share * len(train), abs=1.01)
+        earlier |= set(new)
+    kinds = {(r.phase, r.leaf_path[0], len(r.response.split()) > 20) for r in mix if r.source == "synthetic"}
+    assert kinds == {
+        ("short_knowledge", "k", False), ("long_knowledge", "k", True), ("long_knowledge", "f", False),
+        ("skills", "c", False),
+    }  # fmt: skip
+    held_out = {row.synthetic_sample_id for row in mix if row.split == "validation"}
+    assert not held_out & {row.synthetic_sample_id for row in mix if row.split == "train"}
+
+
+def test_stacked_is_the_union_of_the_phases_with_the_same_rows_held_out() -> None:
+    said = {"phases": PHASES, "validation_share": 0.1}
+    phased, stacked = (
+        mix_phases(KEPT, REPLAY, _settings(strategy=strategy, **said), 7, "brief") for strategy in ("phased", "stacked")
+    )
+    new = [
+        Counter((row.synthetic_sample_id, row.split) for row in mix if row.source != "replay") for mix in (phased, stacked)
+    ]
+    assert new[0] == new[1] and set(new[0].values()) == {1}
+    assert {row.phase for row in stacked} == {"stacked"}
+    assert not [row for row in stacked if row.source == "replay" and row.synthetic_sample_id]
+
+
+def test_a_phase_without_rows_is_an_error_with_a_way_out() -> None:
+    settings = _settings(strategy="phased", phases=PHASES)
+    with pytest.raises(TuningError, match=r"phase long_knowledge") as caught:
+        mix_phases([*KEPT[::2][:20], *_kept("compositional_skills/c", 5)], REPLAY, settings, 7, "brief")
+    assert "strategy to stacked" in str(caught.value)
+
+
 def test_nothing_to_train_on_and_nothing_to_replay_are_errors() -> None:
     with pytest.raises(TuningError, match="nothing to train on"):
-        mix_phase([], REPLAY, SETTINGS, 7, "brief")
+        mix_phases([], REPLAY, SETTINGS, 7, "brief")
     with pytest.raises(TuningError, match=r"tuning\.replay_buffer"):
-        mix_phase(_kept("a", 10), [], SETTINGS, 7, "brief")
+        mix_phases(_kept("a", 10), [], SETTINGS, 7, "brief")
 
 
 def test_a_replay_buffer_is_read_line_by_line(tmp_path: Path) -> None:

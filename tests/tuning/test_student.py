@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from train_in_process import SETTINGS, examples
+from train_in_process import SETTINGS, examples, phases
 
 from synth_assets.errors import ModelError, TuningError
 from synth_assets.records import Checkpoint, TrainingExample
@@ -20,14 +20,16 @@ FEW = [
     TrainingExample(str(n), None, "skills/a", "train", "stacked", "synthetic", n, prompt, response)
     for n, (prompt, response) in enumerate([("Name a fruit", "apple"), ("Name a city", "Berlin"), ("Name a day", "Monday")])
 ]
-OVERFIT = SETTINGS.model_copy(update={"lora_dropout": 0.0, "max_steps": 120, "learning_rate": 1e-2, "checkpoint_every": 500})
+OVERFIT = SETTINGS.model_copy(
+    update={"lora_dropout": 0.0, "phases": phases(120), "learning_rate": 1e-2, "checkpoint_every": 500}
+)
 
 
 @pytest.fixture(scope="module")
 def tuned(tiny_student: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkpoint, Path, list[str]]:
     folder = tmp_path_factory.mktemp("adapters")
     lines: list[str] = []
-    checkpoint = tune_student(tiny_student, FEW, OVERFIT, 7, folder, lambda text, share: lines.append(text))
+    (checkpoint,) = tune_student(tiny_student, FEW, OVERFIT, 7, folder, lambda text, share: lines.append(text))
     return checkpoint, folder / checkpoint.adapter_path, lines
 
 
@@ -59,7 +61,7 @@ def test_a_second_call_finds_the_adapter_and_another_seed_makes_another(
     checkpoint, adapter, _ = tuned
     before = (adapter / "adapter_model.safetensors").stat().st_mtime_ns
     lines: list[str] = []
-    again = tune_student(
+    (again,) = tune_student(
         tiny_student,
         FEW,
         OVERFIT,
@@ -68,11 +70,11 @@ def test_a_second_call_finds_the_adapter_and_another_seed_makes_another(
         lambda text, share: lines.append(text),
         relative_to=adapter.parent.parent,
     )
-    assert again.adapter_sha256 == checkpoint.adapter_sha256 and len(lines) == 1 and "there already" in lines[0]
+    assert again.adapter_sha256 == checkpoint.adapter_sha256 and len(lines) == 1 and lines[0] == "trained already"
     assert again.adapter_path == f"{adapter.parent.name}/{checkpoint.checkpoint_id}"
     assert (adapter / "adapter_model.safetensors").stat().st_mtime_ns == before
-    short = OVERFIT.model_copy(update={"max_steps": 2})
-    other = [tune_student(tiny_student, FEW, short, seed, adapter.parent) for seed in (1, 2)]
+    short = OVERFIT.model_copy(update={"phases": phases(2)})
+    other = [tune_student(tiny_student, FEW, short, seed, adapter.parent)[0] for seed in (1, 2)]
     assert other[0].checkpoint_id != other[1].checkpoint_id and other[0].adapter_sha256 != other[1].adapter_sha256
     assert not list(adapter.parent.glob("*.work"))
 
@@ -157,11 +159,9 @@ def test_rows_that_do_not_fit_are_left_out_and_told(tiny_student: Path, tmp_path
 
     lines: list[str] = []
     long = replace(FEW[0], prompt="book " * 600)
-    settings = OVERFIT.model_copy(update={"max_steps": 1})
-    assert (
-        tune_student(tiny_student, [*FEW, long], settings, 7, tmp_path, lambda text, share: lines.append(text)).num_examples
-        == 3
-    )
+    settings = OVERFIT.model_copy(update={"phases": phases(1)})
+    (checkpoint,) = tune_student(tiny_student, [*FEW, long], settings, 7, tmp_path, lambda text, share: lines.append(text))
+    assert checkpoint.num_examples == 3
     assert lines[0] == "1 train rows are longer than 512 tokens and left out"
 
 

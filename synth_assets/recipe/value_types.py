@@ -1,4 +1,4 @@
-"""What all sections of a recipe are made of: frozen, unknown keys are errors, no value is converted."""
+"""What every section of a recipe is made of: frozen, unknown keys are errors, and the kinds of values."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 Text = Annotated[str, Field(min_length=1)]
