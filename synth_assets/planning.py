@@ -73,6 +73,7 @@ class RecipePlan:
     strategy: str
     phases: list[PlannedPhase]
     assumptions: list[str]
+    warnings: list[str]
 
 
 def plan_recipe(recipe: Recipe) -> RecipePlan:
@@ -82,6 +83,7 @@ def plan_recipe(recipe: Recipe) -> RecipePlan:
     plans = [plan for plan in plans if not plan.obstacle]
     quota = recipe.generation.num_samples_per_leaf
     leaves: dict[str, int] = {branch: sum(plan.leaf_node.branch == branch for plan in plans) for branch in BRANCHES}
+    phases = _phases(recipe, plans)
     return RecipePlan(
         recipe=recipe.label,
         leaf_nodes=leaves,
@@ -89,8 +91,9 @@ def plan_recipe(recipe: Recipe) -> RecipePlan:
         num_faults=len(found.faults),
         calls=_calls(recipe, plans, found),
         strategy=recipe.tuning.strategy,
-        phases=_phases(recipe, plans),
+        phases=phases,
         assumptions=_assumptions(recipe),
+        warnings=list(_warnings(recipe, phases)),
     )
 
 
@@ -135,7 +138,7 @@ def _drawn_calls(recipe: Recipe, plan: LeafPlan, judge: str) -> Iterable[tuple[s
                 candidate.response = GenerationResult(model_seed.answer, "stop")
             for case in plan.cases(candidate, step) if recipe.judges else ():
                 if recipe.judges and case.judge in recipe.judges.asked:
-                    yield judge, f"judging: {case.judge}", judge_request(case, recipe.judges).messages, None
+                    yield judge, f"judge of {case.judge}", judge_request(case, recipe.judges).messages, None
         if recipe.reward_model:
             yield "reward_model", "reward", plan.request(candidate, "response").messages[-1:], ""
 
@@ -203,6 +206,18 @@ def token_counter(spec: ModelSpec) -> CountTokens:
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
+def _warnings(recipe: Recipe, phases: Sequence[PlannedPhase]) -> Iterable[str]:
+    for phase in phases:
+        warmup = recipe.tuning.num_warmup_steps(phase.num_steps)
+        if warmup >= phase.num_steps:
+            yield (
+                f"phase {phase.phase} ends within its warm-up: {phase.num_steps:,} steps of {warmup:,}; generate more, take "
+                "smaller steps (tuning.gradient_accumulation), or lower tuning.warmup_steps"
+            )
+        if not phase.num_rows:
+            yield f"phase {phase.phase} has no rows: no leaf node gives it any"
+
+
 def _assumptions(recipe: Recipe) -> list[str]:
     lines = [
         f"a GPU of {GPU_TFLOPS:g} TFLOP/s, of which reading uses {USED_READING:.0%}, writing {USED_WRITING:.0%}, "
@@ -214,7 +229,7 @@ def _assumptions(recipe: Recipe) -> list[str]:
     for role, spec in recipe.models.items():
         size = parameters_of(spec)
         here = (resolve_path(spec.path) / "config.json").is_file()
-        known = "of unknown size: no GPU-hours" if size is None else f"{size / 1e9:.3g} billion active parameters"
+        known = "of unknown size: no GPU-hours" if size is None else f"{_short(size)} active parameters"
         how = "counted" if here else "as the recipe says; not on this machine, so tokens are estimated from words"
         lines.append(f"{role.replace('_', ' ')} {spec.path}: {known} ({how})")
     return lines
@@ -231,19 +246,20 @@ def plan_text(plan: RecipePlan) -> str:
         lines.append(f"  {branch:<22}{num:>12,}{plan.samples[branch]:>12,}")
     if plan.num_faults:
         lines.append(f"  {plan.num_faults} faults in files: see `synth-assets taxonomy check`")
-    heads = f"{'least':>12}{'most':>12}{'read':>9}{'written':>9}{'GPU-hours':>18}"
+    heads = f"{'least':>12}{'most':>12}{'read':>9}{'written':>9}{'GPU-hours':>22}"
     lines += ["", f"{'Calls':<38}{heads}"]
     for row in plan.calls:
-        name = f"{row.role.replace('_', ' ')}, {row.purpose}"
+        name = row.purpose if row.purpose.startswith("judge") else f"{row.role.replace('_', ' ')}, {row.purpose}"
         tokens = f"{_short(row.prompt_tokens):>9}{_short(row.new_tokens):>9}"
         hours = _range(row.gpu_hours_least, row.gpu_hours_most)
-        lines.append(f"  {name:<36}{row.num_calls_least:>12,}{row.num_calls_most:>12,}{tokens}{hours:>18}")
+        lines.append(f"  {name:<36}{row.num_calls_least:>12,}{row.num_calls_most:>12,}{tokens}{hours:>22}")
     heads = f"{'rows':>12}{'steps':>9}{'a step':>9}{'rate':>9}{'tokens':>9}{'GPU-hours':>12}"
     lines += ["", f"{'Tuning, ' + plan.strategy:<24}{heads}"]
     for phase in plan.phases:
         hours = "?" if phase.gpu_hours is None else _hours_text(phase.gpu_hours)
         numbers = f"{phase.num_rows:>12,}{phase.num_steps:>9,}{phase.rows_a_step:>9,}{phase.learning_rate:>9.1e}"
         lines.append(f"  {phase.phase:<22}{numbers}{_short(phase.num_tokens):>9}{hours:>12}")
+    lines += ["", *(f"Warning: {warning}" for warning in plan.warnings)] if plan.warnings else []
     return "\n".join([*lines, "", "This assumes", *(f"  {line}" for line in plan.assumptions)])
 
 
@@ -258,7 +274,7 @@ def _hours_text(hours: float) -> str:
 
 
 def _short(num: float) -> str:
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if num >= size:
             return f"{num / size:.1f}{unit}"
     return str(round(num))

@@ -8,7 +8,7 @@ import string
 from pathlib import Path
 from typing import Any
 
-CHARACTERS = [*string.ascii_letters, *string.digits, *" .,:;!?'\"()-+*/=\n{}[]_"]
+CHARACTERS = [*string.ascii_letters, *string.digits, *" .,:;!?'\"()-+*/=\n{}[]_<|>"]
 MISTRAL_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
     "{{ '[INST] ' + message['content'] + ' [/INST]' }}{% elif message['role'] == 'assistant' %}"

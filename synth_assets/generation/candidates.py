@@ -132,12 +132,9 @@ class LeafPlan:
         return float(getattr(self.settings, f"{step}_temperature"))
 
     def _item_message(self, candidate: Candidate, step: Step) -> Message:
-        style = self.settings.prompts
-        if step == "context":
-            return Message("user", render_prompt(style, "context", examples=[seed.context for seed in candidate.seeds]))
-        questions = [seed.question for seed in candidate.seeds]
+        texts = [(seed.context or "") if step == "context" else seed.question for seed in candidate.seeds]
         prompt = render_prompt(
-            style, "instruction", context=candidate.context or "", examples=questions, persona=candidate.persona,
+            self.settings.prompts, step, context=candidate.context or "", examples=texts, persona=candidate.persona,
             task=self.leaf_node.task_description,
         )  # fmt: skip
         return Message("user", prompt)
