@@ -3,6 +3,7 @@ through every stage, phase and choice of a checkpoint to the report, as a demo i
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -16,6 +17,11 @@ from synth_assets.storage import Warehouse
 from tests.tiny_models import tiny_llama, tiny_mistral, tiny_mixtral
 
 PUBLIC = Path(__file__).parents[3] / "shared" / "instructlab-taxonomy" / "main"
+LEAVES = (
+    "knowledge/places/towns", "knowledge/people/lives", "foundational_skills/dates/days_away",
+    "foundational_skills/arithmetic/story_sum", "compositional_skills/writing/polite_request",
+    "compositional_skills/extraction/contact_field",
+)  # fmt: skip
 PHASES = ["knowledge_short", "knowledge_long", "skills"]
 #: What tiny models on two cores need: other folders, shorter texts, and judges that are drawn rather than greedy, lest a
 #: random one say the same of everything. A random judge cannot quote, so the one that must is not asked.
@@ -25,15 +31,15 @@ CHANGES = {
     "max_model_len: 8192": "max_model_len: 4096",
     "kv_cache_mib: 24576": "kv_cache_mib: 256",
     "kv_cache_mib: 16384": "kv_cache_mib: 64",
-    "active_billions: 12.9": "max_num_seqs: 64 ",
     "prompts: lab\n  max_new_tokens: 400":
         "prompts: lab\n  asked: [instruction, pair, question, relevance]\n  temperature: 1.0\n"
         "  max_reason_characters: 20\n  max_new_tokens: 120",
-    "{context: 512, instruction: 256, response: 1024}": "{context: 64, instruction: 48, response: 48}",
+    "{context: 512, instruction: 256, response: 1024}": "{context: 96, instruction: 96, response: 96}",
     "response_temperature: 0.0": "response_temperature: 1.0",
     "instruction_temperature: 0.7": "instruction_temperature: 1.0",
     "context_temperature: 0.7": "context_temperature: 1.0",
-    "smoke: 4, demo: 100": "smoke: 6, demo: 100",
+    "smoke: 4, demo: 100": "smoke: 3, demo: 100",
+    "student:\n  path: models/": "student:\n  path: {student}/",
     "[data/taxonomy]": "[{taxonomy}]",
     "benchmark: data/selection": "benchmark: {benchmark}/selection",
     "benchmark: data/benchmark": "benchmark: {benchmark}/final",
@@ -45,14 +51,14 @@ def smoke_recipe(name: str, folder: Path, taxonomy: Path, student: Callable[[Pat
     """The recipe as it stands, with CHANGES made, and models, questions and taxonomy put in their places."""
     text = (project_root() / "data" / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
     head, rest = text[: text.index("\nname:")], text[text.index("\nname:") :]
-    places = {"teacher": tiny_mixtral(folder / "teacher"), "taxonomy": taxonomy, "benchmark": folder}
+    places = {"teacher": tiny_mixtral(folder / "teacher"), "student": folder, "taxonomy": taxonomy, "benchmark": folder}
     for old, new in CHANGES.items():
         assert old in rest, old
         for key, place in places.items():
             new = new.replace(f"{{{key}}}", str(place))
         rest = rest.replace(old, new)
-    for path in ("models/Mistral-7B-v0.1", "models/Llama-2-13b-hf"):
-        rest = rest.replace(path, str(student(folder / "student")))
+    student_folder = "Mistral-7B-v0.1" if "Mistral-7B-v0.1" in rest else "Llama-2-13b-hf"
+    student(folder / student_folder)
     for part in ("selection", "final"):
         (folder / part).mkdir()
         rows = [
@@ -92,9 +98,11 @@ def check_run(recipe: Path) -> Warehouse:
     return warehouse
 
 
-def test_labradorite_runs_on_the_bundled_taxonomy(tmp_path: Path) -> None:
-    recipe = smoke_recipe("labradorite-13b", tmp_path, project_root() / "data" / "taxonomy", tiny_llama)
-    check_run(recipe)
+def test_labradorite_runs_on_bundled_leaves(tmp_path: Path) -> None:
+    taxonomy = tmp_path / "taxonomy"
+    for leaf in LEAVES:
+        shutil.copytree(project_root() / "data" / "taxonomy" / leaf, taxonomy / leaf)
+    check_run(smoke_recipe("labradorite-13b", tmp_path, taxonomy, tiny_llama))
 
 
 @pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public taxonomies are not beside the checkout")
