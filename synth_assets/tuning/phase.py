@@ -64,6 +64,7 @@ class Phase:
             self._train(missing)
         elif self.report:
             self.report("trained already", None)
+        shutil.rmtree(self._work, ignore_errors=True)
         return [self._found(step) for step in steps]
 
     @cached_property
@@ -89,6 +90,10 @@ class Phase:
     def _schedule(self) -> str:
         """In transformers' words. LAB: no decay in the phases between."""
         return "cosine" if self.is_last and self.settings.lr_schedule == "cosine" else "constant_with_warmup"
+
+    @property
+    def _work(self) -> Path:
+        return self.folder / f"{self.phase_id}.work"
 
     def _place(self, step: int) -> Path:
         return self.folder / self._candidate_id(step)
@@ -119,7 +124,7 @@ class Phase:
         return _Rows(pad, len(train), rows, validation)
 
     def _train(self, missing: set[int]) -> None:
-        rows, work = self._rows, self.folder / f"{self.phase_id}.work"
+        rows, work = self._rows, self._work
         work.mkdir(parents=True, exist_ok=True)
 
         from synth_assets.tuning.lora import Training, train_lora
@@ -129,7 +134,6 @@ class Phase:
             self._schedule, self.seed, work,
         )  # fmt: skip
         train_lora(training, self.settings, missing, lambda *found: self._publish(work / "adapter", *found), self.report)
-        shutil.rmtree(work, ignore_errors=True)
 
     @property
     def _earlier(self) -> Path | None:
