@@ -56,7 +56,7 @@ def mean_over_seeds(
     """A mean over seeds with Student's t interval (two-sided 95 %, within `bounds`); `n`: how many seeds."""
     from scipy.stats import t
 
-    centre = mean(values)
+    centre = float(mean(values))
     if len(values) < 2:
         return StudyRow(metric, arm, subject, centre, None, None, len(values))
     half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))

@@ -64,8 +64,8 @@ class Phase:
             self._train(missing)
         elif self.report:
             self.report("trained already", None)
-        files = [self._place(step) / CHECKPOINT_FILE for step in steps]
-        return [Checkpoint(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
+        shutil.rmtree(self._work, ignore_errors=True)
+        return [self._found(step) for step in steps]
 
     @cached_property
     def num_steps(self) -> int:
@@ -91,11 +91,20 @@ class Phase:
         """In transformers' words. LAB: no decay in the phases between."""
         return "cosine" if self.is_last and self.settings.lr_schedule == "cosine" else "constant_with_warmup"
 
+    @property
+    def _work(self) -> Path:
+        return self.folder / f"{self.phase_id}.work"
+
     def _place(self, step: int) -> Path:
         return self.folder / self._candidate_id(step)
 
     def _candidate_id(self, step: int) -> str:
         return content_id("checkpoint", self.phase_id, step)
+
+    def _found(self, step: int) -> Checkpoint:
+        """Under this phase's name: who trained it first may have called it otherwise."""
+        said = json.loads((self._place(step) / CHECKPOINT_FILE).read_text(encoding="utf-8"))
+        return Checkpoint(**said | {"phase": self.spec.name, "phase_position": self.position})
 
     @cached_property
     def _rows(self) -> _Rows:
@@ -115,7 +124,7 @@ class Phase:
         return _Rows(pad, len(train), rows, validation)
 
     def _train(self, missing: set[int]) -> None:
-        rows, work = self._rows, self.folder / f"{self.phase_id}.work"
+        rows, work = self._rows, self._work
         work.mkdir(parents=True, exist_ok=True)
 
         from synth_assets.tuning.lora import Training, train_lora
@@ -125,7 +134,6 @@ class Phase:
             self._schedule, self.seed, work,
         )  # fmt: skip
         train_lora(training, self.settings, missing, lambda *found: self._publish(work / "adapter", *found), self.report)
-        shutil.rmtree(work, ignore_errors=True)
 
     @property
     def _earlier(self) -> Path | None:

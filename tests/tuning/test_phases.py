@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,13 @@ def test_a_phase_goes_on_with_the_adapter_of_the_one_before_and_only_the_last_de
     assert last.train_loss_first < afresh.train_loss_first, "the second phase starts from what the first has learned"
 
 
+def test_a_phase_by_another_name_is_found_and_called_by_its_name(tiny_student: Path, tmp_path: Path) -> None:
+    (stacked,) = tune_student(tiny_student, examples(8), _stacked(2), 7, tmp_path)
+    rows = examples(8, ("everything",))
+    (phased,) = tune_student(tiny_student, rows, _phased(2, phases=_named("everything", 2)), 7, tmp_path)
+    assert phased == replace(stacked, phase="everything")
+
+
 def _named(name: str, num_steps: int) -> Any:
     (only,) = phases(num_steps)
     return (only.model_copy(update={"name": name}),)
@@ -112,7 +120,7 @@ def test_of_equal_scores_the_earlier_candidate_is_taken(tiny_student: Path, tmp_
 
 
 def test_the_best_candidate_is_what_the_next_phase_starts_from(tiny_student: Path, tmp_path: Path) -> None:
-    settings = _phased(6, 2, checkpoint_choice=BY_BENCHMARK)
+    settings = _phased(6, 2, checkpoint_choice=BY_BENCHMARK, lora_dropout=0.1)
     scores = {2: 0.1, 4: 0.9, 6: 0.3}
 
     def known(adapter: Path) -> float:
@@ -123,7 +131,7 @@ def test_the_best_candidate_is_what_the_next_phase_starts_from(tiny_student: Pat
     assert _steps(best)[:3] == [("a", 2, False), ("a", 4, True), ("a", 6, False)]
     assert [each.selection_score for each in best[:3]] == [0.1, 0.9, 0.3]
     assert lines[0].startswith("phase a: step 1 of 6: loss ") and not list(tmp_path.glob("*.work"))
-    last = tune_student(tiny_student, ROWS, _phased(6, 2), 7, tmp_path)
+    last = tune_student(tiny_student, ROWS, _phased(6, 2, lora_dropout=0.1), 7, tmp_path / "last")
     assert last[0].adapter_sha256 == best[2].adapter_sha256, "keeping candidates changes no weight"
     assert last[1].checkpoint_id != best[-1].checkpoint_id, "another start, another adapter"
     with pytest.raises(TuningError, match="nobody scores"):
@@ -187,5 +195,5 @@ def test_phases_that_were_killed_go_on_where_they_were(tiny_student: Path, tmp_p
         assert process.returncode == -9
     resumed, errors = _run(tiny_student, tmp_path / "two").communicate()
     assert resumed.splitlines()[0] == "phase a: trained already", errors
-    assert "phase b: going on from step 5" in resumed
+    assert "phase b: going on from step 5" in resumed and not list((tmp_path / "two").glob("*.work"))
     assert resumed.splitlines()[-1] == undisturbed.splitlines()[-1]
