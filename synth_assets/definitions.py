@@ -17,11 +17,11 @@ from synth_assets.assets.checks import stage_checks
 from synth_assets.assets.evaluation import evaluation
 from synth_assets.assets.generation import synthetic_samples
 from synth_assets.assets.harness import harness_scores
-from synth_assets.assets.ingredients import INGREDIENTS, code_version, upstream_of
+from synth_assets.assets.ingredients import INGREDIENTS, code_version
 from synth_assets.assets.jobs import CHECK_JOB_NAME, JOB_NAME, examine, step_executor, synthesize
 from synth_assets.assets.resources import Engines, declared_engines, declared_recipe, open_warehouse, resources
 from synth_assets.assets.reward import reward_filtered_set, scored_samples
-from synth_assets.assets.run_report import report_of_failed_runs, run_report
+from synth_assets.assets.run_report import report_after, report_of_failed_runs, run_report
 from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonomy
 from synth_assets.assets.tuning import lora_checkpoint, training_mix
 from synth_assets.recipe import Recipe
@@ -45,7 +45,10 @@ ASSETS = (
 
 def assets_of(recipe: Recipe) -> list[dg.AssetsDefinition]:
     """Those that a recipe has, upstream before downstream."""
-    return [asset for asset in ASSETS if INGREDIENTS[asset.key.path[-1]].is_declared(recipe)]
+    assets = [asset for asset in ASSETS if INGREDIENTS[asset.key.path[-1]].is_declared(recipe)]
+    if recipe.evaluation.harness:
+        assets[assets.index(run_report)] = report_after(evaluation, harness_scores)
+    return assets
 
 
 def build_definitions(recipe: Recipe, warehouse: Warehouse, engines: Engines | None = None) -> dg.Definitions:
@@ -68,9 +71,7 @@ def _completed(spec: dg.AssetSpec, recipe: Recipe) -> dg.AssetSpec:
     """What depends on the recipe, or on the asset's place among the others."""
     name = spec.key.path[-1]
     freshness = FRESHNESS if name in READ_FROM_FILES else None
-    known = {dep.asset_key.path[-1] for dep in spec.deps}
-    deps = [*spec.deps, *(dg.AssetDep(other) for other in upstream_of(name, recipe) if other not in known)]
-    return spec.replace_attributes(code_version=code_version(name, recipe), freshness_policy=freshness, deps=deps)
+    return spec.replace_attributes(code_version=code_version(name, recipe), freshness_policy=freshness)
 
 
 defs = build_definitions(declared_recipe(), open_warehouse())

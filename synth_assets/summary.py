@@ -170,9 +170,9 @@ def _accuracy(recipe: Recipe, warehouse: Warehouse) -> str:
 def _harness(recipe: Recipe, warehouse: Warehouse) -> str:
     if recipe.evaluation.harness is None or not warehouse.has_table("harness_scores"):
         return ""
-    lines = ["Public tasks, by the lm-evaluation-harness (± one standard error)"]
+    lines = ["Public tasks, by the lm-evaluation-harness (percent ± one standard error)"]
     for row in compare(from_frame(warehouse.read_table("harness_scores"), HarnessScore), recipe.evaluation.harness):
-        lines.append(f"  {row[TASK]:<22} base {row['base']:>13}, tuned {row['tuned']:>13} ({row[MEASURED]})")
+        lines.append(f"  {row[TASK]:<22} base {row['base']:>11}, tuned {row['tuned']:>11} ({row[MEASURED]})")
     return "\n".join(lines)
 
 

@@ -45,7 +45,7 @@ def harness_scores(
         models: dict[ModelArm, Path] = {"base": resolve_path(recipe.student.path), "tuned": tuned}
         scores = run_harness(declared, recipe.student, models, folder, context.log.info)
         metadata = {
-            "comparison": table(pl.DataFrame(compare(scores, declared))),
+            "comparison_in_percent": table(pl.DataFrame(compare(scores, declared))),
             "before_comparing": " ".join(caveats(scores, declared)) or "nothing to be said",
             "harness": f"lm-eval {version('lm_eval')}",
             "tasks": dg.MetadataValue.path(str(folder)),

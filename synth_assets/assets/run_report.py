@@ -32,22 +32,30 @@ REPORT_TAG = "synth_assets/report"
 CALLS = {"num_calls_made": "calls made", "num_calls_served_from_journal": "from the journal"}
 
 
-@dg.asset(deps=[evaluation], group_name="stage_5_evaluation", kinds={"python", "html"})
-def run_report(
-    context: dg.AssetExecutionContext, recipe: dg.ResourceParam[Recipe], warehouse: dg.ResourceParam[Warehouse]
-) -> dg.MaterializeResult[Any]:
-    """One page on the whole run: rows, rejections, rewards, checks, accuracy by leaf node, costs and samples.
+def report_after(*upstream: dg.AssetsDefinition) -> dg.AssetsDefinition:
+    """The asset, made after these: all those of the recipe whose tables it shows last."""
 
-    It needs no server and no network; open the file in any browser.
-    """
-    with making(context, recipe, warehouse) as made_of:
-        file = write_report(recipe, warehouse, context.instance, context.run.run_id)
-        metadata: dict[str, Any] = {
-            "report": dg.MetadataValue.url(file.absolute().as_uri()),
-            "file": dg.MetadataValue.path(str(file)),
-            "inputs_id": made_of,
-        }
-        return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(made_of))
+    @dg.asset(deps=upstream, group_name="stage_5_evaluation", kinds={"python", "html"})
+    def run_report(
+        context: dg.AssetExecutionContext, recipe: dg.ResourceParam[Recipe], warehouse: dg.ResourceParam[Warehouse]
+    ) -> dg.MaterializeResult[Any]:
+        """One page on the whole run: rows, rejections, rewards, checks, accuracy by leaf node, costs and samples.
+
+        It needs no server and no network; open the file in any browser.
+        """
+        with making(context, recipe, warehouse) as made_of:
+            file = write_report(recipe, warehouse, context.instance, context.run.run_id)
+            metadata: dict[str, Any] = {
+                "report": dg.MetadataValue.url(file.absolute().as_uri()),
+                "file": dg.MetadataValue.path(str(file)),
+                "inputs_id": made_of,
+            }
+            return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(made_of))
+
+    return run_report
+
+
+run_report = report_after(evaluation)
 
 
 def write_report(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance, run_id: str) -> Path:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from synth_assets.recipe import HarnessSection
 from synth_assets.records import HarnessScore
 
-TASK, MEASURED, QUESTIONS = "task", "measured as", "questions"
+TASK, MEASURED = "task", "measured as"
 
 
 def compare(scores: Sequence[HarnessScore], declared: HarnessSection) -> list[dict[str, str]]:
-    """One row a declared task, in its order: base and tuned in percent +- one standard error, then the published figures.
+    """One row a declared task, in its order: base and tuned +- one standard error, then what was published; in percent.
 
     A column for each model that the recipe cites. What was not measured, or not published for a task, is a dash.
     """
@@ -24,12 +24,12 @@ def compare(scores: Sequence[HarnessScore], declared: HarnessSection) -> list[di
         shots = f"{task.num_fewshot} shot{'' if task.num_fewshot == 1 else 's'}"
         row = {
             TASK: task.name,
-            MEASURED: f"{known.metric if known else task.metric}, {shots}",
-            QUESTIONS: f"{known.num_questions:,}" if known else "-",
+            MEASURED: f"{known.metric}, {shots}, {known.num_questions:,} questions" if known else f"{task.metric}, {shots}",
             "base": _figure(base),
             "tuned": _figure(tuned),
         }
-        rows.append(row | {model: _percent(task.published.get(model)) for model in cited})
+        published = {model: f"{100 * figure:.2f}" for model, figure in task.published.items()}
+        rows.append(row | {model: published.get(model, "-") for model in cited})
     return rows
 
 
@@ -38,18 +38,15 @@ def caveats(scores: Sequence[HarnessScore], declared: HarnessSection) -> list[st
     said = []
     if declared.limit:
         said.append(
-            f"At most the first {declared.limit:,} questions of each task were asked: not to be held against others."
+            f"Only the first {declared.limit:,} questions of each task were asked: no published figure is like that."
         )
     if cut := list(dict.fromkeys(score.task for score in scores if score.is_truncated)):
-        said.append(f"Longer than the student can read, and put without their beginning: questions of {', '.join(cut)}.")
+        said.append(f"Questions of {', '.join(cut)} were longer than the student can read, and lost their beginning.")
     return said
 
 
 def _figure(score: HarnessScore | None) -> str:
     if score is None:
         return "-"
-    return _percent(score.value) if score.stderr is None else f"{_percent(score.value)} ± {100 * score.stderr:.1f}"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"
+    value = f"{100 * score.value:.1f}"
+    return value if score.stderr is None else f"{value} ± {100 * score.stderr:.1f}"

@@ -2,8 +2,9 @@
 
 The same question is put in the same words: prompt of the recipe's style, the model's own chat template, greedy, right if
 equal but for white space around it. So the harness's figure is our own accuracy, which a test holds, and what it says of
-other tasks is measured in the same way. One difference remains: the harness leaves special tokens out of an answer, we
-do not; an answer that is right but for a chat marker in its middle is right for the harness alone.
+other tasks is measured in the same way. Two differences remain. The harness leaves special tokens out of an answer, we do
+not: one that is right but for a chat marker in its middle is right for the harness alone. And engines round differently:
+where two tokens are as good as equally likely, theirs may be another than ours.
 """
 
 from __future__ import annotations

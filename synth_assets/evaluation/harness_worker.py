@@ -55,6 +55,10 @@ def main() -> None:
         say({"done": True})
     except SynthAssetsError as error:
         say({"error": {"what": error.what, "value": error.value, "remedy": error.remedy}})
+    except ModuleNotFoundError as error:
+        what = f"a task of the harness needs the package {error.name}, which is not installed"
+        remedy = f"pip install 'synth_assets[harness]'; if it still lacks, pip install {error.name}"
+        say({"error": {"what": what, "value": None, "remedy": remedy}})
     except Exception as error:
         traceback.print_exc()
         say({"error": {"what": f"the harness: {type(error).__name__}: {error}", "value": None, "remedy": None}})
@@ -85,6 +89,8 @@ def _load_tasks(order: Mapping[str, Any]) -> dict[str, Any]:
             )
         try:
             loaded[task["name"]] = manager.load([task["name"]])
+        except ModuleNotFoundError:
+            raise
         except Exception as error:
             raise _not_loaded(task["name"], error) from error
         _check(task, loaded[task["name"]])
@@ -104,6 +110,10 @@ def _not_loaded(name: str, error: Exception) -> HarnessError:
 
 def _check(task: Mapping[str, Any], loaded: Mapping[str, Any]) -> None:
     name, leaves = task["name"], loaded["tasks"].values()
+    if any(getattr(leaf, "UNSAFE_CODE", False) for leaf in leaves):
+        raise HarnessError(
+            f"the task {name} of the harness runs what the model writes as a program", remedy="take it out of the recipe"
+        )
     metrics = {metric for leaf in leaves for metric in leaf.aggregation()}
     if name in loaded["groups"]:
         metrics = {part.metric for part in loaded["groups"][name].aggregate_metric_list or ()}
