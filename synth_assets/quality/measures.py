@@ -91,10 +91,11 @@ def _training_mix(tables: Tables, recipe: Recipe) -> list[Measure]:
     unused = kept.join(new, on="synthetic_sample_id", how="anti").height
     by_phase = {phase: train.filter(pl.col("phase") == phase.name) for phase in recipe.tuning.phases_to_run}
     return [
-        *(Measure("train_rows", phase.name, rows.height, 1) for phase, rows in by_phase.items()),
+        Measure("train_rows", ALL, train.height, 1),
+        *(Measure("rows_of_phase", phase.name, rows.height, 1) for phase, rows in by_phase.items()),
         Measure("validation_rows_also_in_train", ALL, shared, 0),
         Measure("kept_samples_not_in_mix", ALL, unused, 0),
-        *(measure for phase, rows in by_phase.items() for measure in _replay_measures(rows, phase, recipe)),
+        *(m for phase, rows in by_phase.items() if rows.height for m in _replay_measures(rows, phase, recipe)),
         *_branch_measures(new.filter(pl.col("split") == "train"), kept, recipe),
     ]
 
@@ -123,7 +124,8 @@ def _branch_measures(new: pl.DataFrame, kept: pl.DataFrame, recipe: Recipe) -> l
 
 def _lora_checkpoint(tables: Tables, recipe: Recipe) -> list[Measure]:
     measures = []
-    for phase in recipe.tuning.phases_to_run:
+    trained = set(tables["training_mix"].filter(pl.col("split") == "train")["phase"])
+    for phase in (phase for phase in recipe.tuning.phases_to_run if phase.name in trained):
         candidates = tables["lora_checkpoint"].filter(pl.col("phase") == phase.name)
         steps, examples, choices = (candidates[name].to_list() for name in ("num_steps", "num_examples", "is_chosen"))
         expected = _expected_steps(phase, max(examples, default=0), recipe)

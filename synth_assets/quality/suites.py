@@ -53,7 +53,7 @@ def suites_of(quality: QualitySection) -> dict[str, Suite]:
             _reward_filtered_set(quality),
         ),
         Suite("training_mix", ("training_mix", "reward_filtered_set"), _training_mix(quality)),
-        Suite("lora_checkpoint", ("lora_checkpoint",), _lora_checkpoint()),
+        Suite("lora_checkpoint", ("lora_checkpoint", "training_mix"), _lora_checkpoint()),
         Suite("evaluation", ("evaluation", "benchmark_questions"), _evaluation(quality)),
         Suite("harness_scores", ("harness_scores",), _harness_scores()),
     )
@@ -192,6 +192,10 @@ def _training_mix(quality: QualitySection) -> tuple[Expectation, ...]:
         one_of("split_is_known", table, "split", ("train", "validation"), "a row of no split would be left out"),
         one_of("source_is_known", table, "source", sources, "real and synthetic rows must be told apart"),
         measure_at_least("rows_to_train_on", "train_rows", "without training rows there is no training"),
+        measure_at_least(
+            "every_phase_has_rows", "rows_of_phase", "a phase without rows is left out, and what it was to teach with it",
+            is_blocking=False,
+        ),
         measure_at_most(
             "validation_is_held_out", "validation_rows_also_in_train", "a loss on what was trained on tells nothing"
         ),

@@ -39,8 +39,8 @@ def mix_phases(
 
     Every kept sample and every seed example is new in one phase. Of a phase's *training* rows, `settings.replay_share` are
     of `replay` and the phase's own `replay_share` of earlier phases (rounded); where there are too few and not
-    `settings.upsample`, the share falls short. Raises TuningError if a phase has nothing new to train on, or replay is
-    asked for and the buffer is empty.
+    `settings.upsample`, the share falls short. A phase whose branches have no sample is left out. Raises TuningError if
+    there is nothing to train on at all, or replay is asked for and the buffer is empty.
     """
     rows = [_kept_row(sample, prompts_style) for sample in kept]
     rows += [_seed_row(example, prompts_style) for example in seeds]
@@ -53,7 +53,7 @@ def mix_phases(
     taught: list[_Row] = []
     phases = settings.phases_to_run
     dealt = _dealt_out(_split(rows, settings.validation_share), phases, settings.short_response_words)
-    for phase in phases:
+    for phase in (phase for phase in phases if phase.name in dealt):
         new = dealt[phase.name]
         mixed = _mixed(new, replay, taught, phase, settings, Random(f"{seed}/{phase.name}"))
         examples += _numbered(mixed, phase.name, len(examples))
@@ -86,7 +86,7 @@ def _split(rows: list[_Row], share: float) -> list[_Row]:
 
 
 def _dealt_out(rows: list[_Row], phases: Sequence[PhaseSpec], short_words: int) -> dict[str, list[_Row]]:
-    """Each row to the phase that takes its branch, the first part of its leaf path, and its length."""
+    """Each row to the phase that takes its branch, the first part of its leaf path, and its length; phases with rows."""
     if len(phases) == 1:
         return {phases[0].name: rows}
     phase_of = {kind: phase.name for phase in phases for kind in phase.kinds}
@@ -94,13 +94,7 @@ def _dealt_out(rows: list[_Row], phases: Sequence[PhaseSpec], short_words: int) 
     for row in rows:
         length = "short" if len(row.response.split()) <= short_words else "long"
         dealt[phase_of[row.leaf_path.split("/")[0], length]].append(row)  # type: ignore[index]
-    for name, of_phase in dealt.items():
-        if not any(row.split == "train" for row in of_phase):
-            raise TuningError(
-                f"there is nothing to train on in phase {name}",
-                remedy="let another phase of tuning.phases take its branches, or set tuning.strategy to stacked",
-            )
-    return dealt
+    return {name: of_phase for name, of_phase in dealt.items() if of_phase}
 
 
 def _mixed(

@@ -17,7 +17,7 @@ import polars as pl
 
 from synth_assets.errors import SynthAssetsError, TuningError, Where
 from synth_assets.model_folder import check_model_folder, model_fingerprint
-from synth_assets.recipe import TuningSection
+from synth_assets.recipe import PhaseSpec, TuningSection
 from synth_assets.records import Checkpoint, TrainingExample
 from synth_assets.tuning.encoding import Report
 from synth_assets.tuning.phase import CURVE_FILE, Phase
@@ -45,8 +45,7 @@ def tune_student(
     """
     check_model_folder(student_folder, "ForCausalLM")
     student = model_fingerprint(student_folder)
-    specs = settings.phases_to_run
-    _check_phases(examples, [spec.name for spec in specs])
+    specs = _phases_with_rows(examples, settings)
     checkpoints: list[Checkpoint] = []
     try:
         for position, spec in enumerate(specs):
@@ -78,12 +77,20 @@ def read_loss_curve(adapter_folder: Path) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"step": pl.Int64, "loss": pl.Float64, "learning_rate": pl.Float64}, strict=False)
 
 
-def _check_phases(examples: Sequence[TrainingExample], names: Sequence[str]) -> None:
+def _phases_with_rows(examples: Sequence[TrainingExample], settings: TuningSection) -> list[PhaseSpec]:
+    names = [spec.name for spec in settings.phases_to_run]
     if unknown := sorted({row.phase for row in examples} - set(names)):
         raise TuningError(
             f"rows of the phase {', '.join(unknown)}, and the recipe runs {', '.join(names)}",
             remedy="materialize training_mix again",
         )
+    trained = {row.phase for row in examples if row.split == "train"}
+    if not trained:
+        raise TuningError(
+            f"no training row: {len(examples)} examples, none of which is of split train",
+            remedy="look at training_mix, and at reward_filtered_set before it",
+        )
+    return [spec for spec in settings.phases_to_run if spec.name in trained]
 
 
 def _naming(phase: str, report: Report) -> Report:
