@@ -4,7 +4,9 @@
              -> synthetic_samples -> scored_samples -> reward_filtered_set
              -> training_mix -> lora_checkpoint -> evaluation -> run_report
 
-and `judge_calibration` where the recipe has judges, `harness_scores` where it declares tasks of the lm-evaluation-harness.
+and, where the recipe has them, `judge_calibration`, `comparisons` of open answers, and `harness_scores`, the figures of the
+lm-evaluation-harness; the report waits for the last two.
+
 Importing this module reads the recipe and nothing else: a wrong recipe is a RecipeError with file, line and remedy,
 and no model library is loaded.
 """
@@ -14,6 +16,7 @@ import dagster as dg
 from synth_assets.assets.automation import FRESHNESS, READ_FROM_FILES, automation
 from synth_assets.assets.calibration import judge_calibration
 from synth_assets.assets.checks import stage_checks
+from synth_assets.assets.comparisons import comparisons
 from synth_assets.assets.evaluation import evaluation
 from synth_assets.assets.generation import synthetic_samples
 from synth_assets.assets.harness import harness_scores
@@ -37,6 +40,7 @@ ASSETS = (
     training_mix,
     lora_checkpoint,
     evaluation,
+    comparisons,  # of recipes with open questions
     harness_scores,  # of recipes that declare tasks for it
     run_report,
     judge_calibration,  # of recipes with judges
@@ -46,8 +50,9 @@ ASSETS = (
 def assets_of(recipe: Recipe) -> list[dg.AssetsDefinition]:
     """Those that a recipe has, upstream before downstream."""
     assets = [asset for asset in ASSETS if INGREDIENTS[asset.key.path[-1]].is_declared(recipe)]
-    if recipe.evaluation.harness:
-        assets[assets.index(run_report)] = report_after(evaluation, harness_scores)
+    further = [asset for asset in (comparisons, harness_scores) if asset in assets]
+    if further:
+        assets[assets.index(run_report)] = report_after(evaluation, *further)
     return assets
 
 

@@ -25,6 +25,7 @@ Split = Literal["train", "validation"]
 Source = Literal["synthetic", "replay", "seed"]
 Suite = Literal["taxonomy", "retained"]
 ModelArm = Literal["base", "tuned"]
+ComparisonOutcome = Literal["base", "tuned", "tie", "inconsistent", "no_verdict"]
 
 
 def content_id(*parts: object) -> str:
@@ -305,6 +306,33 @@ class HarnessScore:
 
 
 @dataclass(frozen=True)
+class OpenQuestion:
+    """A question without one right answer."""
+
+    open_question_id: str
+    leaf_path: str
+    context: str | None
+    question: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two answers to an open question, and what a judge said of them in both orders: A, B or tie, empty if nothing."""
+
+    open_question_id: str
+    leaf_path: str
+    context: str | None
+    question: str
+    base_answer: str
+    tuned_answer: str
+    verdict_base_first: str
+    verdict_tuned_first: str
+    reasons_base_first: str
+    reasons_tuned_first: str
+    outcome: ComparisonOutcome
+
+
+@dataclass(frozen=True)
 class StageCounts:
     """Every row that goes into a stage comes out exactly once. One for each leaf; the sum over leaves has no path."""
 
@@ -345,6 +373,7 @@ TABLES: dict[str, type[Any]] = {
     "lora_checkpoint": Checkpoint,
     "benchmark_questions": BenchmarkQuestion,
     "evaluation": BenchmarkAnswer,
+    "comparisons": Comparison,
     "harness_scores": HarnessScore,
     "stage_counts": StageCounts,
 }

@@ -55,7 +55,7 @@ def _said_of_judges(recipe: Recipe) -> tuple[object, ...]:
 
 def _examination(recipe: Recipe) -> dict[str, Any]:
     """What the evaluation reads of its section."""
-    return recipe.evaluation.model_dump(mode="json", exclude={"harness"})
+    return recipe.evaluation.model_dump(mode="json", exclude={"harness", "open_questions"})
 
 
 def _harness_order(recipe: Recipe) -> dict[str, Any] | None:
@@ -146,6 +146,15 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         models=lambda r: (r.judge_model,),
         is_declared=lambda r: r.judges is not None,
     ),
+    "comparisons": Ingredients(
+        "1",
+        ("lora_checkpoint",),
+        lambda r: (r.student, r.evaluation.max_new_tokens, r.generation.prompts, *_said_of_judges(r)),
+        models=lambda r: (r.student, r.judge_model),
+        files=lambda r: (r.evaluation.open_questions,) if r.evaluation.open_questions else (),
+        after=("evaluation",),  # else two models more would be in memory at one time
+        is_declared=lambda r: r.evaluation.open_questions is not None,
+    ),
     "harness_scores": Ingredients(
         "1",
         ("lora_checkpoint",),
@@ -157,7 +166,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     ),
     "run_report": Ingredients(
         "1",
-        ("evaluation", "harness_scores"),
+        ("evaluation", "comparisons", "harness_scores"),
         lambda r: (r.evaluation.confidence, *([r.evaluation.harness] if r.evaluation.harness else [])),
         has_table=False,
     ),

@@ -15,7 +15,9 @@ import dagster as dg
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from synth_assets.assets.calibration import rates_of_judges
 from synth_assets.assets.checks import check_keys
+from synth_assets.assets.comparisons import wins
 from synth_assets.assets.display import bars, histogram, image_uris
 from synth_assets.assets.evaluation import accuracy_bars, evaluation
 from synth_assets.assets.leasing import making
@@ -101,6 +103,8 @@ def render_report(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInst
         confidence=f"{recipe.evaluation.confidence:.0%}",
         accuracy=accuracy.filter(pl.col("leaf_path") == ALL_LEAVES).drop("leaf_path").to_dicts(),
         pictures_accuracy=_accuracy_pictures(accuracy),
+        judges=_judges(recipe, warehouse),
+        compared=_compared(recipe, warehouse),
         harness=_harness(recipe, warehouse),
         pictures_rows=_row_pictures(warehouse),
         costs=_costs(instance, run_id),
@@ -130,6 +134,20 @@ def _tables(warehouse: Warehouse, accuracy: pl.DataFrame) -> dict[str, list[dict
         "rejected": rejected.unique(["stage", "rejection_reason"], keep="first", maintain_order=True)
         .select("stage", "rejection_reason", "leaf_path", "detail", "instruction", "response").to_dicts(),
     }  # fmt: skip
+
+
+def _judges(recipe: Recipe, warehouse: Warehouse) -> list[dict[str, Any]]:
+    """The error rates of the judges, of a recipe that has some."""
+    if recipe.judges is None:
+        return []
+    return rates_of_judges(_table(warehouse, "judge_calibration"), recipe.evaluation.confidence).to_dicts()
+
+
+def _compared(recipe: Recipe, warehouse: Warehouse) -> list[dict[str, Any]]:
+    """Whose open answers the judge prefers, of a recipe that has open questions."""
+    if recipe.evaluation.open_questions is None:
+        return []
+    return wins(_table(warehouse, "comparisons"), recipe.evaluation.confidence).to_dicts()
 
 
 def _harness(recipe: Recipe, warehouse: Warehouse) -> dict[str, Any] | None:

@@ -11,16 +11,20 @@ from synth_assets.evaluation.benchmark import read_benchmark
 from synth_assets.evaluation.comparison import caveats, compare
 from synth_assets.evaluation.harness import run_harness
 from synth_assets.evaluation.harness_tasks import check_tasks, write_tasks
+from synth_assets.evaluation.pairwise import answer_open_questions, compare_answers, read_open_questions
 
 __all__ = [
     "PairedDifference",
     "accuracy_table",
     "answer_benchmark",
+    "answer_open_questions",
     "caveats",
     "check_tasks",
     "compare",
+    "compare_answers",
     "paired_difference",
     "read_benchmark",
+    "read_open_questions",
     "run_harness",
     "wilson_interval",
     "write_tasks",

@@ -167,6 +167,13 @@ def _evaluation(tables: Tables, recipe: Recipe) -> list[Measure]:
     ]
 
 
+def _comparisons(tables: Tables, recipe: Recipe) -> list[Measure]:
+    """Half of the answers of a judge that looks at nothing but the order contradict each other."""
+    rows = tables["comparisons"]
+    split = rows.filter(pl.col("outcome").is_in(["inconsistent", "no_verdict"])).height
+    return [Measure("inconsistent_share", ALL, _ratio(split, rows.height), 0.5)]
+
+
 def _harness_scores(tables: Tables, recipe: Recipe) -> list[Measure]:
     """By declared task and model: how many figures there are too many, or too few."""
     found = Counter(tables["harness_scores"].select("task", "model").iter_rows())
@@ -225,5 +232,6 @@ _MEASURES: dict[str, Callable[[Tables, Recipe], list[Measure]]] = {
     "training_mix": _training_mix,
     "lora_checkpoint": _lora_checkpoint,
     "evaluation": _evaluation,
+    "comparisons": _comparisons,
     "harness_scores": _harness_scores,
 }

@@ -55,6 +55,7 @@ def suites_of(quality: QualitySection) -> dict[str, Suite]:
         Suite("training_mix", ("training_mix", "reward_filtered_set"), _training_mix(quality)),
         Suite("lora_checkpoint", ("lora_checkpoint", "training_mix"), _lora_checkpoint()),
         Suite("evaluation", ("evaluation", "benchmark_questions"), _evaluation(quality)),
+        Suite("comparisons", ("comparisons",), _comparisons()),
         Suite("harness_scores", ("harness_scores",), _harness_scores()),
     )
     return {suite.name: suite for suite in suites}
@@ -245,6 +246,20 @@ def _evaluation(quality: QualitySection) -> tuple[Expectation, ...]:
         measure_at_least("student_has_gained", "accuracy_gain", quality.min_accuracy_gain.reason, is_blocking=False),
         measure_at_least("student_has_retained", "retained_share", quality.min_retained_share.reason, is_blocking=False),
     )
+
+
+def _comparisons() -> tuple[Expectation, ...]:
+    table = "comparisons"
+    outcomes = ("base", "tuned", "tie", "inconsistent", "no_verdict")
+    return (
+        rows_exist(table),
+        unique(table, "open_question_id", _TWICE),
+        one_of("outcome_is_known", table, "outcome", outcomes, "an outcome of another name is counted nowhere"),
+        measure_at_most(
+            "judge_is_consistent", "inconsistent_share", "a judge that goes by the order says little of the answers",
+            is_blocking=False,
+        ),
+    )  # fmt: skip
 
 
 def _harness_scores() -> tuple[Expectation, ...]:

@@ -178,6 +178,8 @@ class EvaluationSection(Section):
     """Folder of held-out questions."""
     max_new_tokens: Count
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    open_questions: Text | None = None
+    """Folder of questions without one right answer, on which the judges compare base and tuned student."""
     harness: HarnessSection | None = None
     """Public tasks beside the benchmark; needs the extra `harness`."""
 
@@ -272,6 +274,12 @@ class Recipe(Section):
         if (self.reward_model is None) != (not self.reward.weights):
             said = "needs reward.weights" if self.reward_model else "is needed for reward.weights"
             raise ValueError(f"a reward_model {said}")
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_compares(self) -> Recipe:
+        if self.evaluation.open_questions and self.judges is None:
+            raise ValueError("judges, since evaluation.open_questions are to be judged")
         return self
 
     @property

@@ -42,6 +42,7 @@ CHANGES = {
     "student:\n  path: models/": "student:\n  path: {student}/",
     "[data/taxonomy]": "[{taxonomy}]",
     "benchmark: data/selection": "benchmark: {benchmark}/selection",
+    "open_questions: data/selection": "open_questions: {benchmark}/selection",
     "benchmark: data/benchmark": "benchmark: {benchmark}/final",
     "max_new_tokens: 256\n  confidence": "max_new_tokens: 16\n  confidence",
 }  # fmt: skip
@@ -94,6 +95,7 @@ def check_run(recipe: Path) -> Warehouse:
     kept = warehouse.read_table("reward_filtered_set")
     assert set(kept["branch"]) == {"knowledge", "foundational_skills", "compositional_skills"}
     assert warehouse.read_table("judge_calibration").height
+    assert warehouse.read_table("comparisons").height == 8
     assert {row["model"] for row in warehouse.read_table("evaluation").to_dicts()} == {"base", "tuned"}
     return warehouse
 
