@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from synth_assets.assets.ingredients import read_declared_taxonomy
 from synth_assets.generation import plan_leaves
 from synth_assets.generation.candidates import STEPS, LeafPlan
 from synth_assets.judging import judge_request
@@ -25,7 +26,7 @@ from synth_assets.model_folder import active_parameters
 from synth_assets.recipe import ModelSpec, Recipe, resolve_path
 from synth_assets.records import BRANCHES, DocumentChunk
 from synth_assets.roles import Conversation, GenerationResult
-from synth_assets.taxonomy import Taxonomy, read_taxonomy
+from synth_assets.taxonomy import Taxonomy
 
 TOKENS_PER_WORD = 4 / 3
 JUDGEMENT_TOKENS = 80
@@ -78,7 +79,7 @@ class RecipePlan:
 
 def plan_recipe(recipe: Recipe) -> RecipePlan:
     """Raises TaxonomyError where the taxonomy cannot be read at all."""
-    found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths])
+    found = read_declared_taxonomy(recipe)
     plans = plan_leaves(found.leaf_nodes, found.seed_examples, _stand_ins(found, recipe), recipe.generation, recipe.seed)
     plans = [plan for plan in plans if not plan.obstacle]
     quota = recipe.generation.num_samples_per_leaf

@@ -16,6 +16,7 @@ import dagster as dg
 
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.currency import Plan, outdated_checks, plan_run
+from synth_assets.assets.ingredients import taxonomy_files_of
 from synth_assets.assets.jobs import synthesize
 from synth_assets.assets.leaf_partitions import bring_up_to_date, range_tags
 from synth_assets.assets.resources import Retry
@@ -68,7 +69,7 @@ def _nightly(plan: Planner, recipe: Recipe) -> dg.ScheduleDefinition:
 
 
 def _taxonomy_files(plan: Planner, recipe: Recipe) -> dg.SensorDefinition:
-    folders = [resolve_path(path) for path in (*recipe.taxonomy.paths, recipe.taxonomy.documents)]
+    folders = [resolve_path(path) for path in (*taxonomy_files_of(recipe), recipe.taxonomy.documents)]
 
     @dg.sensor(
         name="taxonomy_files",
@@ -119,7 +120,7 @@ def _listing(folders: Sequence[Path]) -> str:
     """Names, sizes and times of all files: cheap enough for every tick."""
     rows: list[Any] = []
     for folder in folders:
-        for file in sorted(folder.rglob("*")):
+        for file in [folder] if folder.is_file() else sorted(folder.rglob("*")):
             if file.is_file():
                 about = file.stat()
                 rows.append((str(file), about.st_size, about.st_mtime_ns))

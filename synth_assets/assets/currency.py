@@ -20,6 +20,7 @@ import polars as pl
 from synth_assets.assets.checks import last_verdict
 from synth_assets.assets.ingredients import (
     INGREDIENTS,
+    data_sets_of,
     document_rules,
     inputs_id,
     sample_inputs,
@@ -98,7 +99,7 @@ def plan_run(
 def material_of_files(recipe: Recipe) -> Material:
     """What the recipe's files hold now. Raises TaxonomyError, of a strict recipe for a single fault."""
     roots = [resolve_path(path) for path in recipe.taxonomy.paths]
-    material = read_material(roots, document_rules(recipe))
+    material = read_material(roots, document_rules(recipe), data_sets_of(recipe))
     if recipe.taxonomy.strict:
         require_no_faults(material.faults)
     return material

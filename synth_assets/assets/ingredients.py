@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from synth_assets.model_folder import model_fingerprint
-from synth_assets.recipe import ModelSpec, Recipe, resolve_path, warehouse_path
+from synth_assets.recipe import DataSetSpec, ModelSpec, Recipe, resolve_path, warehouse_path
 from synth_assets.records import content_id
 from synth_assets.storage import Warehouse
-from synth_assets.taxonomy import DocumentRules, Material
+from synth_assets.taxonomy import DocumentRules, Material, Taxonomy, read_taxonomy
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,30 @@ def document_rules(recipe: Recipe) -> DocumentRules:
         resolve_path(said.documents), said.max_chunk_tokens, said.chunk_overlap_tokens, said.repositories,
         warehouse_path() / "repositories",
     )  # fmt: skip
+
+
+def data_sets_of(recipe: Recipe) -> list[tuple[DataSetSpec, Path]]:
+    """The recipe's data sets with the places of their files."""
+    return [(spec, resolve_path(spec.path)) for spec in recipe.taxonomy.data_sets]
+
+
+def read_declared_taxonomy(recipe: Recipe) -> Taxonomy:
+    """All leaf nodes that the recipe names. Raises TaxonomyError."""
+    return read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths], data_sets_of(recipe))
+
+
+def taxonomy_files_of(recipe: Recipe) -> tuple[str, ...]:
+    return (*recipe.taxonomy.paths, *(spec.path for spec in recipe.taxonomy.data_sets))
+
+
+def _taxonomy_settings(recipe: Recipe) -> tuple[object, ...]:
+    """Without data sets what it was before there were any."""
+    return (recipe.taxonomy.paths, *recipe.taxonomy.data_sets)
+
+
+def trained_seeds(recipe: Recipe) -> list[str]:
+    """The leaves whose seed examples are trained on themselves."""
+    return [spec.leaf_path for spec in recipe.taxonomy.data_sets if spec.train_on]
 
 
 def _said_of_judges(recipe: Recipe) -> tuple[object, ...]:
@@ -85,8 +109,8 @@ def _examined(recipe: Recipe) -> tuple[str, ...]:
 
 
 INGREDIENTS: Mapping[str, Ingredients] = {
-    "taxonomy": Ingredients("2", (), lambda r: (r.taxonomy.paths,), files=lambda r: r.taxonomy.paths),
-    "seed_examples": Ingredients("1", ("taxonomy",), lambda r: (r.taxonomy.paths,), files=lambda r: r.taxonomy.paths),
+    "taxonomy": Ingredients("2", (), _taxonomy_settings, files=taxonomy_files_of),
+    "seed_examples": Ingredients("1", ("taxonomy",), _taxonomy_settings, files=taxonomy_files_of),
     "document_chunks": Ingredients(
         "1",
         ("taxonomy", "seed_examples"),
@@ -121,8 +145,14 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     ),
     "training_mix": Ingredients(
         "2",
-        ("reward_filtered_set",),
-        lambda r: (r.seed, r.generation.prompts, r.tuning.model_dump(mode="json", include=MIX_SETTINGS), _phase_rows(r)),
+        ("reward_filtered_set", "seed_examples"),
+        lambda r: (
+            r.seed,
+            r.generation.prompts,
+            r.tuning.model_dump(mode="json", include=MIX_SETTINGS),
+            _phase_rows(r),
+            trained_seeds(r),
+        ),
         files=lambda r: (r.tuning.replay_buffer,) if r.tuning.replay_share and r.tuning.replay_buffer else (),
     ),
     "lora_checkpoint": Ingredients(

@@ -7,7 +7,7 @@ import polars as pl
 
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, sample_rows, table
-from synth_assets.assets.ingredients import document_rules
+from synth_assets.assets.ingredients import document_rules, read_declared_taxonomy
 from synth_assets.assets.leasing import making
 from synth_assets.assets.storing import load, retire_leaves, store
 from synth_assets.errors import Fault, TaxonomyError
@@ -15,7 +15,7 @@ from synth_assets.frames import to_frame
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import Attribution, DocumentChunk, LeafNode, SeedExample
 from synth_assets.storage import Warehouse
-from synth_assets.taxonomy import read_chunks, read_taxonomy, require_no_faults
+from synth_assets.taxonomy import read_chunks, require_no_faults
 
 GROUP = "stage_1_taxonomy"
 
@@ -32,7 +32,7 @@ def taxonomy(
     an attribution.txt beside a leaf is kept in the table `attributions`.
     """
     with making(context, recipe, warehouse) as made_of:
-        found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths])
+        found = read_declared_taxonomy(recipe)
         if recipe.taxonomy.strict:
             require_no_faults(found.faults)
         faults = to_frame(found.faults, Fault)
@@ -67,7 +67,7 @@ def seed_examples(
 ) -> dg.MaterializeResult[Any]:
     """The human-written questions and answers of every leaf node: what the teacher imitates."""
     with making(context, recipe, warehouse) as made_of:
-        found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths])
+        found = read_declared_taxonomy(recipe)
         if list(found.leaf_nodes) != load(warehouse, LeafNode):
             raise TaxonomyError(
                 "the taxonomy's files were changed after the asset taxonomy was made",

@@ -7,15 +7,17 @@ import dagster as dg
 
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, curves, sample_rows, table
+from synth_assets.assets.ingredients import trained_seeds
 from synth_assets.assets.leasing import making
 from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.reward import reward_filtered_set
 from synth_assets.assets.selection import candidate_exam
 from synth_assets.assets.storing import load, num_by, store
+from synth_assets.assets.taxonomy import seed_examples
 from synth_assets.frames import to_frame
 from synth_assets.recipe import Recipe, resolve_path
-from synth_assets.records import Checkpoint, KeptSample, TrainingExample
+from synth_assets.records import Checkpoint, KeptSample, SeedExample, TrainingExample
 from synth_assets.storage import Warehouse
 from synth_assets.tuning import (
     merge_adapter,
@@ -30,7 +32,7 @@ GROUP = "stage_4_tuning"
 
 
 @dg.asset(
-    deps=[reward_filtered_set],
+    deps=[seed_examples, reward_filtered_set],
     group_name=GROUP,
     kinds={"python", "parquet"},
     metadata=column_schema("training_mix"),
@@ -42,14 +44,16 @@ def training_mix(
 ) -> dg.MaterializeResult[Any]:
     """What the student is trained on, phase by phase, in training order: the kept samples, and a share of what it knew.
 
-    The replayed rows keep a phase from wiping out what the base student can do and what earlier phases have taught.
+    Rows of the recipe's own data sets stand in it too, where the recipe wants them. The replayed rows keep a phase from
+    wiping out what the base student can do and what earlier phases have taught.
     Validation rows are never trained on.
     """
     with making(context, recipe, warehouse) as made_of:
         buffer = recipe.tuning.replay_buffer if recipe.tuning.replay_share else None
         replay = read_replay_buffer(resolve_path(buffer)) if buffer else []
         kept = load(warehouse, KeptSample)
-        mix = mix_phases(kept, replay, recipe.tuning, recipe.seed, recipe.generation.prompts)
+        seeds = [seed for seed in load(warehouse, SeedExample) if seed.leaf_path in trained_seeds(recipe)]
+        mix = mix_phases(kept, replay, recipe.tuning, recipe.seed, recipe.generation.prompts, seeds=seeds)
         rows = to_frame(mix, TrainingExample)
         metadata = {
             "examples": sample_rows(rows, ["phase", "split", "source", "leaf_path", "prompt", "response"]),

@@ -9,6 +9,7 @@ from synth_assets.recipe.paths import DEFAULT_RECIPE, project_root, recipe_path,
 from synth_assets.recipe.reading import read_recipe
 from synth_assets.recipe.sections import (
     SCALES,
+    DataSetSpec,
     EvaluationSection,
     FilterSection,
     GenerationSection,
@@ -28,8 +29,9 @@ from synth_assets.recipe.sections import (
 from synth_assets.recipe.tuning import CheckpointChoice, PhaseSpec, PhaseTake, TuningSection
 
 __all__ = [
-    "DEFAULT_RECIPE", "LOCAL_TASKS", "SCALES", "CheckpointChoice", "EvaluationSection", "FilterSection", "GenerationSection",
-    "HarnessSection", "HarnessTask", "JudgeName", "JudgesSection", "MaxNewTokens", "ModelSpec", "PhaseSpec", "PhaseTake",
-    "QualitySection", "Recipe", "RewardCut", "RewardSection", "Scale", "ScheduleSection", "TaxonomySection", "Threshold",
-    "TuningSection", "project_root", "read_recipe", "recipe_path", "resolve_path", "warehouse_path",
+    "DEFAULT_RECIPE", "LOCAL_TASKS", "SCALES", "CheckpointChoice", "DataSetSpec", "EvaluationSection", "FilterSection",
+    "GenerationSection", "HarnessSection", "HarnessTask", "JudgeName", "JudgesSection", "MaxNewTokens", "ModelSpec",
+    "PhaseSpec", "PhaseTake", "QualitySection", "Recipe", "RewardCut", "RewardSection", "Scale", "ScheduleSection",
+    "TaxonomySection", "Threshold", "TuningSection", "project_root", "read_recipe", "recipe_path", "resolve_path",
+    "warehouse_path",
 ]  # fmt: skip

@@ -29,6 +29,30 @@ def _style(name: str) -> str:
 PromptStyle = Annotated[str, AfterValidator(_style)]
 
 
+class DataSetSpec(Section):
+    """A file of questions with answers that becomes a leaf node of foundational skills."""
+
+    path: Text
+    """JSON Lines or Parquet."""
+    leaf_path: Annotated[str, Field(pattern=r"^foundational_skills(/[^/]+)+$")]
+    question: Text
+    """Name of the column; likewise the next two."""
+    answer: Text
+    context: Text | None = None
+    task_description: Text
+    created_by: Text
+    max_rows: Count = 1000
+    train_on: bool = False
+    """Whether its rows are trained on themselves, beside what is generated from them."""
+
+    @field_validator("path")
+    @classmethod
+    def _is_a_known_kind(cls, path: str) -> str:
+        if not path.endswith((".jsonl", ".parquet")):
+            raise ValueError("a .jsonl or .parquet file")
+        return path
+
+
 class TaxonomySection(Section):
     paths: Annotated[tuple[Text, ...], Field(min_length=1)]
     """Taxonomy roots: folders that hold knowledge/, foundational_skills/ or compositional_skills/."""
@@ -40,6 +64,8 @@ class TaxonomySection(Section):
     """Of them, how many a chunk repeats of the one before it."""
     repositories: tuple[Text, ...] = ()
     """Beginnings of document.repo that may be read, such as https://github.com/me/ or file:/data/manuals."""
+    data_sets: tuple[DataSetSpec, ...] = ()
+    """Further leaf nodes, of foundational skills, from data sets that exist already."""
     strict: bool = False
     """Whether one faulty leaf node stops everything, instead of being left out and reported."""
 

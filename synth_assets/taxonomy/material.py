@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synth_assets.errors import DocumentError, Fault
+from synth_assets.recipe import DataSetSpec
 from synth_assets.records import DocumentChunk, LeafNode, SeedExample
 from synth_assets.taxonomy.documents import DocumentRules, document_fault, read_document_chunks
 from synth_assets.taxonomy.reading import read_taxonomy
@@ -22,9 +23,11 @@ class Material:
     faults: Sequence[Fault] = ()
 
 
-def read_material(roots: Sequence[Path], rules: DocumentRules) -> Material:
+def read_material(
+    roots: Sequence[Path], rules: DocumentRules, data_sets: Sequence[tuple[DataSetSpec, Path]] = ()
+) -> Material:
     """From the files; what cannot be read is left out, and among the `faults`. Raises TaxonomyError."""
-    found = read_taxonomy(roots)
+    found = read_taxonomy(roots, data_sets)
     chunks, faults = read_chunks(found.leaf_nodes, found.seed_examples, rules, roots)
     return Material(found.leaf_nodes, found.seed_examples, chunks, [*found.faults, *faults])
 

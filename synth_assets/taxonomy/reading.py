@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synth_assets.errors import Fault, TaxonomyError
+from synth_assets.recipe import DataSetSpec
 from synth_assets.records import BRANCHES, Attribution, LeafNode, SeedExample
 from synth_assets.taxonomy.attribution import read_attributions
+from synth_assets.taxonomy.data_sets import read_data_set
 from synth_assets.taxonomy.leaf import judge_leaf
 
 LEAF_FILE = "qna.yaml"
@@ -31,8 +33,8 @@ class Taxonomy:
     attributions: tuple[Attribution, ...] = ()
 
 
-def read_taxonomy(roots: Sequence[Path]) -> Taxonomy:
-    """Read every leaf node under the roots. Where two roots hold the same leaf path, the first one's counts.
+def read_taxonomy(roots: Sequence[Path], data_sets: Sequence[tuple[DataSetSpec, Path]] = ()) -> Taxonomy:
+    """Every leaf node under the roots, and one for each data set; of two with the same leaf path the first one counts.
 
     Raises TaxonomyError if a root is no folder, holds no qna.yaml, or not one leaf of all could be read.
     """
@@ -50,6 +52,14 @@ def read_taxonomy(roots: Sequence[Path]) -> Taxonomy:
             else:
                 leaves[leaf_node.leaf_path] = (leaf_node, judged.seed_examples)
                 attributions[leaf_node.leaf_path] = read_attributions(leaf_node.leaf_path, root, file)
+    for spec, file in data_sets:
+        leaf_node, seeds, found = read_data_set(spec, file)
+        faults += found
+        if leaf_node and spec.leaf_path in leaves:
+            faults.append(_stands_twice(leaf_node, file.parent))
+        elif leaf_node:
+            leaves[spec.leaf_path] = (leaf_node, seeds)
+            attributions[spec.leaf_path] = read_attributions(spec.leaf_path, file.parent, file)
     if not leaves:
         raise _faulty("not one leaf node could be read", faults)
     ordered = [leaves[path] for path in sorted(leaves)]

@@ -63,7 +63,11 @@ def test_open_questions_are_read_and_faults_are_located(tmp_path: Path) -> None:
     ]
     (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, [*rows, rows[0]])) + "\n\n")
     assert [(q.context, q.question) for q in read_open_questions(tmp_path)] == [(None, "Why?"), ("A text.", "Why?")]
-    for line, said in (("{", "no JSON"), ('{"question": "Why?"}', "not an open"), ('{"leaf_path": "", "question": "x"}', "text")):
+    for line, said in (
+        ("{", "no JSON"),
+        ('{"question": "Why?"}', "not an open"),
+        ('{"leaf_path": "", "question": "x"}', "text"),
+    ):
         (tmp_path / "q.jsonl").write_text(json.dumps(rows[0]) + "\n" + line)
         with pytest.raises(BenchmarkError, match=said) as error:
             read_open_questions(tmp_path)

@@ -1,0 +1,86 @@
+"""A user's own data set as a leaf node: rows of a JSON Lines or Parquet file become its seed examples.
+
+LAB's foundational skills come from data sets that exist already. The recipe maps columns to question, answer and context; a
+row that has no text there is a fault with its line (of Parquet its row, counted from 1), and the others go on. Rows that
+stand twice count once. A leaf is known by its content: other rows, another id, and its samples are made anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from synth_assets.errors import Fault
+from synth_assets.recipe import DataSetSpec
+from synth_assets.records import LeafNode, SeedExample, content_id
+
+_VERSION = 3
+_MAX_SHOWN = 80
+_NO_ROW = "a JSON object a line, or a row of a Parquet file, with the columns that the recipe names"
+
+
+def read_data_set(spec: DataSetSpec, file: Path) -> tuple[LeafNode | None, list[SeedExample], list[Fault]]:
+    """The leaf with its seeds, the first `max_rows` good rows; None if there is not one. Never raises for bad content."""
+    faults: list[Fault] = []
+    texts: dict[tuple[str | None, str, str], None] = {}
+    try:
+        for number, row in _rows(file):
+            if len(texts) == spec.max_rows:
+                break
+            found = _texts_of(row, spec, file, number)
+            if isinstance(found, Fault):
+                faults.append(found)
+            else:
+                texts[found] = None
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        faults.append(Fault(str(file), None, None, "", "", f"cannot be read: {error}", "a .jsonl or .parquet file"))
+    if not texts:
+        if not faults:
+            faults.append(Fault(str(file), None, None, "", "", "the data set has no rows", _NO_ROW))
+        return None, [], faults
+    leaf_id = content_id("leaf_node", "data_set", spec.leaf_path, spec.task_description, list(texts))
+    leaf = LeafNode(
+        leaf_id, spec.leaf_path, "foundational_skills", spec.task_description, spec.created_by, _VERSION, "", "", "", "", (),
+        spec.path, len(texts),
+    )  # fmt: skip
+    seeds = [
+        SeedExample(content_id("seed_example", leaf_id, position), leaf_id, spec.leaf_path, position, *text)
+        for position, text in enumerate(texts)
+    ]
+    return leaf, seeds, faults
+
+
+def _rows(file: Path) -> Iterator[tuple[int, Any]]:
+    """Line or row number, and the row; a line that is no JSON comes as the text it is."""
+    if file.suffix == ".parquet":
+        yield from enumerate(pl.read_parquet(file, glob=False).iter_rows(named=True), 1)
+        return
+    with file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                try:
+                    yield number, json.loads(line)
+                except (ValueError, RecursionError):
+                    yield number, line.strip()
+
+
+def _texts_of(row: Any, spec: DataSetSpec, file: Path, number: int) -> tuple[str | None, str, str] | Fault:
+    """Context, question and answer of a row."""
+    if not isinstance(row, dict):
+        return Fault(str(file), number, 1, "", str(row)[:_MAX_SHOWN], "no JSON object", _NO_ROW)
+    columns = {"question": spec.question, "answer": spec.answer, **({"context": spec.context} if spec.context else {})}
+    for role, column in columns.items():
+        value = row.get(column)
+        if role == "context" and value in (None, ""):
+            continue
+        if not isinstance(value, str) or not value.strip():
+            there = ", ".join(map(str, row))[:_MAX_SHOWN]
+            message = f"no text for the {role}" if column in row else f"no column {column!r} for the {role}, only {there}"
+            shown = "" if column not in row else repr(value)[:_MAX_SHOWN]
+            return Fault(str(file), number, None, column, shown, message, "a text that is not blank")
+    context = row.get(spec.context) if spec.context else None
+    return context.strip() if context else None, row[spec.question].strip(), row[spec.answer].strip()
