@@ -12,6 +12,7 @@ makes sure that they are spoiled.
 import re
 from collections.abc import Iterator
 from random import Random
+from typing import NamedTuple
 
 from synth_assets.embedded.episodes import NUM_EXAMPLES, STYLE, Episode, Turn
 from synth_assets.embedded.leaf_kinds import Instance, LeafKind
@@ -26,28 +27,42 @@ SKILLS = tuple(kind for kind in TAUGHT if kind.branch != "knowledge")
 KNOWLEDGE = tuple(kind for kind in TAUGHT if kind.branch == "knowledge")
 
 
-def judge_episodes(seed: int, sampled: list[GradedAnswer], words: list[str]) -> Iterator[Episode]:
+class Shares(NamedTuple):
+    """Of the episodes: those about instructions, relevance, two answers; and how many of all are knowledge, at least."""
+
+    instruction: float
+    relevance: float
+    comparison: float
+    knowledge: float
+
+
+#: Training begins with what all judges have in common, and ends with more of knowledge, which has but three leaves.
+SHARES = {"judge_first": Shares(0.25, 0.05, 0.10, 0.0), "judge": Shares(0.15, 0.10, 0.10, 0.5)}
+
+
+def judge_episodes(seed: int, sampled: list[GradedAnswer], words: list[str], shares: Shares) -> Iterator[Episode]:
     """The judge's world without end; `sampled` are answers of the teacher."""
     rng = Random(f"judge-{seed}")
     answers = graded_answers(seed, sampled, _WHOLE_POOL)
     while True:
         chance = rng.random()
-        if chance < 0.25:
-            yield instruction_episode(rng, words)
-        elif chance < 0.30:
+        if chance < shares.instruction:
+            yield instruction_episode(rng, words, max(0.3, shares.knowledge))
+        elif chance < shares.instruction + shares.relevance:
             yield relevance_episode(rng, rng.choice(KNOWLEDGE))
-        elif chance < 0.40:
+        elif chance < shares.instruction + shares.relevance + shares.comparison:
             yield comparison_episode(rng, next(answers))
         else:
             graded = next(answers)
-            is_knowledge = BY_PATH[graded.leaf_path].branch == "knowledge"
-            yield faithfulness_episode(graded) if is_knowledge else pair_episode(graded)
+            while shares.knowledge and rng.random() < shares.knowledge and not _is_knowledge(graded):
+                graded = next(answers)
+            yield faithfulness_episode(graded) if _is_knowledge(graded) else pair_episode(graded)
 
 
-def instruction_episode(rng: Random, words: list[str]) -> Episode:
+def instruction_episode(rng: Random, words: list[str], knowledge_share: float) -> Episode:
     """Skills: is it a task like the examples? Knowledge: does the text answer it?"""
     is_good = rng.random() < 0.5
-    kind = rng.choice(SKILLS if rng.random() < 0.7 else KNOWLEDGE)
+    kind = rng.choice(SKILLS if rng.random() < 1 - knowledge_share else KNOWLEDGE)
     instance = kind.draw_where(rng, held_out=False)
     asked = instance.question if is_good else spoil_instruction(rng, kind, instance, words)
     if kind.branch == "knowledge":
@@ -154,6 +169,10 @@ def aspect_of(instance: Instance) -> str:
     """What a question of a knowledge leaf asks for."""
     match = re.search(r"the (\w+) of", instance.question)
     return match[1] if match else ""
+
+
+def _is_knowledge(graded: GradedAnswer) -> bool:
+    return BY_PATH[graded.leaf_path].branch == "knowledge"
 
 
 def _is_right(graded: GradedAnswer) -> bool:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from synth_assets.embedded.episodes import Episode, base_episodes, teacher_episodes
-from synth_assets.embedded.judge_world import judge_episodes
+from synth_assets.embedded.judge_world import SHARES, judge_episodes
 from synth_assets.embedded.network import CausalModel, load_trunk_state
 from synth_assets.embedded.packing import encode_episodes, packed_batches
 from synth_assets.embedded.reward_world import read_sampled
@@ -43,7 +43,7 @@ def embedded_config(**overrides: Any) -> "LlamaConfig":
 def train_language_model(
     world: str, plan: TrainingPlan, num_processes: int, start_folder: Path | None = None, sampled: Path | None = None
 ) -> Path:
-    """Train `base`, `teacher` or `judge` (from the weights in `start_folder`) and save a Hugging Face folder; returns it.
+    """Train `base`, `teacher` or a run of the judge (from the weights in `start_folder`); returns the Hugging Face folder.
 
     `sampled`: the teacher's answers, which the judge learns to judge.
     """
@@ -82,7 +82,8 @@ def _train_one(world: str, plan: TrainingPlan, start_folder: Path | None, sample
     if start_folder:
         load_trunk_state(model, load_weights(start_folder))
     seed, words = plan.seed * 1000 + rank(), world_words()
-    episodes = judge_episodes(seed, read_sampled(sampled), words) if sampled else WORLDS[world](seed, words)
+    judged = judge_episodes(seed, read_sampled(sampled), words, SHARES[world]) if sampled else None
+    episodes = judged or WORLDS[world](seed, words)
     tokenizer = build_tokenizer()
     batches = packed_batches(episodes, lambda drawn: encode_episodes(tokenizer, drawn), plan.num_rows, plan.length)
     train(model, batches, plan)

@@ -129,4 +129,5 @@ def _generator_rows(
             kept = [sample for sample in passed if subject in ("all", generator_of(sample.leaf_path))]
             num_in = sum(count for name, count in num_candidates.items() if subject in ("all", name))
             yield share("generator_kept_share", arm, subject, len(kept), num_in)
-            yield share("generator_right", arm, subject, sum(map(is_right, kept)), len(kept))
+            if kept:
+                yield share("generator_right", arm, subject, sum(map(is_right, kept)), len(kept))
