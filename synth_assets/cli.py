@@ -7,6 +7,7 @@
     synth-assets export FOLDER    the data set and the adapter, as Hugging Face's libraries load them, with their cards
     synth-assets dev              the Dagster UI on this machine, with schedule and daemons
     synth-assets taxonomy         check, tree, diff: the files of a taxonomy, without a run
+    synth-assets plan RECIPE      what a recipe would take: calls, tokens, phases, GPU-hours
     synth-assets doctor           what is installed and ready, and what to do about what is not
     synth-assets train-embedded   make the embedded models anew
     synth-assets study            run a study and write data/studies/NAME.json

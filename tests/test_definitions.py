@@ -52,7 +52,7 @@ def test_the_pipeline_as_dagster_sees_it() -> None:
         "synthetic_samples": ("stage_2_generation", ["document_chunks", "seed_examples", "taxonomy"]),
         "scored_samples": ("stage_3_reward", ["synthetic_samples"]),
         "reward_filtered_set": ("stage_3_reward", ["scored_samples", "synthetic_samples", "taxonomy"]),
-        "training_mix": ("stage_4_tuning", ["reward_filtered_set"]),
+        "training_mix": ("stage_4_tuning", ["reward_filtered_set", "seed_examples"]),
         "lora_checkpoint": ("stage_4_tuning", ["training_mix"]),
         "evaluation": ("stage_5_evaluation", ["lora_checkpoint"]),
         "run_report": ("stage_5_evaluation", ["evaluation"]),

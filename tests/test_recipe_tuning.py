@@ -104,7 +104,7 @@ def test_a_misspelt_key_of_a_phase_is_told_with_its_neighbour(tmp_path: Path) ->
     [
         ({"warmup_ratio": None}, "tuning.warmup_steps", "exactly one of"),
         ({"warmup_steps": 5}, "tuning.warmup_steps", "exactly one of"),
-        ({"replay_share": 0.7}, "tuning.replay_share", "below 0.7"),
+        ({"replay_share": 0.9}, "tuning.replay_share", "below 0.9"),
         ({"strategy": "staged"}, "tuning.strategy", "'stacked' or 'phased'"),
         ({"checkpoint_choice": {"by": "benchmark"}}, "tuning.checkpoint_choice.benchmark", "a folder of questions"),
         (

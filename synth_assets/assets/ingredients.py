@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from synth_assets.model_folder import model_fingerprint
 from synth_assets.recipe import DataSetSpec, ModelSpec, Recipe, resolve_path, warehouse_path
 from synth_assets.records import content_id
@@ -64,9 +66,9 @@ def _taxonomy_settings(recipe: Recipe) -> tuple[object, ...]:
     return (recipe.taxonomy.paths, *recipe.taxonomy.data_sets)
 
 
-def trained_seeds(recipe: Recipe) -> list[str]:
-    """The leaves whose seed examples are trained on themselves."""
-    return [spec.leaf_path for spec in recipe.taxonomy.data_sets if spec.train_on]
+def trained_sets(recipe: Recipe) -> list[DataSetSpec]:
+    """The data sets whose rows are trained on themselves."""
+    return [spec for spec in recipe.taxonomy.data_sets if spec.train_on]
 
 
 def _said_of_judges(recipe: Recipe) -> tuple[object, ...]:
@@ -145,15 +147,19 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     ),
     "training_mix": Ingredients(
         "2",
-        ("reward_filtered_set", "seed_examples"),
+        ("reward_filtered_set",),
         lambda r: (
             r.seed,
             r.generation.prompts,
             r.tuning.model_dump(mode="json", include=MIX_SETTINGS),
             _phase_rows(r),
-            trained_seeds(r),
+            trained_sets(r),
         ),
-        files=lambda r: (r.tuning.replay_buffer,) if r.tuning.replay_share and r.tuning.replay_buffer else (),
+        files=lambda r: (
+            *((r.tuning.replay_buffer,) if r.tuning.replay_share and r.tuning.replay_buffer else ()),
+            *(spec.path for spec in trained_sets(r)),
+        ),
+        after=("seed_examples",),  # whose rows are read of data sets alone, and those are among the files
     ),
     "lora_checkpoint": Ingredients(
         "2",
@@ -211,8 +217,15 @@ def upstream_of(asset: str, recipe: Recipe) -> tuple[str, ...]:
 def code_version(asset: str, recipe: Recipe) -> str:
     """Version of the code and hash of the part of the recipe that the asset reads."""
     parts = INGREDIENTS[asset]
-    said = [part.model_dump(mode="json") if hasattr(part, "model_dump") else part for part in parts.settings(recipe)]
+    said = [_plain(part) for part in parts.settings(recipe)]
     return f"{parts.version}-{content_id('settings', asset, said)[:8]}"
+
+
+def _plain(part: object) -> object:
+    """Sections of the recipe as JSON can hold them."""
+    if isinstance(part, BaseModel):
+        return part.model_dump(mode="json")
+    return [_plain(each) for each in part] if isinstance(part, list | tuple) else part
 
 
 def inputs_id(asset: str, recipe: Recipe, warehouse: Warehouse) -> str:

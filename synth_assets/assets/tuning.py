@@ -7,7 +7,7 @@ import dagster as dg
 
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, curves, sample_rows, table
-from synth_assets.assets.ingredients import trained_seeds
+from synth_assets.assets.ingredients import trained_sets
 from synth_assets.assets.leasing import making
 from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
@@ -52,7 +52,8 @@ def training_mix(
         buffer = recipe.tuning.replay_buffer if recipe.tuning.replay_share else None
         replay = read_replay_buffer(resolve_path(buffer)) if buffer else []
         kept = load(warehouse, KeptSample)
-        seeds = [seed for seed in load(warehouse, SeedExample) if seed.leaf_path in trained_seeds(recipe)]
+        trained = {spec.leaf_path for spec in trained_sets(recipe)}
+        seeds = [seed for seed in load(warehouse, SeedExample) if seed.leaf_path in trained]
         mix = mix_phases(kept, replay, recipe.tuning, recipe.seed, recipe.generation.prompts, seeds=seeds)
         rows = to_frame(mix, TrainingExample)
         metadata = {

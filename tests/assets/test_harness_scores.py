@@ -90,7 +90,7 @@ def test_the_harness_says_what_our_own_evaluation_says(made: Made) -> None:
     theirs = {(task, model): (value, num) for task, model, value, num in
               scores.select("task", "model", "value", "num_questions").iter_rows()}  # fmt: skip
     assert theirs == ours and len(ours) == 4
-    assert 0 < ours["synth_assets_retained", "tuned"][0] < ours["synth_assets_retained", "base"][0]
+    assert 0 < ours["synth_assets_retained", "tuned"][0] <= ours["synth_assets_retained", "base"][0]
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from made_pipeline import TO_THE_MIX, made_recipe, materialize
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.currency import plan_run
 from synth_assets.assets.tuning import load_tuned, tuned_student_folder
-from synth_assets.definitions import ASSETS
+from synth_assets.definitions import assets_of
 from synth_assets.export import model_card
 from synth_assets.recipe import Recipe
 from synth_assets.storage import Warehouse
@@ -42,10 +42,10 @@ def test_the_mix_of_two_phases_passes_its_checks(tmp_path: Path) -> None:
         failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
         assert result.success and not failed
         other = recipe.model_copy(update={"tuning": recipe.tuning.model_copy(update={"strategy": "stacked"})})
-        assert plan_run(ASSETS, check_keys(other), other, warehouse, instance).assets == ["training_mix", *LATER]
+        assert plan_run(assets_of(other), check_keys(other), other, warehouse, instance).assets == ["training_mix", *LATER]
         learning = recipe.tuning.model_copy(update={"learning_rate": 1e-3})
         other = recipe.model_copy(update={"tuning": learning})
-        assert plan_run(ASSETS, check_keys(other), other, warehouse, instance).assets == LATER
+        assert plan_run(assets_of(other), check_keys(other), other, warehouse, instance).assets == LATER
     mix = warehouse.read_table("training_mix")
     assert mix["phase"].unique(maintain_order=True).to_list() == ["knowledge", "skills"]
     again = mix.filter((pl.col("source") == "replay") & pl.col("synthetic_sample_id").is_not_null())
@@ -60,12 +60,12 @@ def test_candidates_are_examined_and_the_chosen_one_is_the_student(tmp_path: Pat
         result = materialize(recipe, warehouse, instance, [*TO_THE_MIX, *LATER])
         blocked = [c.check_name for c in result.get_asset_check_evaluations() if not c.passed and c.blocking]
         assert result.success and not blocked
-        assert plan_run(ASSETS, check_keys(recipe), recipe, warehouse, instance).assets == []
+        assert plan_run(assets_of(recipe), check_keys(recipe), recipe, warehouse, instance).assets == []
         (made,) = result.asset_materializations_for_node("lora_checkpoint")
         said = {name: value.value for name, value in made.metadata.items()}
         questions = tmp_path / "selection/questions.jsonl"
         questions.write_text(questions.read_text().replace("to choose", "to take"))
-        stale = plan_run(ASSETS, check_keys(recipe), recipe, warehouse, instance).assets
+        stale = plan_run(assets_of(recipe), check_keys(recipe), recipe, warehouse, instance).assets
         assert stale == ["reward_filtered_set", "training_mix", *LATER]
     table = warehouse.read_table("lora_checkpoint")
     columns = ("phase", "phase_position", "num_steps", "selection_score", "is_chosen")

@@ -13,7 +13,10 @@ KNOWLEDGE, SKILL = "knowledge/towns", "compositional_skills/sort"
 
 def _recipe(**changes: object) -> Recipe:
     recipe = read_recipe(scale="smoke")
-    tuning = recipe.tuning.model_copy(update={"strategy": "phased", "replay_share": 0.1} | changes)
+    knowledge, skills = recipe.tuning.phases
+    phases = (knowledge, skills.model_copy(update={"replay_share": 0.3}))
+    said = {"strategy": "phased", "replay_share": 0.1, "phases": phases}
+    tuning = recipe.tuning.model_copy(update=said | changes)
     return recipe.model_copy(update={"tuning": tuning})
 
 
@@ -39,7 +42,7 @@ KEPT = [*_kept("k", KNOWLEDGE, "knowledge", 90), *_kept("s", SKILL, "composition
 
 def _failed(suite: str, tables: dict[str, pl.DataFrame], recipe: Recipe) -> set[tuple[str, str]]:
     measures = measure_stage(suite, tables, recipe)
-    at_least = pl.col("measure").is_in(["train_rows", "branch_share", "steps_done"])
+    at_least = pl.col("measure").is_in(["train_rows", "rows_of_phase", "branch_share", "steps_done"])
     fails = pl.when(at_least).then(pl.col("value") < pl.col("threshold")).otherwise(pl.col("value") > pl.col("threshold"))
     return set(measures.filter(fails).select("measure", "subject").iter_rows())
 
@@ -91,12 +94,22 @@ def _candidate(phase: str, position: int, num_steps: int, is_chosen: bool = True
 def test_each_phase_does_its_steps_and_ends_with_one_candidate(
     candidates: list[Checkpoint], failed: set[tuple[str, str]]
 ) -> None:
-    assert _failed("lora_checkpoint", {"lora_checkpoint": to_frame(candidates, Checkpoint)}, _recipe()) == failed
+    tables = {"lora_checkpoint": to_frame(candidates, Checkpoint), "training_mix": to_frame(MIX, TrainingExample)}
+    assert _failed("lora_checkpoint", tables, _recipe()) == failed
+
+
+def test_a_phase_without_rows_is_shown_and_needs_no_candidate() -> None:
+    only = [row for row in MIX if row.phase == "knowledge"]
+    assert _of_mix(only, KEPT[:90], _recipe()) == {("rows_of_phase", "skills")}
+    candidates = to_frame([_candidate("knowledge", 0, 2)], Checkpoint)
+    tables = {"lora_checkpoint": candidates, "training_mix": to_frame(only, TrainingExample)}
+    assert _failed("lora_checkpoint", tables, _recipe()) == set()
 
 
 def test_epochs_are_so_many_steps_as_rows_ask_for() -> None:
     recipe = _recipe()
     phases = tuple(phase.model_copy(update={"max_steps": None, "num_epochs": 2}) for phase in recipe.tuning.phases)
     candidates = to_frame([_candidate("knowledge", 0, 6), _candidate("skills", 1, 5)], Checkpoint)
-    failed = _failed("lora_checkpoint", {"lora_checkpoint": candidates}, _recipe(phases=phases))
+    tables = {"lora_checkpoint": candidates, "training_mix": to_frame(MIX, TrainingExample)}
+    failed = _failed("lora_checkpoint", tables, _recipe(phases=phases))
     assert failed == {("steps_done", "skills")}  # 33 rows are three steps of 16

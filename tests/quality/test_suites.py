@@ -11,14 +11,16 @@ import pytest
 from synth_assets.errors import Fault
 from synth_assets.frames import to_frame
 from synth_assets.quality import ExpectationResult, judge_stage, suites_of
-from synth_assets.recipe import HarnessSection, read_recipe
+from synth_assets.recipe import HarnessSection, JudgesSection, Threshold, read_recipe
 from synth_assets.records import (
     TABLES,
     BenchmarkAnswer,
     BenchmarkQuestion,
     Checkpoint,
+    Comparison,
     DocumentChunk,
     HarnessScore,
+    JudgedCase,
     KeptSample,
     LeafNode,
     RejectedSample,
@@ -33,6 +35,9 @@ RECIPE = read_recipe(Path(__file__).parents[2] / "data/recipes/embedded.yaml", "
 RECIPE = RECIPE.model_copy(update={"generation": RECIPE.generation.model_copy(update={"num_samples_per_leaf": 4})})
 HARNESS = HarnessSection.model_validate({"tasks": ({"name": "mmlu"}, {"name": "synth_assets_taxonomy"})})
 RECIPE = RECIPE.model_copy(update={"evaluation": RECIPE.evaluation.model_copy(update={"harness": HARNESS})})
+BOUND = Threshold(value=0.5, reason="for the tests, of this length")
+JUDGES = JudgesSection(min_true_positive_rate=BOUND, max_false_positive_rate=BOUND)
+RECIPE = RECIPE.model_copy(update={"judges": JUDGES})
 SUITES = suites_of(RECIPE.quality)
 LEAVES = ("compositional_skills/a", "compositional_skills/b", "knowledge/c")
 
@@ -90,6 +95,10 @@ def _good_tables() -> dict[str, list[Any]]:
         ],
         "document_faults": [],
         "document_chunks": [DocumentChunk("chunk", "leaf2", LEAVES[2], "d.md", "", 0, 4, "Text")],
+        "judge_calibration": [
+            JudgedCase(f"j{n}", "pair", LEAVES[0], "compositional_skills", "s", "none", "Q?", "A.", "3", "so", n < 5, n < 4)
+            for n in range(10)
+        ],
         "synthetic_samples": samples,
         "rejected_samples": [
             RejectedSample(f"{stage}{n}", LEAVES[0], stage, "rejected", "why", "", "", "", n)
@@ -112,6 +121,10 @@ def _good_tables() -> dict[str, list[Any]]:
             )
             for arm in ("base", "tuned")
             for q in questions
+        ],
+        "comparisons": [
+            Comparison(f"o{n}", LEAVES[0], None, "Q?", "a", "b", "A", "B", "so", "so", "inconsistent" if n < 4 else "base")
+            for n in range(10)
         ],
         "harness_scores": [
             HarnessScore(task, arm, 5, "acc", 0.25, None, 100, False)
@@ -151,6 +164,13 @@ def _set(table: str, index: int = 0, **changes: Any) -> Callable[[dict[str, list
     return plant
 
 
+def _every(table: str, **changes: Any) -> Callable[[dict[str, list[Any]]], None]:
+    def plant(tables: dict[str, list[Any]]) -> None:
+        tables[table] = [replace(row, **changes) for row in tables[table]]
+
+    return plant
+
+
 def _drop(table: str, keep: Callable[[Any], bool]) -> Callable[[dict[str, list[Any]]], None]:
     def plant(tables: dict[str, list[Any]]) -> None:
         tables[table] = [row for row in tables[table] if keep(row)]
@@ -170,6 +190,11 @@ DEFECTS: list[tuple[str, str, Callable[[dict[str, list[Any]]], None], bool]] = [
     ("taxonomy", "branch_is_known", _set("taxonomy", branch="other"), True),
     ("taxonomy", "leaf_nodes_have_enough_seed_examples", _set("taxonomy", num_seed_examples=4), False),
     ("taxonomy", "taxonomy_has_no_faults", lambda t: t["taxonomy_faults"].append(A_FAULT), False),
+    ("judge_calibration", "judges_accept_good_cases", _every("judge_calibration", is_accepted=False), False),
+    ("judge_calibration", "judges_refuse_bad_cases", _every("judge_calibration", is_accepted=True), False),
+    ("judge_calibration", "judged_case_id_is_unique", _double("judge_calibration"), True),
+    ("comparisons", "judge_is_consistent", _every("comparisons", outcome="inconsistent"), False),
+    ("comparisons", "outcome_is_known", _set("comparisons", outcome="other"), True),
     ("seed_examples", "question_is_not_blank", _set("seed_examples", question=" \n"), True),
     ("seed_examples", "seed_examples_are_human", _set("seed_examples", generation_depth=1), True),
     ("seed_examples", "every_leaf_node_has_its_seed_examples", lambda t: t["seed_examples"].pop(), True),
