@@ -29,12 +29,10 @@ class MadeJudge(MadeTeacher):
 
     def generate(self, requests: Sequence[GenerationRequest], on_result: OnResult | None = None) -> list[GenerationResult]:
         results = super().generate(requests)
-        results = [
-            GenerationResult(self._judge(request), "stop", request.messages[0].content, 5, 3, -0.5)
-            if request.schema
-            else result
-            for request, result in zip(requests, results, strict=True)
-        ]
+        for position, request in enumerate(requests):
+            if request.schema:
+                prompt = request.messages[0].content
+                results[position] = GenerationResult(self._judge(request), "stop", prompt, 5, 3, -0.5)
         for position, result in enumerate(results if on_result else ()):
             on_result(position, result)
         return results
@@ -42,9 +40,8 @@ class MadeJudge(MadeTeacher):
     def _judge(self, request: GenerationRequest) -> str:
         prompt = request.messages[0].content
         verdicts = json.loads(request.schema)["properties"]["verdict"]["enum"]
-        (judge,) = [
-            judge for judge in JUDGES.values() if list(judge.verdicts) == verdicts and _sees(judge.quotes_span, prompt)
-        ][:1]
+        is_quoting = "say so?" in prompt
+        judge = next(each for each in JUDGES.values() if [*each.verdicts] == verdicts and each.quotes_span == is_quoting)
         digits = [letter for letter in prompt if letter.isdigit()]
         is_good = "What are" not in prompt or int(digits[-1]) % 2 == 0
         span = prompt.split("Text: ")[1].split("\n")[0] if judge.quotes_span else None

@@ -1,0 +1,87 @@
+"""What passes between the stages: one small frozen record a concept, one table a record.
+
+A record's fields are its table's columns, in this order (`synth_assets.frames`); a table is named like the asset that
+writes it (`TABLES`).
+
+Ids are content hashes (`content_id`): the same content has the same id on every machine and in every run,
+and a changed seed, prompt or model shows as a changed id downstream.
+"""
+
+from typing import Any
+
+from synth_assets.errors import Fault
+from synth_assets.records.ids import content_id
+from synth_assets.records.kinds import BRANCHES, Branch, ComparisonOutcome, ModelArm, Outcome, Source, Split, Suite
+from synth_assets.records.material import Attribution, DocumentChunk, LeafNode, SeedExample
+from synth_assets.records.samples import (
+    REWARD_ATTRIBUTES,
+    JudgedCase,
+    KeptSample,
+    RejectedSample,
+    RewardAttributes,
+    ScoredSample,
+    StageCounts,
+    SyntheticSample,
+)
+from synth_assets.records.students import (
+    BenchmarkAnswer,
+    BenchmarkQuestion,
+    Checkpoint,
+    Comparison,
+    HarnessScore,
+    OpenQuestion,
+    TrainingExample,
+)
+
+__all__ = [
+    "BRANCHES",
+    "REWARD_ATTRIBUTES",
+    "TABLES",
+    "Attribution",
+    "BenchmarkAnswer",
+    "BenchmarkQuestion",
+    "Branch",
+    "Checkpoint",
+    "Comparison",
+    "ComparisonOutcome",
+    "DocumentChunk",
+    "HarnessScore",
+    "JudgedCase",
+    "KeptSample",
+    "LeafNode",
+    "ModelArm",
+    "OpenQuestion",
+    "Outcome",
+    "RejectedSample",
+    "RewardAttributes",
+    "ScoredSample",
+    "SeedExample",
+    "Source",
+    "Split",
+    "StageCounts",
+    "Suite",
+    "SyntheticSample",
+    "TrainingExample",
+    "content_id",
+]
+
+TABLES: dict[str, type[Any]] = {
+    "taxonomy": LeafNode,
+    "taxonomy_faults": Fault,
+    "attributions": Attribution,
+    "seed_examples": SeedExample,
+    "document_chunks": DocumentChunk,
+    "document_faults": Fault,
+    "judge_calibration": JudgedCase,
+    "synthetic_samples": SyntheticSample,
+    "rejected_samples": RejectedSample,
+    "scored_samples": ScoredSample,
+    "reward_filtered_set": KeptSample,
+    "training_mix": TrainingExample,
+    "lora_checkpoint": Checkpoint,
+    "benchmark_questions": BenchmarkQuestion,
+    "evaluation": BenchmarkAnswer,
+    "comparisons": Comparison,
+    "harness_scores": HarnessScore,
+    "stage_counts": StageCounts,
+}
