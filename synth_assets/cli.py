@@ -208,6 +208,7 @@ def tree(path: Path) -> None:
 @_telling
 def diff(old: Path, new: Path) -> None:
     """Leaf nodes that were added, changed or removed, and the model calls that making them anew would take."""
+    from synth_assets.assets.status import calls_line, num_judges
     from synth_assets.generation import least_calls
     from synth_assets.taxonomy import diff_taxonomies, read_taxonomy
 
@@ -216,12 +217,15 @@ def diff(old: Path, new: Path) -> None:
     for sign, leaf_paths in (("+", found.added), ("~", found.changed), ("-", found.removed)):
         for leaf_path in leaf_paths:
             click.echo(f"{sign} {leaf_path}")
-    settings = declared_recipe().generation
-    calls_of = least_calls(made.leaf_nodes, made.seed_examples, settings)
+    recipe = declared_recipe()
+    calls_of = least_calls(made.leaf_nodes, made.seed_examples, recipe.generation)
     calls = sum(calls_of[leaf_path] for leaf_path in (*found.added, *found.changed))
     counts = f"{len(found.added)} added, {len(found.changed)} changed, {len(found.removed)} removed"
-    num_scores = settings.num_samples_per_leaf * len([*found.added, *found.changed])
-    click.echo(f"{counts}: at least {calls:,} calls of the teacher and {num_scores:,} of the reward model")
+    anew = [*found.added, *found.changed]
+    num_samples = recipe.generation.num_samples_per_leaf
+    judged = num_samples * sum(num_judges(recipe, leaf_path) for leaf_path in anew)
+    rewarded = num_samples * len(anew) if recipe.reward_model else 0
+    click.echo(f"{counts}: at least {calls_line(calls, judged, rewarded)}")
 
 
 @cli.command()

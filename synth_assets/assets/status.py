@@ -165,12 +165,21 @@ def _calls(recipe: Recipe, plan: Plan, warehouse: Warehouse) -> tuple[int, int, 
     if not calls.keys() >= set(plan.leaf_paths):
         calls = _least_calls(recipe) | calls
     of_leaves = [(path, calls.get(path, (0, 0))) for path in plan.leaf_paths]
-    by_judges = 0
-    if recipe.judges:
-        asked = {path: sum(judges_of(path.startswith("knowledge/")), ()) for path in plan.leaf_paths}
-        by_judges = sum(num * len(set(asked[path]) & set(recipe.judges.asked)) for path, (_, num) in of_leaves)
+    by_judges = sum(num * num_judges(recipe, path) for path, (_, num) in of_leaves)
     rewards = sum(num for _, (_, num) in of_leaves) if recipe.reward_model else 0
     return sum(teacher for _, (teacher, _) in of_leaves), by_judges, rewards
+
+
+def num_judges(recipe: Recipe, leaf_path: str) -> int:
+    """How many judges a sample of the leaf must please."""
+    of_instruction, of_response = judges_of(leaf_path.startswith("knowledge/"))
+    return len({*of_instruction, *of_response} & set(recipe.judges.asked)) if recipe.judges else 0
+
+
+def calls_line(teacher: int, judges: int, rewards: int) -> str:
+    """Calls by role, for people."""
+    by_judges = f", {judges:,} of the judges" if judges else ""
+    return f"{teacher:,} calls of the teacher{by_judges}" + (f" and {rewards:,} of the reward model" if rewards else "")
 
 
 def _least_calls(recipe: Recipe) -> dict[str, tuple[int, int]]:
@@ -232,10 +241,8 @@ def _next_lines(run: NextRun, num_leaves: int) -> list[str]:
         made = f"and would make {len(run.assets)} assets: {', '.join(run.assets)}"
         lines += textwrap.wrap(made, 110, initial_indent="  ", subsequent_indent="    ")
     if run.leaf_paths:
-        judges = f", {run.num_judge_calls:,} of the judges" if run.num_judge_calls else ""
-        reward = f" and {run.num_reward_calls:,} of the reward model" if run.num_reward_calls else ""
-        calls = f"about {run.num_teacher_calls:,} calls of the teacher{judges}{reward}"
-        lines.append(f"  {len(run.leaf_paths)} of {num_leaves} leaf nodes: {calls}")
+        calls = calls_line(run.num_teacher_calls, run.num_judge_calls, run.num_reward_calls)
+        lines.append(f"  {len(run.leaf_paths)} of {num_leaves} leaf nodes: about {calls}")
     if run.retired:
         lines.append(f"  retire the rows of {', '.join(run.retired)}")
     if run.judged_again:

@@ -24,10 +24,26 @@ from synth_assets.roles import TextModel
 STAGES = ("bundle", "base", "teacher", "answers", "reward", "judge", "install", "cards")
 #: The training runs of a stage, one after the other.
 RUNS = {"base": ("base",), "teacher": ("teacher",), "reward": ("reward_own", "reward"),
-        "judge": ("judge_first", "judge")}  # fmt: skip
-SEEDS = {"base": 0, "teacher": 1, "reward_own": 2, "reward": 3, "judge_first": 4, "judge": 5}
-DEFAULT_STEPS = {"base": 1200, "teacher": 1500, "reward_own": 3000, "reward": 1000, "judge_first": 2000, "judge": 1200}
-LEARNING_RATES = {"base": 4e-3, "teacher": 4e-3, "reward_own": 2e-3, "reward": 1e-3, "judge_first": 2e-3, "judge": 1e-3}
+        "judge": ("judge_first", "judge_second", "judge")}  # fmt: skip
+SEEDS = {"base": 0, "teacher": 1, "reward_own": 2, "reward": 3, "judge_first": 4, "judge_second": 5, "judge": 6}
+DEFAULT_STEPS = {
+    "base": 1200,
+    "teacher": 1500,
+    "reward_own": 3000,
+    "reward": 1000,
+    "judge_first": 2000,
+    "judge_second": 1200,
+    "judge": 700,
+}
+LEARNING_RATES = {
+    "base": 4e-3,
+    "teacher": 4e-3,
+    "reward_own": 2e-3,
+    "reward": 1e-3,
+    "judge_first": 2e-3,
+    "judge_second": 1e-3,
+    "judge": 1e-3,
+}
 WHOLE_POOLS = {"reward_own": 1_000, "reward": 20_000}
 NUM_ANSWERS = 60_000
 FOLDERS = {"base": "student_base", "teacher": "teacher", "reward": "reward_model", "judge": "judge"}
@@ -73,7 +89,7 @@ def _train(run: str, folder: Path, steps: int, processes: int) -> None:
         begin = folder / ("teacher" if run == "reward_own" else "reward_own")
         train_reward_model(plan, processes, begin, folder / "answers.parquet", WHOLE_POOLS[run])
     else:
-        starts = {"teacher": "base", "judge_first": "teacher", "judge": "judge_first"}
+        starts = {"teacher": "base", "judge_first": "teacher", "judge_second": "judge_first", "judge": "judge_second"}
         start = folder / starts[run] if run in starts else None
         sampled = folder / "answers.parquet" if run in RUNS["judge"] else None
         train_language_model(run, plan, processes, start, sampled)

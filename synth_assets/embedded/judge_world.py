@@ -36,8 +36,13 @@ class Shares(NamedTuple):
     knowledge: float
 
 
-#: Training begins with what all judges have in common, and ends with more of knowledge, which has but three leaves.
-SHARES = {"judge_first": Shares(0.25, 0.05, 0.10, 0.0), "judge": Shares(0.15, 0.10, 0.10, 0.5)}
+#: Training begins with the comparing that most judges have in common, goes on with more of knowledge, which has but three
+#: leaves, and ends with what was rare until then.
+SHARES = {
+    "judge_first": Shares(0.25, 0.05, 0.10, 0.0),
+    "judge_second": Shares(0.15, 0.10, 0.10, 0.5),
+    "judge": Shares(0.30, 0.25, 0.05, 0.4),
+}
 
 
 def judge_episodes(seed: int, sampled: list[GradedAnswer], words: list[str], shares: Shares) -> Iterator[Episode]:

@@ -1,7 +1,7 @@
 """Study results -> tables in Markdown, placed between markers, so that no figure in a document is typed by hand.
 
 <!-- study NAME: METRIC, METRIC by arm -->      one row a metric and arm, over all leaves
-<!-- study NAME: METRIC, METRIC by leaf -->     one row a leaf, one column a metric (and arm); so too `by step`
+<!-- study NAME: METRIC, METRIC by leaf -->     one row a leaf, one column a metric (and arm); so too by step, judge, generator
 <!-- end -->
 
 A figure that a study wrote as a whole number is a count, any other a share.
@@ -12,8 +12,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-_BLOCK = re.compile(r"(<!-- study (\w+): ([\w, ]+) by (arm|leaf|step) -->\n).*?(<!-- end -->)", re.DOTALL)
-SUBJECTS = {"leaf": "leaf node", "step": "step"}
+_BLOCK = re.compile(r"(<!-- study (\w+): ([\w, ]+) by (arm|leaf|step|judge|generator) -->\n).*?(<!-- end -->)", re.DOTALL)
+SUBJECTS = {"leaf": "leaf node", "step": "step", "judge": "judge, branch", "generator": "generator"}
 Row = dict[str, Any]
 
 

@@ -60,6 +60,8 @@ def smoke_recipe(name: str, folder: Path, taxonomy: Path, student: Callable[[Pat
         rest = rest.replace(old, new)
     student_folder = "Mistral-7B-v0.1" if "Mistral-7B-v0.1" in rest else "Llama-2-13b-hf"
     student(folder / student_folder)
+    of_student = rest.index("\nstudent:")  # transformers, lest a vLLM be started for each of eight examinations
+    rest = rest[:of_student] + rest[of_student:].replace("engine: vllm", "engine: transformers", 1)
     for part in ("selection", "final"):
         (folder / part).mkdir()
         rows = [
