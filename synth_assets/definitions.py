@@ -50,7 +50,7 @@ ASSETS = (
 def assets_of(recipe: Recipe) -> list[dg.AssetsDefinition]:
     """Those that a recipe has, upstream before downstream."""
     assets = [asset for asset in ASSETS if INGREDIENTS[asset.key.path[-1]].is_declared(recipe)]
-    further = [asset for asset in (comparisons, harness_scores) if asset in assets]
+    further = [asset for asset in (judge_calibration, comparisons, harness_scores) if asset in assets]
     if further:
         assets[assets.index(run_report)] = report_after(evaluation, *further)
     return assets

@@ -16,11 +16,14 @@ knowledge by `question`, then `faithfulness` against the raw chunk and `relevanc
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from synth_assets.errors import EngineError
 from synth_assets.prompts import render_prompt
 from synth_assets.recipe import JudgeName, JudgesSection
 from synth_assets.roles import GenerationRequest, GenerationResult, Message, TextModel
@@ -28,6 +31,7 @@ from synth_assets.roles import GenerationRequest, GenerationResult, Message, Tex
 NO_VERDICT = "no_verdict"
 SPAN_NOT_IN_TEXT = "span_not_in_text"
 JUDGE_ERROR = "judge_error"  # of failed calls
+_MAX_STARTS = 50  # places where an object may begin that are tried
 _MAX_RAW = 300  # characters of an unreadable answer that are shown
 
 
@@ -117,6 +121,16 @@ def judges_of(is_knowledge: bool) -> tuple[tuple[JudgeName, ...], tuple[JudgeNam
     return (("question",), ("faithfulness", "relevance")) if is_knowledge else (("instruction",), ("pair",))
 
 
+def require_judged(judgements: Sequence[Judgement]) -> Sequence[Judgement]:
+    """The same. Raises EngineError where a call has failed: counted as a verdict, it would flatter the judge."""
+    if failed := [judgement.detail for judgement in judgements if judgement.reason == JUDGE_ERROR]:
+        raise EngineError(
+            f"{len(failed)} of {len(judgements)} calls of the judge have failed: {failed[0]}",
+            remedy="raise max_model_len of the judging model, or lower judges.max_new_tokens; run again with --retry failed",
+        )
+    return judgements
+
+
 def verdict_line(judgement: Judgement) -> str:
     """A verdict as a sample carries it."""
     return f"{judgement.judge}: {judgement.verdict}"
@@ -169,13 +183,16 @@ def read_judgement(name: JudgeName, result: GenerationResult, text: str = "") ->
 
 
 def _object_in(text: str) -> dict[str, object]:
-    """The first JSON object of a text; models without a schema to hold them like to put words or a fence around it."""
-    start = text.find("{")
-    try:
-        value, _ = json.JSONDecoder().raw_decode(text[start:]) if start >= 0 else ({}, 0)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+    """The first JSON object with a verdict; models that no schema holds like to put words or a fence around it."""
+    decoder, starts = json.JSONDecoder(), (match.start() for match in re.finditer(r"{", text))
+    for start in itertools.islice(starts, _MAX_STARTS):
+        try:
+            value, _ = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict) and "verdict" in value:
+            return value
+    return {}
 
 
 def _plain(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Set
+from functools import cache
 from typing import Any
 
 _TOKEN = re.compile(r"[^\W_]+|[^\w\s]|_")
@@ -26,7 +27,7 @@ class SketchIndex:
     def __init__(self, threshold: float) -> None:
         from datasketch import MinHashLSH
 
-        self._lsh = MinHashLSH(threshold=max(0.05, threshold), num_perm=_NUM_PERM, weights=(0.2, 0.8))
+        self._lsh = MinHashLSH(num_perm=_NUM_PERM, params=_bands(max(0.05, threshold)))
 
     def propose(self, items: Set[str]) -> tuple[list[str], Any]:
         """Names that may be alike, sorted, and the sketch to be put in under a name of its own."""
@@ -37,5 +38,17 @@ class SketchIndex:
         proposed: Iterable[str] = self._lsh.query(sketch)
         return sorted(proposed), sketch
 
+    def remove(self, name: str) -> None:
+        self._lsh.remove(name)
+
     def insert(self, name: str, sketch: Any) -> None:
         self._lsh.insert(name, sketch)
+
+
+@cache
+def _bands(threshold: float) -> tuple[int, int]:
+    """How many bands of how many rows; finding them takes longer than many questions to an index."""
+    from datasketch import MinHashLSH
+
+    tuned = MinHashLSH(threshold=threshold, num_perm=_NUM_PERM, weights=(0.2, 0.8))
+    return tuned.b, tuned.r

@@ -23,6 +23,8 @@ def test_a_verdict_is_read_with_its_reasons() -> None:
 def test_words_and_fences_around_the_object_do_no_harm() -> None:
     text = 'Here is my verdict:\n```json\n{"reasons": "a {b} \\"c\\"", "verdict": "yes"}\n```\nI hope this helps.'
     assert read_judgement("instruction", said(text)).is_accepted
+    braces = 'The set {1, 2} and \\frac{1}{2}: {"reasons": "r", "verdict": "3"}'
+    assert read_judgement("pair", said(braces)).verdict == "3"
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ DESCRIPTIONS = {
     "selection_score": "share of right answers by which a phase chose; empty where it ends with its last step",
     "seed_example_id": "content hash of the seed example",
     "seed_example_ids": "the seed examples that stood in the prompt",
-    "source": "synthetic or seed where it is new, replay where it repeats what was known",
+    "source": "synthetic or seed where it is new; replay of what the base knew; of an earlier phase",
     "document_chunks.source": "the document, as a relative path",
     "split": "train or validation",
     "spoiled_by": "the rule by which a seed example was spoiled, or none",

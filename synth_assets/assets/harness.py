@@ -11,12 +11,12 @@ from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import table
 from synth_assets.assets.evaluation import GROUP, evaluation
 from synth_assets.assets.leasing import making
-from synth_assets.assets.storing import load, store
-from synth_assets.assets.tuning import lora_checkpoint, tuned_student_folder
+from synth_assets.assets.storing import store
+from synth_assets.assets.tuning import load_tuned, lora_checkpoint, tuned_student_folder
 from synth_assets.errors import HarnessError
 from synth_assets.evaluation import caveats, compare, read_benchmark, run_harness, write_tasks
 from synth_assets.recipe import Recipe, resolve_path
-from synth_assets.records import Checkpoint, ModelArm
+from synth_assets.records import ModelArm
 from synth_assets.storage import Warehouse
 
 
@@ -40,8 +40,7 @@ def harness_scores(
         folder = warehouse.artefact_dir("harness_tasks", recipe.name)
         questions = read_benchmark(resolve_path(recipe.evaluation.benchmark))
         write_tasks(folder, questions, recipe.evaluation, recipe.generation.prompts)
-        (checkpoint,) = load(warehouse, Checkpoint)
-        tuned = tuned_student_folder(warehouse, recipe, checkpoint)
+        tuned = tuned_student_folder(warehouse, recipe, load_tuned(warehouse))
         models: dict[ModelArm, Path] = {"base": resolve_path(recipe.student.path), "tuned": tuned}
         scores = run_harness(declared, recipe.student, models, folder, context.log.info)
         metadata = {

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from synth_assets.model_folder import model_fingerprint
+from synth_assets.prompts import prompts_id
 from synth_assets.recipe import DataSetSpec, ModelSpec, Recipe, resolve_path, warehouse_path
 from synth_assets.records import content_id
 from synth_assets.storage import Warehouse
@@ -71,12 +72,18 @@ def trained_sets(recipe: Recipe) -> list[DataSetSpec]:
     return [spec for spec in recipe.taxonomy.data_sets if spec.train_on]
 
 
+def _prompts(recipe: Recipe) -> str:
+    """The prompts themselves, not only their name."""
+    return prompts_id(recipe.generation.prompts)
+
+
 def _said_of_judges(recipe: Recipe) -> tuple[object, ...]:
     """What rows depend on; thresholds of checks are left out."""
     if recipe.judges is None:
         return ()
     thresholds = {"min_true_positive_rate", "max_false_positive_rate"}
-    return recipe.judge_model, recipe.judges.model_dump(mode="json", exclude={"model", *thresholds})
+    said = recipe.judges.model_dump(mode="json", exclude={"model", *thresholds})
+    return recipe.judge_model, said, prompts_id(recipe.judges.prompts, of_judges=True)
 
 
 def _examination(recipe: Recipe) -> dict[str, Any]:
@@ -101,7 +108,11 @@ def _phase_rows(recipe: Recipe) -> list[dict[str, Any]]:
 
 def examinations(recipe: Recipe) -> tuple[str, ...]:
     """The folders of questions that no sample may hold: those that are reported, and those that candidates are chosen by."""
-    return (recipe.evaluation.benchmark, *_examined(recipe))
+    return (recipe.evaluation.benchmark, *_examined(recipe), *_open_folder(recipe))
+
+
+def _open_folder(recipe: Recipe) -> tuple[str, ...]:
+    return (recipe.evaluation.open_questions,) if recipe.evaluation.open_questions else ()
 
 
 def _examined(recipe: Recipe) -> tuple[str, ...]:
@@ -127,14 +138,14 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     "synthetic_samples": Ingredients(
         "3",
         ("taxonomy", "seed_examples", "document_chunks"),
-        lambda r: (r.seed, r.teacher, r.generation, *_said_of_judges(r)),
+        lambda r: (r.seed, r.teacher, r.generation, _prompts(r), *_said_of_judges(r)),
         models=lambda r: (r.teacher, *([r.judge_model] if r.judges else [])),
         is_by_leaf=True,
     ),
     "scored_samples": Ingredients(
         "2",
         ("synthetic_samples",),
-        lambda r: (r.reward_model, r.reward.weights, r.generation.prompts),
+        lambda r: (r.reward_model, r.reward.weights, _prompts(r)),
         models=lambda r: (r.reward_model,) if r.reward_model else (),
         is_by_leaf=True,
     ),
@@ -150,28 +161,29 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         ("reward_filtered_set",),
         lambda r: (
             r.seed,
-            r.generation.prompts,
+            _prompts(r),
             r.tuning.model_dump(mode="json", include=MIX_SETTINGS),
             _phase_rows(r),
-            trained_sets(r),
+            trained_sets(r) and (trained_sets(r), r.filter.overlap_ngram),
         ),
         files=lambda r: (
             *((r.tuning.replay_buffer,) if r.tuning.replay_share and r.tuning.replay_buffer else ()),
             *(spec.path for spec in trained_sets(r)),
+            *(examinations(r) if trained_sets(r) else ()),
         ),
         after=("seed_examples",),  # whose rows are read of data sets alone, and those are among the files
     ),
     "lora_checkpoint": Ingredients(
         "2",
         ("training_mix",),
-        lambda r: (r.seed, r.student, r.tuning, _examined(r) and (r.evaluation.max_new_tokens, r.generation.prompts)),
+        lambda r: (r.seed, r.student, r.tuning, _examined(r) and (r.evaluation.max_new_tokens, _prompts(r))),
         models=lambda r: (r.student,),
         files=lambda r: _examined(r),
     ),
     "evaluation": Ingredients(
         "1",
         ("lora_checkpoint",),
-        lambda r: (r.student, _examination(r), r.generation.prompts),
+        lambda r: (r.student, _examination(r), _prompts(r)),
         models=lambda r: (r.student,),
         files=lambda r: (r.evaluation.benchmark,),
     ),
@@ -185,16 +197,15 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     "comparisons": Ingredients(
         "1",
         ("lora_checkpoint",),
-        lambda r: (r.student, r.evaluation.max_new_tokens, r.generation.prompts, *_said_of_judges(r)),
+        lambda r: (r.student, r.evaluation.max_new_tokens, _prompts(r), *_said_of_judges(r)),
         models=lambda r: (r.student, r.judge_model),
-        files=lambda r: (r.evaluation.open_questions,) if r.evaluation.open_questions else (),
-        after=("evaluation",),  # else two models more would be in memory at one time
+        files=lambda r: _open_folder(r),
         is_declared=lambda r: r.evaluation.open_questions is not None,
     ),
     "harness_scores": Ingredients(
         "1",
         ("lora_checkpoint",),
-        lambda r: (r.student, _harness_order(r), r.evaluation.max_new_tokens, r.generation.prompts),
+        lambda r: (r.student, _harness_order(r), r.evaluation.max_new_tokens, _prompts(r)),
         models=lambda r: (r.student,),
         files=lambda r: (r.evaluation.benchmark,),
         after=("evaluation",),  # else two models would be in memory at one time
@@ -202,7 +213,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     ),
     "run_report": Ingredients(
         "1",
-        ("evaluation", "comparisons", "harness_scores"),
+        ("evaluation", "judge_calibration", "comparisons", "harness_scores"),
         lambda r: (r.evaluation.confidence, *([r.evaluation.harness] if r.evaluation.harness else [])),
         has_table=False,
     ),

@@ -2,23 +2,25 @@
 
 If a run's process is killed, its steps live on as orphans for a moment (`machine.end_with_parent`), and a retry would
 write beside them. So a step holds a lease for as long as it works: a file lock, which the kernel takes back when its
-holder dies. A second run over the same asset waits for the first; the journal then has its answers.
+holder dies. A second run over the same asset waits for the first; the journal then has its answers. Steps that load models
+hold a second lease, the same for all: one step at a time has models in memory, whatever runs beside it.
 """
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import dagster as dg
 
 from synth_assets.assets.checks import check_keys, last_verdict
-from synth_assets.assets.ingredients import inputs_id, upstream_of
+from synth_assets.assets.ingredients import INGREDIENTS, inputs_id, upstream_of
 from synth_assets.errors import GateError, SynthAssetsError
 from synth_assets.recipe import Recipe
 from synth_assets.storage import FileLock, Warehouse
 from synth_assets.storage.warehouse import no_room_left, room_failure
 
 LEASES = "leases"
+MODELS_LOCK = "models.lock"
 
 
 @contextmanager
@@ -34,7 +36,11 @@ def lease(context: dg.AssetExecutionContext, recipe: Recipe, warehouse: Warehous
     _check_gates(context.asset_key.path[-1], recipe, context.instance)
     folder = warehouse.folder / LEASES
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{context.asset_key.path[-1]}.lock", math.inf).hold(context.log.info):
+    name = context.asset_key.path[-1]
+    with ExitStack() as stack:
+        stack.enter_context(FileLock(folder / f"{name}.lock", math.inf).hold(context.log.info))
+        if INGREDIENTS[name].models(recipe):
+            stack.enter_context(FileLock(folder / MODELS_LOCK, math.inf).hold(context.log.info))
         try:
             yield
         except SynthAssetsError:

@@ -8,7 +8,8 @@ import polars as pl
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, histogram, sample_rows
 from synth_assets.assets.generation import synthetic_samples
-from synth_assets.assets.ingredients import examinations, score_inputs
+from synth_assets.assets.held_out import held_out_questions
+from synth_assets.assets.ingredients import score_inputs
 from synth_assets.assets.journaling import calls_metadata, journaled_reward_model
 from synth_assets.assets.leaf_partitions import LEAF_NODES, ONE_RUN, leaf_paths_of_run
 from synth_assets.assets.leasing import lease, making
@@ -16,9 +17,8 @@ from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import leaf_digests, load, num_by, store, store_leaves
 from synth_assets.assets.taxonomy import taxonomy
-from synth_assets.evaluation import read_benchmark
 from synth_assets.frames import to_frame
-from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.recipe import Recipe
 from synth_assets.records import REWARD_ATTRIBUTES, KeptSample, LeafNode, RejectedSample, ScoredSample, SyntheticSample
 from synth_assets.reward import FilterOutcome, ScoreOutcome, filter_samples, score_by_verdicts, score_samples
 from synth_assets.storage import Warehouse
@@ -79,8 +79,7 @@ def reward_filtered_set(
     """
     with making(context, recipe, warehouse) as made_of:
         samples, scored = load(warehouse, SyntheticSample), load(warehouse, ScoredSample)
-        held_out = [question for folder in examinations(recipe) for question in read_benchmark(resolve_path(folder))]
-        outcome = filter_samples(samples, scored, recipe.reward.cut, recipe.filter, held_out)
+        outcome = filter_samples(samples, scored, recipe.reward.cut, recipe.filter, held_out_questions(recipe))
         metadata = _filter_metadata(outcome, scored, recipe)
         return store(
             context,

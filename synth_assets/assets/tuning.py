@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, curves, sample_rows, table
+from synth_assets.assets.held_out import overlapping
 from synth_assets.assets.ingredients import trained_sets
 from synth_assets.assets.leasing import making
 from synth_assets.assets.progress import Progress
@@ -54,6 +56,10 @@ def training_mix(
         kept = load(warehouse, KeptSample)
         trained = {spec.leaf_path for spec in trained_sets(recipe)}
         seeds = [seed for seed in load(warehouse, SeedExample) if seed.leaf_path in trained]
+        leaked = overlapping(seeds, recipe) if seeds else {}
+        for seed_id, what in leaked.items():
+            context.log.warning(f"seed example {seed_id} is not trained on: it {what}")
+        seeds = [seed for seed in seeds if seed.seed_example_id not in leaked]
         mix = mix_phases(kept, replay, recipe.tuning, recipe.seed, recipe.generation.prompts, seeds=seeds)
         rows = to_frame(mix, TrainingExample)
         metadata = {
@@ -61,6 +67,7 @@ def training_mix(
             "rows_by_phase": bars(num_by(rows, "phase"), "Rows of each phase", "rows"),
             "rows_by_source": bars(num_by(rows, "source"), "Where the rows come from", "rows"),
             "rows_per_leaf": bars(num_by(rows, "leaf_path"), "Rows of each leaf node", "rows"),
+            "not_trained_on": table(pl.DataFrame({"seed_example_id": list(leaked), "it": list(leaked.values())})),
         }
         return store(context, recipe, warehouse, made_of, mix, metadata)
 

@@ -20,14 +20,16 @@ NUM_SEEDS = 5
 NUM_SECTIONS = 40
 QUESTIONS_PER_LEAF = 20
 SELECTION_PER_LEAF = 8
+OPEN_PER_LEAF = 4
 REPLAY_PER_KIND = 60
 AUTHOR = "synth_assets"
 
 
 def write_bundle(data_folder: Path, seed: int = 2026) -> None:
-    """Write data/taxonomy, data/documents, data/benchmark, data/selection and the replay buffer below `data_folder`."""
+    """Write taxonomy, documents, benchmark, selection, open questions and the replay buffer below `data_folder`."""
     benchmark: list[dict[str, str | None]] = []
     selection: list[dict[str, str | None]] = []
+    open_questions: list[dict[str, str | None]] = []
     for kind in TAUGHT:
         rng = Random(f"bundle-{seed}-{kind.leaf_path}")
         used: set[str] = set()
@@ -43,12 +45,15 @@ def write_bundle(data_folder: Path, seed: int = 2026) -> None:
         (folder / "qna.yaml").write_text(text)
         benchmark += [_row(kind, _fresh(rng, kind, used), "taxonomy") for _ in range(QUESTIONS_PER_LEAF)]
         selection += [_row(kind, _fresh(rng, kind, used), "taxonomy") for _ in range(SELECTION_PER_LEAF)]
+        rows = [_row(kind, _fresh(rng, kind, used), "taxonomy") for _ in range(OPEN_PER_LEAF)]
+        open_questions += [{key: row[key] for key in ("leaf_path", "context", "question")} for row in rows]
     for kind in PRIMITIVES:
         rng = Random(f"bundle-{seed}-{kind.leaf_path}")
         used = set()
         benchmark += [_row(kind, _fresh(rng, kind, used), "retained") for _ in range(QUESTIONS_PER_LEAF)]
     _write_json_lines(data_folder / "benchmark" / "questions.jsonl", benchmark)
     _write_json_lines(data_folder / "selection" / "questions.jsonl", selection)
+    _write_json_lines(data_folder / "open_questions" / "questions.jsonl", open_questions)
     _write_json_lines(data_folder / "models" / "student_base" / "replay_buffer.jsonl", _replay_rows(seed))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from synth_assets.errors import BenchmarkError, EngineError, Where
-from synth_assets.judging import Case, Judgement, Panel
+from synth_assets.judging import Case, Judgement, Panel, require_judged
 from synth_assets.prompts import render_prompt
 from synth_assets.records import Comparison, ComparisonOutcome, OpenQuestion, content_id
 from synth_assets.roles import GenerationRequest, Message, TextModel
@@ -73,7 +73,7 @@ def compare_answers(
                 "context": question.context or "", "instruction": question.question, "first": first, "second": second
             }  # fmt: skip
             cases.append(Case("comparison", values, seed=int(content_id("comparison", values), 16) >> 1))
-    said = panel.judge(cases)
+    said = require_judged(panel.judge(cases))
     return [
         _comparison(question, base[number], tuned[number], said[2 * number], said[2 * number + 1])
         for number, question in enumerate(questions)

@@ -12,6 +12,7 @@ import polars as pl
 from synth_assets.errors import WarehouseError
 from synth_assets.prompts import render_prompt
 from synth_assets.recipe import Recipe
+from synth_assets.records import NEW_SOURCES
 from synth_assets.storage import Warehouse
 
 SPLITS = ("train", "validation", "test")
@@ -32,7 +33,7 @@ def dataset_splits(recipe: Recipe, warehouse: Warehouse) -> dict[str, pl.DataFra
         "synthetic_sample_id", "seed_example_ids", "teacher", "generation_depth"
     )
     rewards = warehouse.read_table("reward_filtered_set").select("synthetic_sample_id", "reward")
-    mix = warehouse.read_table("training_mix").filter(pl.col("source") != "replay").sort("leaf_path", "position")
+    mix = warehouse.read_table("training_mix").filter(pl.col("source").is_in(NEW_SOURCES)).sort("leaf_path", "position")
     rows = mix.join(samples, on="synthetic_sample_id", how="left", maintain_order="left")
     rows = rows.join(rewards, on="synthetic_sample_id", how="left", maintain_order="left")
     lost = rows.filter((pl.col("source") == "synthetic") & (pl.col("teacher").is_null() | pl.col("reward").is_null()))

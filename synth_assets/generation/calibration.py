@@ -1,8 +1,9 @@
 """Cases to calibrate judges with: seed examples, which they must accept, and spoiled ones, which they must refuse.
 
-Spoiling is by rule and certain: what is asked is replaced by half of it or by a question of another leaf, an answer by
-that to another question, a figure by another one. So a judge's error rates are known for the very taxonomy that is
-generated from, without anybody labelling anything. What they do not show: errors subtler than these.
+Spoiling is by rule: what is asked is replaced by half of it or by a question of another leaf, an answer by that to another
+question or on another text, a figure by another one. So a judge's error rates are known for the very taxonomy that is
+generated from, without anybody labelling anything. Now and then a spoiled case may be good by chance, of open tasks above
+all; and errors subtler than these do not show.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from synth_assets.judging import Case, Judgement, Panel
+from synth_assets.judging import Case, Judgement, Panel, require_judged
 from synth_assets.recipe import JudgeName
 from synth_assets.records import JudgedCase, LeafNode, SeedExample, content_id
 
@@ -41,7 +42,7 @@ def calibrate_judges(
     """Every judge on all its cases, in one batch; `num_examples` seeds stand in a prompt. Raises what the model raises."""
     asked = panel.settings.asked
     cases = [each for each in calibration_cases(leaf_nodes, seed_examples, num_examples, seed) if each.judge in asked]
-    judgements = panel.judge([case.case for case in cases])
+    judgements = require_judged(panel.judge([case.case for case in cases]))
     return [_judged(case, judgement) for case, judgement in zip(cases, judgements, strict=True)]
 
 
@@ -138,7 +139,12 @@ def _other_fact(pool: _Pool) -> tuple[str, str, str] | None:
         answer = pool.seed.answer[: digit.start()] + changed + pool.seed.answer[digit.end() :]
         return pool.seed.question, answer, "another_figure"
     text = _plain(pool.seed.context or "")
-    other = pool.drawn([*pool.own, *pool.strangers], lambda other: _plain(other.answer) not in text)
+
+    def is_fit(other: SeedExample) -> bool:
+        answer = _plain(other.answer)
+        return other.context != pool.seed.context and answer not in text and answer != _plain(pool.seed.answer)
+
+    other = pool.drawn([*pool.own, *pool.strangers], is_fit)
     return (pool.seed.question, other.answer, "answer_from_another_text") if other else None
 
 

@@ -30,14 +30,20 @@ class LeafProgress:
         self.seed_keys = {instruction_key(seed.context, seed.question) for seed in seeds}
 
     def begin_round(self) -> None:
-        """What a new instruction must differ from: seeds and accepted samples, then its forerunners in the round."""
-        self.taken = {instruction_key(sample.context, sample.instruction) for sample in self.samples}
+        """What a new instruction must differ from: seeds and accepted samples, then its forerunners in the round.
+
+        What was taken in an earlier round and came to nothing may be asked again.
+        """
+        accepted = {instruction_key(sample.context, sample.instruction) for sample in self.samples}
         limit = self.plan.settings.max_rouge_l
-        if limit is None:
-            return
-        self.novelty = NoveltyIndex(limit)
-        for key in sorted(self.seed_keys | self.taken):
-            self.novelty.add(*key)
+        if limit is not None and self.novelty is None:
+            self.novelty = NoveltyIndex(limit)
+            for key in sorted(self.seed_keys):
+                self.novelty.add(*key)
+        if self.novelty:
+            for key in sorted(self.taken - accepted):
+                self.novelty.remove(*key)
+        self.taken = accepted
 
     def take(self, key: tuple[str, str]) -> None:
         """From now on another instruction must differ from this one."""

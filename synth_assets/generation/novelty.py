@@ -23,24 +23,32 @@ class NoveltyIndex:
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
-        self._texts: dict[str, list[str]] = defaultdict(list)
+        self._texts: dict[str, set[str]] = defaultdict(set)
         self._indices: dict[str, SketchIndex] = {}
 
     def add(self, context: str, instruction: str) -> None:
+        """Take it in; what stands there already stays once."""
+        if instruction in self._texts[context]:
+            return
         _, sketch = self._index(context).propose(set(words_of(instruction)))
-        self._index(context).insert(str(len(self._texts[context])), sketch)
-        self._texts[context].append(instruction)
+        self._index(context).insert(instruction, sketch)
+        self._texts[context].add(instruction)
+
+    def remove(self, context: str, instruction: str) -> None:
+        self._index(context).remove(instruction)
+        self._texts[context].remove(instruction)
 
     def nearest(self, context: str, instruction: str) -> tuple[float, str] | None:
         """ROUGE-L and text of the closest instruction on this context, if it is above the limit."""
-        words, texts = words_of(instruction), self._texts[context]
+        words = words_of(instruction)
         proposed, _ = self._index(context).propose(set(words))
-        scored = [(rouge_l(words, words_of(texts[int(name)])), texts[int(name)]) for name in proposed]
-        closest = max(scored, default=(0.0, ""))
+        closest = max(((rouge_l(words, words_of(text)), text) for text in proposed), default=(0.0, ""))
         return closest if closest[0] > self._limit else None
 
     def _index(self, context: str) -> SketchIndex:
-        return self._indices.setdefault(context, SketchIndex(_PROPOSED_FROM))
+        if context not in self._indices:
+            self._indices[context] = SketchIndex(_PROPOSED_FROM)
+        return self._indices[context]
 
 
 def rouge_l(one: Sequence[str], other: Sequence[str]) -> float:

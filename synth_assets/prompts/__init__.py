@@ -10,6 +10,8 @@ from pathlib import Path
 from jinja2 import FileSystemLoader, StrictUndefined, meta
 from jinja2.sandbox import SandboxedEnvironment
 
+from synth_assets.records import content_id
+
 PROMPT_FOLDER = Path(__file__).parent
 PROMPT_STYLES = tuple(sorted(p.name for p in PROMPT_FOLDER.iterdir() if p.is_dir() and any(p.glob("*.j2"))))
 
@@ -23,6 +25,12 @@ def _environment(style: str) -> SandboxedEnvironment:
 def has_prompt(style: str, name: str) -> bool:
     """Whether the style has a prompt of that name."""
     return (PROMPT_FOLDER / style / f"{name}.j2").is_file()
+
+
+def prompts_id(style: str, of_judges: bool = False) -> str:
+    """Content hash of a style's prompts: of those for the teacher and the students, or of those for its judges."""
+    files = sorted(file for file in (PROMPT_FOLDER / style).glob("*.j2") if file.name.startswith("judge_") == of_judges)
+    return content_id("prompts", style, [(file.name, file.read_text(encoding="utf-8")) for file in files])
 
 
 def prompt_variables(style: str, name: str) -> set[str]:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import polars as pl
 
 from synth_assets.recipe import PhaseSpec, Recipe
+from synth_assets.records import NEW_SOURCES
 
 Tables = Mapping[str, pl.DataFrame]
 MEASURES_SCHEMA = pl.Schema({"measure": pl.String, "subject": pl.String, "value": pl.Float64, "threshold": pl.Float64})
@@ -87,7 +88,7 @@ def _training_mix(tables: Tables, recipe: Recipe) -> list[Measure]:
     train = mix.filter(pl.col("split") == "train")
     held_out = mix.filter(pl.col("split") == "validation")
     shared = held_out.join(train, on=["prompt", "response"], how="semi").height
-    new = mix.filter(pl.col("source") != "replay")
+    new = mix.filter(pl.col("source").is_in(NEW_SOURCES))
     unused = kept.join(new, on="synthetic_sample_id", how="anti").height
     by_phase = {phase: train.filter(pl.col("phase") == phase.name) for phase in recipe.tuning.phases_to_run}
     return [
@@ -101,11 +102,11 @@ def _training_mix(tables: Tables, recipe: Recipe) -> list[Measure]:
 
 
 def _replay_measures(train: pl.DataFrame, phase: PhaseSpec, recipe: Recipe) -> list[Measure]:
-    """Of what the base knew, and of earlier phases, whose rows have a sample behind them."""
-    replay, has_sample = train.filter(pl.col("source") == "replay"), pl.col("synthetic_sample_id").is_not_null()
+    """Of what the base knew, and of earlier phases."""
+    source = pl.col("source")
     shares = {
-        phase.name: (replay.filter(~has_sample), recipe.tuning.replay_share),
-        f"{phase.name}, of earlier phases": (replay.filter(has_sample), phase.replay_share),
+        phase.name: (train.filter(source == "replay"), recipe.tuning.replay_share),
+        f"{phase.name}, of earlier phases": (train.filter(source == "earlier_phase"), phase.replay_share),
     }
     slack = max(0.01, _ratio(1, train.height))  # rounding moves a share by less than one row
     return [

@@ -184,7 +184,7 @@ def _reward_filtered_set(quality: QualitySection) -> tuple[Expectation, ...]:
 
 def _training_mix(quality: QualitySection) -> tuple[Expectation, ...]:
     table = "training_mix"
-    sources = ("synthetic", "replay", "seed")
+    sources = ("synthetic", "seed", "replay", "earlier_phase")
     return (
         rows_exist(table),
         unique(table, "training_example_id", _TWICE),

@@ -142,9 +142,10 @@ class Threshold(Section):
     """Why this value, in one line; shown beside the check."""
 
 
-JudgeName = Literal["instruction", "pair", "question", "faithfulness", "relevance", "comparison"]
-#: Those that decide over a sample; `comparison` sets two answers beside each other.
-DECIDING: tuple[JudgeName, ...] = ("instruction", "pair", "question", "faithfulness", "relevance")
+#: Those that decide over a sample: of skills the first two, of knowledge the others.
+DecidingJudge = Literal["instruction", "pair", "question", "faithfulness", "relevance"]
+#: `comparison` sets two answers beside each other.
+JudgeName = DecidingJudge | Literal["comparison"]
 
 
 class JudgesSection(Section):
@@ -152,7 +153,7 @@ class JudgesSection(Section):
 
     model: ModelSpec | None = None
     """None: the teacher, judging its own work."""
-    asked: tuple[JudgeName, ...] = DECIDING
+    asked: Annotated[tuple[DecidingJudge, ...], Field(min_length=1)] = typing.get_args(DecidingJudge)
     """Which of them are asked."""
     prompts: PromptStyle = "brief"
     temperature: Temperature = 0.0
@@ -247,14 +248,18 @@ class Recipe(Section):
     @classmethod
     def _asks_other_questions_than_the_choice(cls, section: EvaluationSection, info: ValidationInfo) -> EvaluationSection:
         choice = info.data["tuning"].checkpoint_choice if "tuning" in info.data else None
-        if choice and choice.benchmark and posixpath.normpath(choice.benchmark) == posixpath.normpath(section.benchmark):
-            raise ValueError("another benchmark than tuning.checkpoint_choice: what chose a student flatters it")
+        reported = [posixpath.normpath(path) for path in (section.benchmark, section.open_questions) if path]
+        if choice and choice.benchmark and posixpath.normpath(choice.benchmark) in reported:
+            raise ValueError("other questions than those of tuning.checkpoint_choice: what chose a student flatters it")
         return section
 
     @model_validator(mode="after")
     def _something_gives_rewards(self) -> Recipe:
         if self.reward_model is None and self.judges is None:
             raise ValueError("a reward_model, or judges whose verdicts are the reward")
+        asked = set(self.judges.asked) if self.judges else set()
+        if self.reward_model is None and not (asked & {"instruction", "pair"} and asked - {"instruction", "pair"}):
+            raise ValueError("without a reward_model at least one judge of skills and one of knowledge in judges.asked")
         if (self.reward_model is None) != (not self.reward.weights):
             said = "needs reward.weights" if self.reward_model else "is needed for reward.weights"
             raise ValueError(f"a reward_model {said}")

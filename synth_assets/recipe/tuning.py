@@ -78,7 +78,8 @@ class CheckpointChoice(Section):
 
 class TuningSection(Section):
     strategy: Literal["stacked", "phased"]
-    """phased: one phase after the other. stacked: all their rows in one phase, for as many steps."""
+    """phased: one phase after the other. stacked: all their rows in one phase, for as many steps; where phases count epochs,
+    for as many as the longest."""
     phases: Annotated[tuple[PhaseSpec, ...], Field(min_length=1)]
     """Each row belongs to exactly one of them."""
     between_phases: Literal["continue", "merge"] = "continue"
@@ -154,6 +155,12 @@ class TuningSection(Section):
         if path is None and info.data.get("replay_share"):
             raise ValueError("a JSON Lines file, since replay_share is above 0")
         return path
+
+    @model_validator(mode="after")
+    def _stacked_has_one_rate(self) -> TuningSection:
+        if self.strategy == "stacked" and (own := [phase.name for phase in self.phases if phase.learning_rate]):
+            raise ValueError(f"no learning_rate of a phase's own with strategy stacked; {', '.join(own)} has one")
+        return self
 
     @property
     def phases_to_run(self) -> tuple[PhaseSpec, ...]:

@@ -11,7 +11,17 @@ from typing import Any
 
 from synth_assets.errors import Fault
 from synth_assets.records.ids import content_id
-from synth_assets.records.kinds import BRANCHES, Branch, ComparisonOutcome, ModelArm, Outcome, Source, Split, Suite
+from synth_assets.records.kinds import (
+    BRANCHES,
+    NEW_SOURCES,
+    Branch,
+    ComparisonOutcome,
+    ModelArm,
+    Outcome,
+    Source,
+    Split,
+    Suite,
+)
 from synth_assets.records.material import Attribution, DocumentChunk, LeafNode, SeedExample
 from synth_assets.records.samples import (
     REWARD_ATTRIBUTES,
@@ -35,6 +45,7 @@ from synth_assets.records.students import (
 
 __all__ = [
     "BRANCHES",
+    "NEW_SOURCES",
     "REWARD_ATTRIBUTES",
     "TABLES",
     "Attribution",

@@ -1,6 +1,15 @@
 """Stage 3: samples are scored, then kept or rejected with a reason."""
 
+from synth_assets.reward.benchmark_overlap import BenchmarkIndex
 from synth_assets.reward.filtering import REASONS, FilterOutcome, filter_samples
 from synth_assets.reward.scoring import ScoreOutcome, score_by_verdicts, score_samples
 
-__all__ = ["REASONS", "FilterOutcome", "ScoreOutcome", "filter_samples", "score_by_verdicts", "score_samples"]
+__all__ = [
+    "REASONS",
+    "BenchmarkIndex",
+    "FilterOutcome",
+    "ScoreOutcome",
+    "filter_samples",
+    "score_by_verdicts",
+    "score_samples",
+]

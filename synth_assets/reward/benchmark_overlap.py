@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from synth_assets.records import BenchmarkQuestion, SyntheticSample
+from synth_assets.records import BenchmarkQuestion
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -30,11 +30,11 @@ class BenchmarkIndex:
             for ngram in self._ngrams_of(question.context, question.question, question.answer):
                 self._ngrams.setdefault(ngram, question.benchmark_question_id)
 
-    def overlap(self, sample: SyntheticSample) -> str:
-        """What the sample shares with which benchmark question; empty if nothing."""
-        if found := self._questions.get(_question_key(sample.context, sample.instruction)):
+    def overlap(self, context: str | None, question: str, answer: str) -> str:
+        """What a row shares with which benchmark question; empty if nothing."""
+        if found := self._questions.get(_question_key(context, question)):
             return f"asks benchmark question {found}"
-        for ngram in self._ngrams_of(sample.context, sample.instruction, sample.response):
+        for ngram in self._ngrams_of(context, question, answer):
             if found := self._ngrams.get(ngram):
                 return f"{self._num_words} words in a row of benchmark question {found}: {' '.join(ngram)}"
         return ""

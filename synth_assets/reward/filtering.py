@@ -67,7 +67,7 @@ def filter_samples(
     alive = _drop(alive, ended, lambda pair: "" if math.isfinite(pair[1].reward) else "no finite number", NOT_FINITE)
     alive = _cut_by_reward(alive, ended, cut)
     benchmark = BenchmarkIndex(benchmark_questions, filter_settings.overlap_ngram)
-    alive = _drop(alive, ended, lambda pair: benchmark.overlap(pair[0]), BENCHMARK_OVERLAP)
+    alive = _drop(alive, ended, lambda pair: _overlap(benchmark, pair[0]), BENCHMARK_OVERLAP)
     alive = _drop(alive, ended, _exact_duplicate_of(), EXACT_DUPLICATE)
     alive = _drop(alive, ended, _near_duplicate_of(filter_settings.near_duplicate_threshold), NEAR_DUPLICATE)
     kept = [_kept(sample, score) for sample, score in pairs if sample.synthetic_sample_id not in ended]
@@ -117,6 +117,10 @@ def _cut_by_reward(pairs: list[Pair], ended: dict[str, RejectedSample], cut: Rew
         return f"reward {pair[1].reward:.4f} is among the lowest {cut.value:.0%} of its leaf"
 
     return _drop(pairs, ended, detail_of, LOW_REWARD)
+
+
+def _overlap(benchmark: BenchmarkIndex, sample: SyntheticSample) -> str:
+    return benchmark.overlap(sample.context, sample.instruction, sample.response)
 
 
 def _below(reward: float, limit: float) -> str:

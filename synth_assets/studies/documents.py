@@ -1,7 +1,8 @@
 """Study results -> tables in Markdown, placed between markers, so that no figure in a document is typed by hand.
 
 <!-- study NAME: METRIC, METRIC by arm -->      one row a metric and arm, over all leaves
-<!-- study NAME: METRIC, METRIC by leaf -->     one row a leaf, one column a metric (and arm); so too by step, judge, generator
+<!-- study NAME: METRIC, METRIC by leaf -->     one row a leaf, one column a metric (and arm); likewise by step,
+                                                judge, generator
 <!-- end -->
 
 A figure that a study wrote as a whole number is a count, any other a share.

@@ -8,6 +8,7 @@ stand twice count once. A leaf is known by its content: other rows, another id, 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from synth_assets.recipe import DataSetSpec
 from synth_assets.records import LeafNode, SeedExample, content_id
 
 _VERSION = 3
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which no file can hold
 _MAX_SHOWN = 80
 _NO_ROW = "a JSON object a line, or a row of a Parquet file, with the columns that the recipe names"
 
@@ -77,10 +79,10 @@ def _texts_of(row: Any, spec: DataSetSpec, file: Path, number: int) -> tuple[str
         value = row.get(column)
         if role == "context" and value in (None, ""):
             continue
-        if not isinstance(value, str) or not value.strip():
+        if not isinstance(value, str) or not value.strip() or _SURROGATE.search(value):
             there = ", ".join(map(str, row))[:_MAX_SHOWN]
             message = f"no text for the {role}" if column in row else f"no column {column!r} for the {role}, only {there}"
-            shown = "" if column not in row else repr(value)[:_MAX_SHOWN]
+            shown = "" if column not in row else ascii(value)[:_MAX_SHOWN]
             return Fault(str(file), number, None, column, shown, message, "a text that is not blank")
     context = row.get(spec.context) if spec.context else None
     return context.strip() if context else None, row[spec.question].strip(), row[spec.answer].strip()

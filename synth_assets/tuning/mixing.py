@@ -111,14 +111,14 @@ def _mixed(
         )
     known = [_Row("replay", None, example.leaf_path, example.prompt, example.response) for example in replay]
     rows = new + _drawn(known, num_known, settings.upsample, rng)
-    rows += [row._replace(source="replay") for row in _drawn(taught, num_taught, settings.upsample, rng)]
+    rows += [row._replace(source="earlier_phase") for row in _drawn(taught, num_taught, settings.upsample, rng)]
     rng.shuffle(rows)
     return rows
 
 
 def _drawn(rows: Sequence[_Row], count: int, may_repeat: bool, rng: Random) -> list[_Row]:
     """Without replacement; with `may_repeat`, once all are drawn, from all of them again."""
-    if not may_repeat:
+    if not may_repeat or not rows:
         count = min(count, len(rows))
     drawn: list[_Row] = []
     while len(drawn) < count:

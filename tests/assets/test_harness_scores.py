@@ -18,13 +18,13 @@ from synth_assets.assets.jobs import JOB_NAME
 from synth_assets.assets.resources import Engines
 from synth_assets.definitions import assets_of
 from synth_assets.inference import open_text_model
-from synth_assets.recipe import ModelSpec, Recipe, read_recipe, resolve_path
+from synth_assets.recipe import CheckpointChoice, ModelSpec, Recipe, read_recipe, resolve_path
 from synth_assets.roles import TextModel
 from synth_assets.storage import Warehouse
 from synth_assets.summary import LastRun, closing_summary
 
 NUM_QUESTIONS = 60
-NUM_STEPS = 10  # without replay: enough to forget some of what the base knew
+NUM_STEPS = 10  # in one phase with two candidates
 EMBEDDED = read_recipe(scale="smoke")
 LAST = ["lora_checkpoint", "evaluation", "harness_scores", "run_report"]
 SUITES = ("taxonomy", "retained")
@@ -44,7 +44,10 @@ def _recipe(folder: Path) -> Recipe:
     (folder / "benchmark/questions.jsonl").write_text("".join(chosen), encoding="utf-8")
     published = {"LABRADORITE-13B": 0.5889, "<b>MERLINITE</b>": 0.6488}
     tasks = [{"name": "synth_assets_taxonomy", "published": published}, {"name": "synth_assets_retained"}]
-    tuning = recipe.tuning.model_copy(update={"max_steps": NUM_STEPS, "replay_share": 0.0, "replay_buffer": None})
+    phases = tuple(phase.model_copy(update={"max_steps": NUM_STEPS // 2}) for phase in recipe.tuning.phases)
+    choice = CheckpointChoice(by="benchmark", num_candidates=2, benchmark=str(resolve_path("data/selection")))
+    said = {"phases": phases, "checkpoint_choice": choice, "replay_share": 0.0, "replay_buffer": None}
+    tuning = recipe.tuning.model_copy(update=said)
     return with_harness(recipe.model_copy(update={"tuning": tuning}), tasks=tasks)
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+import pytest
 
+from synth_assets.assets import ingredients
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.currency import plan_run
 from synth_assets.assets.resources import Engines
@@ -97,7 +99,9 @@ def test_a_trace_shows_what_the_judges_were_asked_and_said(tmp_path: Path) -> No
     assert '"verdict": "1"' in trace_text(traced) and "Judge the response from 1 to 3." in trace_text(traced)
 
 
-def test_other_judges_make_samples_anew_and_other_thresholds_do_not(tmp_path: Path) -> None:
+def test_other_judges_or_prompts_make_samples_anew_and_other_thresholds_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe, warehouse = judged_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
     with dg.DagsterInstance.ephemeral() as instance:
         assert "of the judges" in status_text(read_status(_assets(recipe), recipe, warehouse, instance))
@@ -109,6 +113,9 @@ def test_other_judges_make_samples_anew_and_other_thresholds_do_not(tmp_path: Pa
 
         assert stale() == []
         assert stale(min_true_positive_rate={"value": 0.9, "reason": "for the tests, of this length"}) == []
+        monkeypatch.setattr(ingredients, "prompts_id", lambda style, of_judges=False: f"other {of_judges}")
+        assert {"synthetic_samples", "judge_calibration", "scored_samples"} <= set(stale())
+        monkeypatch.undo()
         for change in ({"temperature": 0.5}, {"asked": ["instruction", "pair"]}, {"max_new_tokens": 99}):
             assert {"synthetic_samples", "judge_calibration", "training_mix"} <= set(stale(**change)), change
         assert "judge_calibration" not in [asset.key.path[-1] for asset in assets_of(made_recipe(tmp_path))]

@@ -48,7 +48,7 @@ def test_the_mix_of_two_phases_passes_its_checks(tmp_path: Path) -> None:
         assert plan_run(assets_of(other), check_keys(other), other, warehouse, instance).assets == LATER
     mix = warehouse.read_table("training_mix")
     assert mix["phase"].unique(maintain_order=True).to_list() == ["knowledge", "skills"]
-    again = mix.filter((pl.col("source") == "replay") & pl.col("synthetic_sample_id").is_not_null())
+    again = mix.filter(pl.col("source") == "earlier_phase")
     assert again.height and set(again["phase"]) == {"skills"}
     assert again["leaf_path"].str.starts_with("knowledge/").all()
 

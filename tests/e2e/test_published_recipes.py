@@ -42,7 +42,7 @@ CHANGES = {
     "student:\n  path: models/": "student:\n  path: {student}/",
     "[data/taxonomy]": "[{taxonomy}]",
     "benchmark: data/selection": "benchmark: {benchmark}/selection",
-    "open_questions: data/selection": "open_questions: {benchmark}/selection",
+    "open_questions: data/open_questions": "open_questions: {benchmark}/open",
     "benchmark: data/benchmark": "benchmark: {benchmark}/final",
     "max_new_tokens: 256\n  confidence": "max_new_tokens: 16\n  confidence",
 }  # fmt: skip
@@ -62,7 +62,7 @@ def smoke_recipe(name: str, folder: Path, taxonomy: Path, student: Callable[[Pat
     student(folder / student_folder)
     of_student = rest.index("\nstudent:")  # transformers, lest a vLLM be started for each of eight examinations
     rest = rest[:of_student] + rest[of_student:].replace("engine: vllm", "engine: transformers", 1)
-    for part in ("selection", "final"):
+    for part in ("selection", "final", "open"):
         (folder / part).mkdir()
         rows = [
             {"leaf_path": "a/b", "suite": suite, "context": None, "question": f"{part} {n}?", "answer": "x"}

@@ -2,6 +2,9 @@
 
 from collections import Counter
 
+import pytest
+
+from synth_assets.errors import EngineError
 from synth_assets.generation import calibrate_judges, calibration_cases, generate_samples
 from synth_assets.judging import Panel, write_judgement
 from synth_assets.recipe import JudgesSection
@@ -154,6 +157,28 @@ def test_calibration_cases_are_right_or_surely_wrong() -> None:
             assert asked == case.seed.question and answer != case.seed.answer
         assert case.seed.question not in case.case.values["examples"]
     assert cases == list(calibration_cases([leaf(KNOWLEDGE), leaf(GROUNDED), leaf(SKILL)], examples[::-1], 3, 7))
+
+
+def test_an_answer_from_another_text_is_never_the_answer_itself() -> None:
+    examples = [
+        SeedExample(
+            f"k{n}", "id", KNOWLEDGE, n, f"Text {'abc'[n // 3]}.", f"Why {n}?", f"Because of {'pqrstu'[n]} and so on."
+        )
+        for n in range(6)
+    ]
+    cases = calibration_cases([leaf(KNOWLEDGE)], examples, 3, 7)
+    bad = [case for case in cases if case.spoiled_by == "answer_from_another_text"]
+    contexts = {example.answer: example.context for example in examples}
+    assert len(bad) == 5
+    assert all(contexts[str(case.case.values["response"])] != case.seed.context for case in bad)
+
+
+def test_a_call_that_failed_is_no_verdict() -> None:
+    def script(request: GenerationRequest) -> Answer:
+        return GenerationResult("", "error", error="too long") if judge_of(request) == "pair" else kind_answer(request)
+
+    with pytest.raises(EngineError, match="10 of 20 calls of the judge have failed: too long"):
+        calibrate_judges([leaf(SKILL)], seeds(SKILL), panel(script), 3, 7)
 
 
 def test_a_judge_that_accepts_everything_shows_in_the_calibration() -> None:

@@ -2,9 +2,12 @@
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
+from synth_assets import prompts
 from synth_assets.judging import JUDGES, Case, judge_prompt, read_judgement
 from synth_assets.prompts import PROMPT_STYLES, prompt_examples, prompt_variables, render_prompt
 from synth_assets.recipe import JudgeName
@@ -71,3 +74,14 @@ def test_an_example_agrees_with_its_verdict(style: str, name: JudgeName, example
     else:
         is_year = bool(re.fullmatch(r"1\d{3}", example["response"]))
         assert "year" in asked and verdict == ("2" if is_year else "1" if "187" in example["response"] else "0")
+
+
+def test_the_id_of_prompts_is_that_of_their_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(prompts.PROMPT_FOLDER / "brief", tmp_path / "brief")
+    before = prompts.prompts_id("brief"), prompts.prompts_id("brief", of_judges=True)
+    monkeypatch.setattr(prompts, "PROMPT_FOLDER", tmp_path)
+    assert (prompts.prompts_id("brief"), prompts.prompts_id("brief", of_judges=True)) == before
+    (tmp_path / "brief" / "judge_pair.j2").write_text("Other words.")
+    assert prompts.prompts_id("brief") == before[0] and prompts.prompts_id("brief", of_judges=True) != before[1]
+    (tmp_path / "brief" / "question.j2").write_text("Other words.")
+    assert prompts.prompts_id("brief") != before[0]

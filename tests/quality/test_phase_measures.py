@@ -35,7 +35,7 @@ def _kept(sample: str, leaf: str, branch: Branch, count: int) -> list[KeptSample
 MIX = [
     *_rows("knowledge", "synthetic", KNOWLEDGE, "k", 90), *_rows("knowledge", "replay", "known", None, 10),
     *_rows("skills", "synthetic", SKILL, "s", 60), *_rows("skills", "replay", "known", None, 10),
-    *_rows("skills", "replay", KNOWLEDGE, "k", 30),
+    *_rows("skills", "earlier_phase", KNOWLEDGE, "k", 30),
 ]  # fmt: skip
 KEPT = [*_kept("k", KNOWLEDGE, "knowledge", 90), *_kept("s", SKILL, "compositional_skills", 60)]
 
@@ -54,7 +54,7 @@ def _of_mix(mix: list[TrainingExample], kept: list[KeptSample], recipe: Recipe) 
 
 def test_both_kinds_of_replay_are_measured_in_each_phase() -> None:
     assert _of_mix(MIX, KEPT, _recipe()) == set()
-    forgetful = [row for row in MIX if not (row.phase == "skills" and row.source == "replay" and row.leaf_path == KNOWLEDGE)]
+    forgetful = [row for row in MIX if not (row.phase == "skills" and row.source == "earlier_phase")]
     off = ("replay_share_off_target", "skills, of earlier phases")
     assert off in _of_mix(forgetful, KEPT, _recipe())
     assert ("replay_share_off_target", "knowledge") in _of_mix(
@@ -68,7 +68,7 @@ def test_a_kept_sample_that_is_only_replayed_was_lost() -> None:
 
 
 def test_a_branch_that_drowns_is_named() -> None:
-    few = [row for row in MIX if row.source == "replay" or row.leaf_path == KNOWLEDGE or row.position < 4]
+    few = [row for row in MIX if row.source != "synthetic" or row.leaf_path == KNOWLEDGE or row.position < 4]
     assert ("branch_share", "compositional_skills") in _of_mix(few, KEPT, _recipe())
     assert ("branch_share", "compositional_skills") not in _of_mix(MIX[:100], KEPT[:90], _recipe()), "none was kept"
 

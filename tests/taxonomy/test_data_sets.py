@@ -46,10 +46,11 @@ def test_rows_of_both_kinds_of_file_become_the_same_leaf(tmp_path: Path) -> None
 
 def test_a_row_that_cannot_be_used_is_one_fault_with_its_line(tmp_path: Path) -> None:
     lines = ['{"q": "1 + 1?", "a": "2"}', "{", "[1]", '{"q": "", "a": "2"}', '{"q": "1?"}', '{"q": "2 + 1?", "a": 3}']
+    lines.append('{"q": "half a character \\ud83d", "a": "2"}')
     (tmp_path / "sums.jsonl").write_text("\n".join(lines), encoding="utf-8")
     leaf, seeds, faults = read_data_set(spec(), tmp_path / "sums.jsonl")
     assert leaf is not None and len(seeds) == 1
-    assert [(fault.line, fault.key) for fault in faults] == [(2, ""), (3, ""), (4, "q"), (5, "a"), (6, "a")]
+    assert [(fault.line, fault.key) for fault in faults] == [(2, ""), (3, ""), (4, "q"), (5, "a"), (6, "a"), (7, "q")]
     assert all(fault.message and fault.expected for fault in faults)
     assert "no column 'a'" in faults[3].message and faults[4].value == "3"
 

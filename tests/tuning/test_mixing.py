@@ -102,8 +102,8 @@ def test_each_phase_has_its_rows_and_its_shares_of_replay() -> None:
         rows = [row for row in mix if row.phase == phase.name]
         train = [row for row in rows if row.split == "train"]
         new = [row.synthetic_sample_id for row in train if row.source == "synthetic"]
-        taught = [row.synthetic_sample_id for row in train if row.source == "replay" and row.synthetic_sample_id]
-        known = [row for row in train if row.source == "replay" and not row.synthetic_sample_id]
+        taught = [row.synthetic_sample_id for row in train if row.source == "earlier_phase"]
+        known = [row for row in train if row.source == "replay"]
         assert all(row.source == "synthetic" for row in rows if row.split == "validation")
         assert len(known) == pytest.approx(0.2 * len(train), abs=1.01) and len({row.prompt for row in known}) == len(known)
         assert len(set(taught)) == len(taught) and set(taught) <= earlier
@@ -124,18 +124,20 @@ def test_stacked_is_the_union_of_the_phases_with_the_same_rows_held_out() -> Non
         mix_phases(KEPT, REPLAY, _settings(strategy=strategy, **said), 7, "brief") for strategy in ("phased", "stacked")
     )
     new = [
-        Counter((row.synthetic_sample_id, row.split) for row in mix if row.source != "replay") for mix in (phased, stacked)
+        Counter((row.synthetic_sample_id, row.split) for row in mix if row.source == "synthetic")
+        for mix in (phased, stacked)
     ]
     assert new[0] == new[1] and set(new[0].values()) == {1}
     assert {row.phase for row in stacked} == {"stacked"}
-    assert not [row for row in stacked if row.source == "replay" and row.synthetic_sample_id]
+    assert {row.source for row in stacked} == {"synthetic", "replay"}
 
 
-def test_a_phase_without_rows_is_an_error_with_a_way_out() -> None:
-    settings = _settings(strategy="phased", phases=PHASES)
-    with pytest.raises(TuningError, match=r"phase long_knowledge") as caught:
-        mix_phases([*KEPT[::2][:20], *_kept("compositional_skills/c", 5)], REPLAY, settings, 7, "brief")
-    assert "strategy to stacked" in str(caught.value)
+@pytest.mark.parametrize("upsample", [False, True])
+def test_a_phase_without_rows_is_left_out_and_nothing_is_replayed_of_it(upsample: bool) -> None:
+    settings = _settings(strategy="phased", phases=PHASES, upsample=upsample)
+    skills = [row for row in KEPT if row.leaf_path.startswith("compositional")]
+    mix = mix_phases(skills, REPLAY, settings, 7, "brief")
+    assert {row.phase for row in mix} == {"skills"} and {row.source for row in mix} == {"synthetic", "replay"}
 
 
 def test_nothing_to_train_on_and_nothing_to_replay_are_errors() -> None:
