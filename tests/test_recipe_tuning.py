@@ -116,7 +116,7 @@ def test_a_misspelt_key_of_a_phase_is_told_with_its_neighbour(tmp_path: Path) ->
         (
             {"checkpoint_choice": {"by": "benchmark", "benchmark": "data//benchmark/"}},
             "evaluation",
-            "another benchmark than tuning.checkpoint_choice",
+            "other questions than those of tuning.checkpoint_choice",
         ),
     ],
 )

@@ -41,7 +41,7 @@ class PhaseSpec(Section):
     num_epochs: Count | None = None
     """Passes over the phase's rows; instead of max_steps."""
     learning_rate: Positive | None = None
-    """Instead of the section's."""
+    """Instead of the section's; where phases are stacked there is but that one."""
 
     @model_validator(mode="after")
     def _has_one_length(self) -> PhaseSpec:
@@ -155,12 +155,6 @@ class TuningSection(Section):
         if path is None and info.data.get("replay_share"):
             raise ValueError("a JSON Lines file, since replay_share is above 0")
         return path
-
-    @model_validator(mode="after")
-    def _stacked_has_one_rate(self) -> TuningSection:
-        if self.strategy == "stacked" and (own := [phase.name for phase in self.phases if phase.learning_rate]):
-            raise ValueError(f"no learning_rate of a phase's own with strategy stacked; {', '.join(own)} has one")
-        return self
 
     @property
     def phases_to_run(self) -> tuple[PhaseSpec, ...]:
