@@ -7,13 +7,16 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from synth_assets import definitions
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.ingredients import INGREDIENTS, upstream_of
 from synth_assets.assets.jobs import JOB_NAME
 from synth_assets.recipe import read_recipe
+from synth_assets.storage import Warehouse
 
+RECIPES = ("embedded", "embedded_lab", "merlinite-7b", "labradorite-13b")
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 HEAVY = {
@@ -59,15 +62,24 @@ def test_the_pipeline_as_dagster_sees_it() -> None:
     }
 
 
-def test_what_an_asset_is_made_of_is_what_dagster_shows() -> None:
-    for spec in definitions.defs.resolve_all_asset_specs():
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_an_asset_is_made_of_is_what_dagster_shows(tmp_path: Path, name: str) -> None:
+    recipe = read_recipe(f"data/recipes/{name}.yaml")
+    for spec in definitions.build_definitions(recipe, Warehouse(tmp_path)).resolve_all_asset_specs():
         upstream = {dep.asset_key.to_user_string() for dep in spec.deps}
         made_of = INGREDIENTS[spec.key.to_user_string()]
-        assert {*upstream_of(spec.key.to_user_string(), read_recipe()), *made_of.after} == upstream
+        assert {*upstream_of(spec.key.to_user_string(), recipe), *made_of.after} == upstream
 
 
-def test_every_asset_explains_itself() -> None:
-    for spec in definitions.defs.resolve_all_asset_specs():
+def test_the_recipes_between_them_have_every_asset() -> None:
+    declared = {asset.key for name in RECIPES for asset in definitions.assets_of(read_recipe(f"data/recipes/{name}.yaml"))}
+    assert declared == {asset.key for asset in definitions.ASSETS}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_asset_explains_itself(tmp_path: Path, name: str) -> None:
+    recipe = read_recipe(f"data/recipes/{name}.yaml")
+    for spec in definitions.build_definitions(recipe, Warehouse(tmp_path)).resolve_all_asset_specs():
         assert spec.description and len(spec.description) > 60, spec.key
         assert spec.kinds and spec.code_version, spec.key
         if INGREDIENTS[spec.key.to_user_string()].has_table:

@@ -22,21 +22,19 @@ from synth_assets.generation import calibrate_judges, generate_samples, plan_lea
 from synth_assets.generation.candidates import STEPS, Candidate
 from synth_assets.inference import open_text_model
 from synth_assets.judging import Case, Judgement, Panel
-from synth_assets.recipe import Recipe, read_recipe
+from synth_assets.recipe import Recipe
 from synth_assets.records import JudgedCase, SyntheticSample
 from synth_assets.roles import GenerationResult, TextModel
 from synth_assets.studies.results import StudyRow, share
 from synth_assets.studies.world import bundled_material, instance_of, is_right
 from synth_assets.taxonomy import Material
 
-RECIPE = "data/recipes/embedded_lab.yaml"
 MIN_CASES = 10
 Verdicts = dict[str, list[Judgement]]  # by sample id
 
 
 def run_judges_study(recipe: Recipe, seeds: Sequence[int]) -> Iterator[StudyRow]:
-    """`recipe` names the scale; the judges are those of RECIPE."""
-    recipe = read_recipe(RECIPE, recipe.scale)
+    """`recipe` is one with judges."""
     assert recipe.judges is not None
     material = bundled_material(recipe)
     with ExitStack() as stack:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from synth_assets.model_folder import model_fingerprint
-from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.recipe import Recipe, read_recipe, resolve_path
 from synth_assets.studies.embedded import run_embedded_study
 from synth_assets.studies.filter import run_filter_study
 from synth_assets.studies.judges import run_judges_study
@@ -23,9 +23,15 @@ STUDIES: dict[str, tuple[Callable[[Recipe, Sequence[int]], Iterator[StudyRow]], 
 }
 
 
+#: Studies of another recipe than the embedded one.
+RECIPES = {"judges": "data/recipes/embedded_lab.yaml"}
+
+
 def run_study(name: str, recipe: Recipe, report: Callable[[str], None]) -> Path:
     """Run it, write data/studies/NAME.json, print the rows over all leaves."""
     run, seeds, minutes = STUDIES[name]
+    if name in RECIPES:
+        recipe = read_recipe(RECIPES[name], recipe.scale)
     report(f"study {name}: seeds {', '.join(map(str, seeds))}, about {minutes} minutes on two cores")
     started = time.monotonic()
     rows = list(run(recipe, seeds))

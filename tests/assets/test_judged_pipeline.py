@@ -116,7 +116,7 @@ def test_other_judges_or_prompts_make_samples_anew_and_other_thresholds_do_not(
         monkeypatch.setattr(ingredients, "prompts_id", lambda style, of_judges=False: f"other {of_judges}")
         assert {"synthetic_samples", "judge_calibration", "scored_samples"} <= set(stale())
         monkeypatch.undo()
-        for change in ({"temperature": 0.5}, {"asked": ["instruction", "pair"]}, {"max_new_tokens": 99}):
+        for change in ({"temperature": 0.5}, {"asked": ["instruction", "pair", "question"]}, {"max_new_tokens": 99}):
             assert {"synthetic_samples", "judge_calibration", "training_mix"} <= set(stale(**change)), change
         assert "judge_calibration" not in [asset.key.path[-1] for asset in assets_of(made_recipe(tmp_path))]
 

@@ -97,7 +97,7 @@ def check_run(recipe: Path) -> Warehouse:
     kept = warehouse.read_table("reward_filtered_set")
     assert set(kept["branch"]) == {"knowledge", "foundational_skills", "compositional_skills"}
     assert warehouse.read_table("judge_calibration").height
-    assert warehouse.read_table("comparisons").height == 8
+    assert warehouse.read_table("comparisons").height == 4
     assert {row["model"] for row in warehouse.read_table("evaluation").to_dicts()} == {"base", "tuned"}
     return warehouse
 
