@@ -73,7 +73,7 @@ lint: install
 
 # By file: the tests of a whole run or of a browser share what the first of them made.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 study-%: install
 	$(BIN)/synth-assets study $*

@@ -1,5 +1,6 @@
 """Fixtures of more than one folder: tiny random models in the project's own format."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,14 @@ from made_taxonomy import public_or_like_it
 
 TINY = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2,
         "intermediate_size": 128}  # fmt: skip
+
+
+def pytest_configure() -> None:
+    """Workers side by side have cores of their own: threads of two of them on the same cores take five times as long."""
+    worker, num_workers = os.environ.get("PYTEST_XDIST_WORKER", ""), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores[int(worker.removeprefix("gw")) :: num_workers] or cores)
 
 
 @pytest.fixture

@@ -86,4 +86,4 @@ def test_candidates_are_examined_and_the_chosen_one_is_the_student(tmp_path: Pat
     mix = warehouse.read_table("training_mix").filter(pl.col("synthetic_sample_id").is_not_null())
     twice = mix.group_by("synthetic_sample_id").len().filter(pl.col("len") > 1)["synthetic_sample_id"][0]
     text = trace_text(trace_sample(recipe, warehouse, twice))
-    assert "train, synthetic, phase knowledge" in text and "train, replay, phase skills" in text
+    assert "train, synthetic, phase knowledge" in text and "train, earlier_phase, phase skills" in text

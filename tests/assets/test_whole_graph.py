@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from made_pipeline import MADE_ENGINES, TO_THE_MIX, made_recipe, materialize
 
-from synth_assets.assets import reward
+from synth_assets.assets import held_out
 from synth_assets.assets.checks import check_keys, stage_checks
 from synth_assets.assets.currency import outdated_checks, plan_run
 from synth_assets.assets.resources import resources
@@ -126,7 +126,7 @@ def test_another_threshold_makes_nothing_again_but_is_judged_again(tmp_path: Pat
 def test_what_changes_under_way_makes_the_asset_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
     benchmark = tmp_path / "benchmark/questions.jsonl"
-    read = reward.read_benchmark
+    read = held_out.read_benchmark
 
     def read_then_change(path: Path) -> object:
         questions = read(path)
@@ -134,7 +134,7 @@ def test_what_changes_under_way_makes_the_asset_stale(tmp_path: Path, monkeypatc
         return questions
 
     with dg.DagsterInstance.ephemeral() as instance:
-        monkeypatch.setattr(reward, "read_benchmark", read_then_change)
+        monkeypatch.setattr(held_out, "read_benchmark", read_then_change)
         assert materialize(recipe, warehouse, instance).success
         monkeypatch.undo()
         stale = plan_run(assets_of(recipe), check_keys(recipe), recipe, warehouse, instance).assets

@@ -24,7 +24,7 @@ LEAVES = (
 )  # fmt: skip
 PHASES = ["knowledge_short", "knowledge_long", "skills"]
 #: What tiny models on two cores need: other folders, shorter texts, and judges that are drawn rather than greedy, lest a
-#: random one say the same of everything. A random judge cannot quote, so the one that must is not asked.
+#: random one say the same of everything. Reasons and quotations are cut to one character: that a random judge can quote.
 CHANGES = {
     "models/Mixtral-8x7B-Instruct-v0.1": "{teacher}",
     "dtype: bfloat16": "dtype: float32",
@@ -32,13 +32,12 @@ CHANGES = {
     "kv_cache_mib: 24576": "kv_cache_mib: 256",
     "kv_cache_mib: 16384": "kv_cache_mib: 64",
     "prompts: lab\n  max_new_tokens: 400":
-        "prompts: lab\n  asked: [instruction, pair, question, relevance]\n  temperature: 1.0\n"
-        "  max_reason_characters: 20\n  max_new_tokens: 120",
+        "prompts: lab\n  temperature: 1.0\n  max_reason_characters: 1\n  max_new_tokens: 80",
     "{context: 512, instruction: 256, response: 1024}": "{context: 96, instruction: 96, response: 96}",
     "response_temperature: 0.0": "response_temperature: 1.0",
     "instruction_temperature: 0.7": "instruction_temperature: 1.0",
     "context_temperature: 0.7": "context_temperature: 1.0",
-    "smoke: 4, demo: 100": "smoke: 3, demo: 100",
+    "smoke: 4, demo: 100": "smoke: 8, demo: 100",
     "student:\n  path: models/": "student:\n  path: {student}/",
     "[data/taxonomy]": "[{taxonomy}]",
     "benchmark: data/selection": "benchmark: {benchmark}/selection",
@@ -93,6 +92,7 @@ def check_run(recipe: Path) -> Warehouse:
         assert chosen == rows[scores.index(max(scores))]  # the earliest of the best
     reasons = Counter(warehouse.read_table("rejected_samples")["rejection_reason"])
     assert reasons["truncated"] and reasons["off_task"] and reasons["low_pair_score"]
+    assert reasons["unfaithful"] and reasons["span_not_in_text"] and reasons["irrelevant"]
     assert not reasons["engine_error"] and not reasons["judge_error"]
     kept = warehouse.read_table("reward_filtered_set")
     assert set(kept["branch"]) == {"knowledge", "foundational_skills", "compositional_skills"}
