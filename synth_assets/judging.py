@@ -27,6 +27,7 @@ from synth_assets.errors import EngineError
 from synth_assets.prompts import render_prompt
 from synth_assets.recipe import JudgeName, JudgesSection
 from synth_assets.roles import GenerationRequest, GenerationResult, Message, TextModel
+from synth_assets.sketches import plain
 
 NO_VERDICT = "no_verdict"
 SPAN_NOT_IN_TEXT = "span_not_in_text"
@@ -100,10 +101,6 @@ class Panel:
     model: TextModel
     settings: JudgesSection
 
-    def seats(self, cases: Sequence[Case]) -> list[Case]:
-        """Those of the cases whose judge is asked at all."""
-        return [case for case in cases if case.judge in self.settings.asked]
-
     def judge(self, cases: Sequence[Case]) -> list[Judgement]:
         """One judgement a case, in their order, from one batch of calls. Raises what the model raises."""
         requests = [judge_request(case, self.settings) for case in cases]
@@ -143,6 +140,11 @@ def rank_of(line: str) -> float:
     return judge.verdicts.index(verdict) / (len(judge.verdicts) - 1)
 
 
+def seated(cases: Sequence[Case], settings: JudgesSection | None) -> list[Case]:
+    """Those of the cases whose judge is asked at all; none without judges."""
+    return [case for case in cases if settings and case.judge in settings.asked]
+
+
 def judge_prompt(case: Case, style: str) -> str:
     """The style's prompt `judge_NAME` with the values of the case."""
     return render_prompt(style, f"judge_{case.judge}", **case.values)
@@ -177,7 +179,7 @@ def read_judgement(name: JudgeName, result: GenerationResult, text: str = "") ->
     span = str(said.get("span", "")).strip() if judge.quotes_span else None
     if verdict not in judge.accepts:
         return Judgement(name, verdict, reasons, span, judge.reason, f"verdict {verdict}: {reasons}")
-    if span is not None and (not span or _plain(span) not in _plain(text)):
+    if span is not None and (not span or plain(span) not in plain(text)):
         return Judgement(name, verdict, reasons, span, SPAN_NOT_IN_TEXT, f"the text does not say {span[:_MAX_RAW]!r}")
     return Judgement(name, verdict, reasons, span, "", "")
 
@@ -193,8 +195,3 @@ def _object_in(text: str) -> dict[str, object]:
         if isinstance(value, dict) and "verdict" in value:
             return value
     return {}
-
-
-def _plain(text: str) -> str:
-    """Without regard to case and white space: how a chunk is wrapped is no matter of content."""
-    return " ".join(text.casefold().split())

@@ -21,7 +21,7 @@ from typing import Any
 from synth_assets.assets.ingredients import read_declared_taxonomy
 from synth_assets.generation import plan_leaves
 from synth_assets.generation.candidates import STEPS, LeafPlan
-from synth_assets.judging import judge_request
+from synth_assets.judging import judge_request, seated
 from synth_assets.model_folder import active_parameters
 from synth_assets.recipe import ModelSpec, Recipe, resolve_path
 from synth_assets.records import BRANCHES, DocumentChunk
@@ -90,7 +90,7 @@ def plan_recipe(recipe: Recipe) -> RecipePlan:
         leaf_nodes=leaves,
         samples={branch: num * quota for branch, num in leaves.items()},
         num_faults=len(found.faults),
-        calls=_calls(recipe, plans, found),
+        calls=_calls(recipe, plans),
         strategy=recipe.tuning.strategy,
         phases=phases,
         assumptions=_assumptions(recipe),
@@ -108,7 +108,7 @@ def _stand_ins(found: Taxonomy, recipe: Recipe) -> list[DocumentChunk]:
     ]
 
 
-def _calls(recipe: Recipe, plans: Sequence[LeafPlan], found: Taxonomy) -> list[PlannedCalls]:
+def _calls(recipe: Recipe, plans: Sequence[LeafPlan]) -> list[PlannedCalls]:
     sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
     counters = {role: token_counter(spec) for role, spec in recipe.models.items()}
     judge = "judge" if recipe.judges and recipe.judges.model else "teacher"
@@ -137,9 +137,9 @@ def _drawn_calls(recipe: Recipe, plan: LeafPlan, judge: str) -> Iterable[tuple[s
                 yield "teacher", step, plan.request(candidate, step).messages, expected
             if step == "response":
                 candidate.response = GenerationResult(model_seed.answer, "stop")
-            for case in plan.cases(candidate, step) if recipe.judges else ():
-                if recipe.judges and case.judge in recipe.judges.asked:
-                    yield judge, f"judge of {case.judge}", judge_request(case, recipe.judges).messages, None
+            for case in seated(plan.cases(candidate, step), recipe.judges):
+                assert recipe.judges is not None
+                yield judge, f"judge of {case.judge}", judge_request(case, recipe.judges).messages, None
         if recipe.reward_model:
             yield "reward_model", "reward", plan.request(candidate, "response").messages[-1:], ""
 

@@ -1,4 +1,4 @@
-"""Sets of words or shingles, and which of many are alike: MinHash proposes, the caller decides.
+"""When texts are the same, and which of many are alike: MinHash proposes, the caller decides.
 
 An index is tuned well below the similarity that is asked for, so that a true pair is hardly ever not proposed; what is
 proposed must be judged by its exact similarity.
@@ -16,6 +16,11 @@ _NUM_PERM = 128
 _SEED = 1
 
 
+def plain(text: str | None) -> str:
+    """The text by which two texts are the same: without regard to case and white space."""
+    return " ".join((text or "").casefold().split())
+
+
 def words_of(text: str) -> list[str]:
     """Words and punctuation marks, without regard to case."""
     return _TOKEN.findall(text.casefold())
@@ -29,20 +34,28 @@ class SketchIndex:
 
         self._lsh = MinHashLSH(num_perm=_NUM_PERM, params=_bands(max(0.05, threshold)))
 
-    def propose(self, items: Set[str]) -> tuple[list[str], Any]:
-        """Names that may be alike, sorted, and the sketch to be put in under a name of its own."""
-        from datasketch import MinHash
+    def __contains__(self, name: str) -> bool:
+        return name in self._lsh
 
-        sketch = MinHash(num_perm=_NUM_PERM, seed=_SEED)
-        sketch.update_batch([item.encode("utf-8", "surrogatepass") for item in sorted(items)])
+    def propose(self, sketch: Any) -> list[str]:
+        """Names whose sets may be alike, sorted."""
         proposed: Iterable[str] = self._lsh.query(sketch)
-        return sorted(proposed), sketch
+        return sorted(proposed)
 
     def remove(self, name: str) -> None:
         self._lsh.remove(name)
 
     def insert(self, name: str, sketch: Any) -> None:
         self._lsh.insert(name, sketch)
+
+
+def sketch_of(items: Set[str]) -> Any:
+    """What stands for a set in an index."""
+    from datasketch import MinHash
+
+    sketch = MinHash(num_perm=_NUM_PERM, seed=_SEED)
+    sketch.update_batch([item.encode("utf-8", "surrogatepass") for item in sorted(items)])
+    return sketch
 
 
 @cache

@@ -19,7 +19,7 @@ from synth_assets.errors import WarehouseError
 from synth_assets.frames import from_frame
 from synth_assets.generation import STEPS, plan_leaves
 from synth_assets.generation.candidates import Candidate, LeafPlan
-from synth_assets.judging import judge_request
+from synth_assets.judging import judge_request, seated
 from synth_assets.model_folder import model_fingerprint
 from synth_assets.prompts import render_prompt
 from synth_assets.recipe import Recipe, resolve_path
@@ -188,7 +188,7 @@ def _keys_of_calls(recipe: Recipe, plan: LeafPlan, candidate: Candidate) -> dict
         if step != "context" or candidate.writes_context:
             keys[generation_key(teacher, fingerprints[teacher.path], plan.request(candidate, step))] = step
         if recipe.judges and (step != "response" or candidate.response):
-            for case in (case for case in plan.cases(candidate, step) if case.judge in recipe.judges.asked):
+            for case in seated(plan.cases(candidate, step), recipe.judges):
                 request = judge_request(case, recipe.judges)
                 keys[generation_key(judge, fingerprints[judge.path], request)] = f"judge of {case.judge}"
     return keys

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from synth_assets.assets.ingredients import benchmarks
 from synth_assets.evaluation import read_benchmark, read_open_questions
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import BenchmarkQuestion, SeedExample
@@ -10,9 +11,7 @@ from synth_assets.reward import BenchmarkIndex
 
 def held_out_questions(recipe: Recipe) -> list[BenchmarkQuestion]:
     """All of them; those without a right answer have an empty one. Raises BenchmarkError."""
-    choice = recipe.tuning.checkpoint_choice.folder
-    folders = [recipe.evaluation.benchmark, *([choice] if choice else [])]
-    questions = [question for folder in folders for question in read_benchmark(resolve_path(folder))]
+    questions = [question for folder in benchmarks(recipe) for question in read_benchmark(resolve_path(folder))]
     if recipe.evaluation.open_questions:
         questions += [
             BenchmarkQuestion(each.open_question_id, each.leaf_path, "taxonomy", each.context, each.question, "")

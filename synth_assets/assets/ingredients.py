@@ -108,7 +108,12 @@ def _phase_rows(recipe: Recipe) -> list[dict[str, Any]]:
 
 def examinations(recipe: Recipe) -> tuple[str, ...]:
     """The folders of questions that no sample may hold: those that are reported, and those that candidates are chosen by."""
-    return (recipe.evaluation.benchmark, *_examined(recipe), *_open_folder(recipe))
+    return (*benchmarks(recipe), *_open_folder(recipe))
+
+
+def benchmarks(recipe: Recipe) -> tuple[str, ...]:
+    """Those of them whose questions have one right answer."""
+    return (recipe.evaluation.benchmark, *_examined(recipe))
 
 
 def _open_folder(recipe: Recipe) -> tuple[str, ...]:

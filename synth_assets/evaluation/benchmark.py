@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from synth_assets.errors import BenchmarkError, Where
+from synth_assets.evaluation.json_lines import located_lines
 from synth_assets.records import BenchmarkQuestion, Suite, content_id
 
 _KEYS = ("leaf_path", "suite", "context", "question", "answer")
@@ -26,18 +27,7 @@ def read_benchmark(folder: Path) -> list[BenchmarkQuestion]:
     Raises BenchmarkError with file and line of each fault: what is no such object, a question that stands twice,
     and a folder without questions.
     """
-    try:
-        files = sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
-        lines = [
-            (Where(str(file), number), line)
-            for file in files
-            for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
-            if line.strip()
-        ]
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchmarkError(
-            f"the benchmark cannot be read: {error}", where=Where(str(folder)), remedy="mend the file named"
-        ) from error
+    lines = located_lines(folder, "the benchmark")
     if not lines:
         raise BenchmarkError(
             "no benchmark question was found", where=Where(str(folder)),

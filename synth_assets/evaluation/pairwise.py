@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from synth_assets.errors import BenchmarkError, EngineError, Where
+from synth_assets.evaluation.json_lines import located_lines
 from synth_assets.judging import Case, Judgement, Panel, require_judged
 from synth_assets.prompts import render_prompt
 from synth_assets.records import Comparison, ComparisonOutcome, OpenQuestion, content_id
@@ -29,16 +30,8 @@ def read_open_questions(folder: Path) -> list[OpenQuestion]:
 
     Raises BenchmarkError with file and line for what is no such object, and for a folder without questions.
     """
-    questions: dict[str, OpenQuestion] = {}
-    try:
-        for file in sorted(folder.glob("*.jsonl")):
-            for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-                if line.strip():
-                    question = _parse(line, Where(str(file), number))
-                    questions[question.open_question_id] = question
-    except (OSError, UnicodeDecodeError) as error:
-        what = f"the open questions cannot be read: {error}"
-        raise BenchmarkError(what, where=Where(str(folder)), remedy="mend the file named") from error
+    parsed = (_parse(line, where) for where, line in located_lines(folder, "the open questions"))
+    questions = {question.open_question_id: question for question in parsed}
     if not questions:
         raise BenchmarkError(
             "no open question was found", where=Where(str(folder)),

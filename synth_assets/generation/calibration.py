@@ -16,6 +16,7 @@ from random import Random
 from synth_assets.judging import Case, Judgement, Panel, require_judged
 from synth_assets.recipe import JudgeName
 from synth_assets.records import JudgedCase, LeafNode, SeedExample, content_id
+from synth_assets.sketches import plain
 
 MAX_SEEDS_PER_LEAF = 5
 GOOD = "none"
@@ -126,7 +127,7 @@ def _other_answer(pool: _Pool, context: str | None) -> tuple[str, str, str] | No
 
     def is_fit(other: SeedExample) -> bool:
         here = context is None or other.context == context
-        return here and _plain(other.answer) != _plain(pool.seed.answer) and other.question != pool.seed.question
+        return here and plain(other.answer) != plain(pool.seed.answer) and other.question != pool.seed.question
 
     other = pool.drawn(pool.own, is_fit)
     return (pool.seed.question, other.answer, "answer_to_another_question") if other else None
@@ -138,11 +139,11 @@ def _other_fact(pool: _Pool) -> tuple[str, str, str] | None:
         changed = str((int(digit.group()) + 1 + pool.rng.randrange(8)) % 10)
         answer = pool.seed.answer[: digit.start()] + changed + pool.seed.answer[digit.end() :]
         return pool.seed.question, answer, "another_figure"
-    text = _plain(pool.seed.context or "")
+    text = plain(pool.seed.context)
 
     def is_fit(other: SeedExample) -> bool:
-        answer = _plain(other.answer)
-        return other.context != pool.seed.context and answer not in text and answer != _plain(pool.seed.answer)
+        answer = plain(other.answer)
+        return other.context != pool.seed.context and answer not in text and answer != plain(pool.seed.answer)
 
     other = pool.drawn([*pool.own, *pool.strangers], is_fit)
     return (pool.seed.question, other.answer, "answer_from_another_text") if other else None
@@ -164,7 +165,3 @@ def _judged(case: CalibrationCase, judgement: Judgement) -> JudgedCase:
         must_accept=case.spoiled_by == GOOD,
         is_accepted=judgement.is_accepted,
     )
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())

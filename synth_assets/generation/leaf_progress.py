@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from synth_assets.generation.candidates import LeafPlan
 from synth_assets.generation.novelty import NoveltyIndex
-from synth_assets.generation.rejection import same
 from synth_assets.records import RejectedSample, SyntheticSample
+from synth_assets.sketches import plain
 
 
 @dataclass
@@ -68,4 +68,4 @@ class LeafProgress:
 
 def instruction_key(context: str | None, instruction: str) -> tuple[str, str]:
     """By which two instructions of a leaf are the same."""
-    return same(context), same(instruction)
+    return plain(context), plain(instruction)

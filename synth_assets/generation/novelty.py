@@ -10,10 +10,9 @@ context alone.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
-from synth_assets.sketches import SketchIndex, words_of
+from synth_assets.sketches import SketchIndex, sketch_of, words_of
 
 _PROPOSED_FROM = 0.3  # Jaccard similarity; repeated words lower it
 
@@ -23,25 +22,20 @@ class NoveltyIndex:
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
-        self._texts: dict[str, set[str]] = defaultdict(set)
         self._indices: dict[str, SketchIndex] = {}
 
     def add(self, context: str, instruction: str) -> None:
         """Take it in; what stands there already stays once."""
-        if instruction in self._texts[context]:
-            return
-        _, sketch = self._index(context).propose(set(words_of(instruction)))
-        self._index(context).insert(instruction, sketch)
-        self._texts[context].add(instruction)
+        if instruction not in self._index(context):
+            self._index(context).insert(instruction, sketch_of(set(words_of(instruction))))
 
     def remove(self, context: str, instruction: str) -> None:
         self._index(context).remove(instruction)
-        self._texts[context].remove(instruction)
 
     def nearest(self, context: str, instruction: str) -> tuple[float, str] | None:
         """ROUGE-L and text of the closest instruction on this context, if it is above the limit."""
         words = words_of(instruction)
-        proposed, _ = self._index(context).propose(set(words))
+        proposed = self._index(context).propose(sketch_of(set(words)))
         closest = max(((rouge_l(words, words_of(text)), text) for text in proposed), default=(0.0, ""))
         return closest if closest[0] > self._limit else None
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from synth_assets.judging import REFUSALS
 from synth_assets.roles import GenerationResult
+from synth_assets.sketches import plain
 
 EMPTY = "empty"
 TRUNCATED = "truncated"
@@ -34,11 +35,6 @@ class Verdict(NamedTuple):
 
     reason: str
     detail: str
-
-
-def same(text: str | None) -> str:
-    """The text by which two texts are the same."""
-    return " ".join((text or "").casefold().split())
 
 
 def parse_item(text: str) -> str:
@@ -68,7 +64,7 @@ def judge_item(result: GenerationResult, text: str, shown: Iterable[str]) -> Ver
 
 def judge_repetition(text: str, shown: Iterable[str], what: str) -> Verdict | None:
     """A new item that equals one of its examples."""
-    if same(text) in {same(example) for example in shown}:
+    if plain(text) in {plain(example) for example in shown}:
         return Verdict(REPEATS_PROMPT, f"equals a {what} of the prompt")
     return None
 
@@ -77,8 +73,8 @@ def judge_response(result: GenerationResult, instruction: str, context: str | No
     """The form of a response, and that it is not its prompt again."""
     if verdict := judge_form(result, result.text):
         return verdict
-    text, question = same(result.text), same(instruction)
-    if text == question or (context and text == same(context)):
+    text, question = plain(result.text), plain(instruction)
+    if text == question or (context and text == plain(context)):
         return Verdict(REPEATS_PROMPT, "equals its " + ("instruction" if text == question else "context"))
     if len(question.split()) >= _MIN_WORDS_OF_A_COPY and text.startswith(question):
         return Verdict(REPEATS_PROMPT, "begins with its whole instruction")

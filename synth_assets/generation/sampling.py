@@ -31,7 +31,7 @@ from synth_assets.generation.rejection import (
     judge_response,
     parse_item,
 )
-from synth_assets.judging import JUDGE_ERROR, Judgement, Panel, verdict_line
+from synth_assets.judging import JUDGE_ERROR, Judgement, Panel, seated, verdict_line
 from synth_assets.recipe import GenerationSection
 from synth_assets.records import (
     DocumentChunk,
@@ -152,7 +152,7 @@ def _asked(alive: Alive, step: Step, teacher: TextModel) -> Alive:
 
 def _judged(alive: Alive, step: Step, panel: Panel, teacher: str) -> Alive:
     """Those that every judge of the step accepts, in one batch of the judging model; the first refusal is the reason."""
-    cases = [panel.seats(leaf.plan.cases(candidate, step)) for leaf, candidate in alive]
+    cases = [seated(leaf.plan.cases(candidate, step), panel.settings) for leaf, candidate in alive]
     judgements = iter(panel.judge([case for of_candidate in cases for case in of_candidate]))
     accepted: Alive = []
     for (leaf, candidate), of_candidate in zip(alive, cases, strict=True):

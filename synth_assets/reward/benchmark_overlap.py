@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable
 
 from synth_assets.records import BenchmarkQuestion
+from synth_assets.sketches import plain
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -49,4 +50,4 @@ def _words(*texts: str | None) -> list[str]:
 
 
 def _question_key(context: str | None, question: str) -> tuple[str, ...]:
-    return tuple(" ".join(text.casefold().split()) for text in (context or "", question))
+    return plain(context), plain(question)

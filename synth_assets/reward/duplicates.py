@@ -9,7 +9,7 @@ well below the threshold, so that a true pair is hardly ever not proposed.
 from __future__ import annotations
 
 from synth_assets.records import SyntheticSample
-from synth_assets.sketches import SketchIndex, words_of
+from synth_assets.sketches import SketchIndex, plain, sketch_of, words_of
 
 _MARGIN = 0.2  # of the index below the threshold
 Shingles = frozenset[tuple[str, ...]]
@@ -17,8 +17,7 @@ Shingles = frozenset[tuple[str, ...]]
 
 def text_key(sample: SyntheticSample) -> tuple[str, ...]:
     """By which two samples are exact duplicates: all three texts, without regard to case and white space."""
-    texts = (sample.context or "", sample.instruction, sample.response)
-    return tuple(" ".join(text.casefold().split()) for text in texts)
+    return tuple(map(plain, (sample.context, sample.instruction, sample.response)))
 
 
 def shingles_of(sample: SyntheticSample) -> Shingles:
@@ -44,8 +43,8 @@ class NearDuplicateIndex:
     def nearest(self, sample: SyntheticSample) -> tuple[float, str] | None:
         """Similarity and id of the closest sample at or above the threshold; None, after taking this one in."""
         shingles = shingles_of(sample)
-        proposed, sketch = self._index.propose({"\x1f".join(shingle) for shingle in shingles})
-        pairs = sorted((-jaccard(shingles, self._shingles[name]), name) for name in proposed)
+        sketch = sketch_of({"\x1f".join(shingle) for shingle in shingles})
+        pairs = sorted((-jaccard(shingles, self._shingles[name]), name) for name in self._index.propose(sketch))
         if pairs and -pairs[0][0] >= self._threshold:
             return -pairs[0][0], pairs[0][1]
         self._shingles[sample.synthetic_sample_id] = shingles
