@@ -14,9 +14,9 @@ from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import load, store
 from synth_assets.assets.taxonomy import seed_examples, taxonomy
-from synth_assets.evaluation import wilson_interval
 from synth_assets.frames import to_frame
 from synth_assets.generation import calibrate_judges
+from synth_assets.intervals import wilson_interval
 from synth_assets.recipe import Recipe
 from synth_assets.records import JudgedCase, LeafNode, SeedExample
 from synth_assets.storage import Warehouse

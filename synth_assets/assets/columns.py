@@ -12,6 +12,20 @@ from synth_assets.frames import schema_of
 from synth_assets.records import TABLES
 
 DESCRIPTIONS = {
+    "bound": "the number that is held against the threshold: an end of the interval, or the value",
+    "ci_high": "upper end of the interval",
+    "ci_low": "lower end of the interval",
+    "direction": "at_most or at_least: on which side of the threshold the bound must stay",
+    "measure": "what was measured",
+    "num_reference": "real rows that it was computed from",
+    "num_synthetic": "synthetic rows that it was computed from",
+    "report": "the report that measured it",
+    "severity": "block, warn or info: what follows if it fails",
+    "subject": "what it was measured on: a feature, a branch, a group, or all",
+    "threshold": "what the bound is held against",
+    "measures.value": "the figure",
+    "measures.verdict": "passed, failed, or why there is none",
+    "measures.detail": "the rows it is about, or why nothing was assessed",
     "adapter_path": "folder of the LoRA adapter, relative to the warehouse",
     "adapter_sha256": "hash of the adapter's weights",
     "answer": "the answer",

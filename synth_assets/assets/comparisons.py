@@ -14,8 +14,9 @@ from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import num_by, store
 from synth_assets.assets.tuning import load_tuned, lora_checkpoint, tuned_student_folder
-from synth_assets.evaluation import answer_open_questions, compare_answers, read_open_questions, wilson_interval
+from synth_assets.evaluation import answer_open_questions, compare_answers, read_open_questions
 from synth_assets.frames import to_frame
+from synth_assets.intervals import wilson_interval
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import Comparison
 from synth_assets.storage import Warehouse

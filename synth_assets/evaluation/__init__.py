@@ -4,7 +4,6 @@ from synth_assets.evaluation.accuracy import (
     PairedDifference,
     accuracy_table,
     paired_difference,
-    wilson_interval,
 )
 from synth_assets.evaluation.answering import answer_benchmark
 from synth_assets.evaluation.benchmark import read_benchmark
@@ -26,6 +25,5 @@ __all__ = [
     "read_benchmark",
     "read_open_questions",
     "run_harness",
-    "wilson_interval",
     "write_tasks",
 ]

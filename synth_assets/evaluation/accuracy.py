@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import polars as pl
 
 from synth_assets.errors import BenchmarkError
 from synth_assets.frames import to_frame
+from synth_assets.intervals import wilson_interval
 from synth_assets.records import BenchmarkAnswer, Suite
 
 ALL_LEAVES = "all"
@@ -26,23 +26,6 @@ ACCURACY_SCHEMA = pl.Schema(
         "num_right": pl.Int64, "accuracy": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64,
     }
 )  # fmt: skip
-
-
-def wilson_interval(num_right: int, num_questions: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Score interval of a proportion: (2 n p + z^2 -+ z sqrt(z^2 + 4 n p q)) / (2 (n + z^2)).
-
-    E. B. Wilson 1927, J. Am. Stat. Assoc. 22:209; recommended in Brown, Cai, DasGupta 2001, Stat. Sci. 16:101.
-    Raises ValueError unless 0 <= num_right <= num_questions, num_questions > 0 and 0 < confidence < 1.
-    """
-    if not (0 <= num_right <= num_questions and num_questions > 0 and 0 < confidence < 1):
-        raise ValueError(f"no proportion or confidence: {num_right} of {num_questions} at {confidence}")
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share = num_right / num_questions
-    centre = (share + z**2 / (2 * num_questions)) / (1 + z**2 / num_questions)
-    spread = z * math.sqrt(share * (1 - share) / num_questions + (z / (2 * num_questions)) ** 2)
-    spread /= 1 + z**2 / num_questions
-    low = 0.0 if num_right == 0 else centre - spread
-    return low, 1.0 if num_right == num_questions else centre + spread
 
 
 def accuracy_table(answers: Sequence[BenchmarkAnswer], confidence: float) -> pl.DataFrame:

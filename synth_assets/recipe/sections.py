@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from synth_assets.prompts import PROMPT_STYLES, prompt_variables
 from synth_assets.recipe.harness import HarnessSection
 from synth_assets.recipe.schedule import ScheduleSection
+from synth_assets.recipe.trust import TrustSection
 from synth_assets.recipe.tuning import TuningSection
 from synth_assets.recipe.value_types import Count, Positive, Section, Share, Temperature, Text
 from synth_assets.records import REWARD_ATTRIBUTES, content_id
@@ -243,6 +244,7 @@ class Recipe(Section):
     evaluation: EvaluationSection
     schedule: ScheduleSection
     quality: QualitySection
+    trust: TrustSection = TrustSection()
 
     @field_validator("evaluation")
     @classmethod

@@ -14,13 +14,18 @@ from synth_assets.records.ids import content_id
 from synth_assets.records.kinds import (
     BRANCHES,
     NEW_SOURCES,
+    TRUST_REPORTS,
     Branch,
     ComparisonOutcome,
+    Direction,
     ModelArm,
     Outcome,
+    Severity,
     Source,
     Split,
     Suite,
+    TrustReport,
+    Verdict,
 )
 from synth_assets.records.material import Attribution, DocumentChunk, LeafNode, SeedExample
 from synth_assets.records.samples import (
@@ -42,12 +47,14 @@ from synth_assets.records.students import (
     OpenQuestion,
     TrainingExample,
 )
+from synth_assets.records.trust import Measurement
 
 __all__ = [
     "BRANCHES",
     "NEW_SOURCES",
     "REWARD_ATTRIBUTES",
     "TABLES",
+    "TRUST_REPORTS",
     "Attribution",
     "BenchmarkAnswer",
     "BenchmarkQuestion",
@@ -55,11 +62,13 @@ __all__ = [
     "Checkpoint",
     "Comparison",
     "ComparisonOutcome",
+    "Direction",
     "DocumentChunk",
     "HarnessScore",
     "JudgedCase",
     "KeptSample",
     "LeafNode",
+    "Measurement",
     "ModelArm",
     "OpenQuestion",
     "Outcome",
@@ -67,12 +76,15 @@ __all__ = [
     "RewardAttributes",
     "ScoredSample",
     "SeedExample",
+    "Severity",
     "Source",
     "Split",
     "StageCounts",
     "Suite",
     "SyntheticSample",
     "TrainingExample",
+    "TrustReport",
+    "Verdict",
     "content_id",
 ]
 
@@ -94,5 +106,6 @@ TABLES: dict[str, type[Any]] = {
     "evaluation": BenchmarkAnswer,
     "comparisons": Comparison,
     "harness_scores": HarnessScore,
+    "measures": Measurement,
     "stage_counts": StageCounts,
 }

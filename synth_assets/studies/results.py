@@ -12,7 +12,7 @@ from statistics import mean, stdev
 import numpy as np
 from numpy.typing import NDArray
 
-from synth_assets.evaluation import wilson_interval
+from synth_assets.intervals import wilson_interval
 
 Floats = NDArray[np.float64]
 

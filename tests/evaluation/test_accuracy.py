@@ -3,7 +3,8 @@
 import pytest
 
 from synth_assets.errors import BenchmarkError
-from synth_assets.evaluation import accuracy_table, paired_difference, wilson_interval
+from synth_assets.evaluation import accuracy_table, paired_difference
+from synth_assets.intervals import wilson_interval
 from synth_assets.records import BenchmarkAnswer, ModelArm, Suite
 
 

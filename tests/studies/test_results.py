@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from synth_assets.evaluation import wilson_interval
+from synth_assets.intervals import wilson_interval
 from synth_assets.recipe import project_root, resolve_path
 from synth_assets.studies.documents import render_document
 from synth_assets.studies.results import StudyRow, mean_over_seeds, mean_share, roc_auc, share, write_study
