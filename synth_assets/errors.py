@@ -6,6 +6,7 @@
     │   └── LeafError               one leaf node is wrong: its faults; the other leaves go on
     ├── DocumentError               a document of a knowledge leaf is missing, too big or out of bounds
     ├── BenchmarkError              the held-out questions are missing or wrong
+    ├── RealDataError               the real rows to compare with are missing or wrong
     ├── ModelError                  a model folder is missing, no safetensors, or another architecture
     ├── EngineError                 an engine could not start, or died with requests under way
     ├── HarnessError                the lm-evaluation-harness, a task of it or the task's data is not there
@@ -125,6 +126,10 @@ class DocumentError(SynthAssetsError):
 
 class BenchmarkError(SynthAssetsError):
     """The held-out questions cannot be used."""
+
+
+class RealDataError(_FaultyFileError):
+    """The real rows that synthetic ones are compared with cannot be used."""
 
 
 class ModelError(SynthAssetsError):

@@ -41,7 +41,7 @@ def stage_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
 
 def _suites(recipe: Recipe) -> dict[str, Suite]:
     """Those of the assets that the recipe has."""
-    return {name: suite for name, suite in suites_of(recipe.quality).items() if INGREDIENTS[name].is_declared(recipe)}
+    return {name: suite for name, suite in suites_of(recipe).items() if INGREDIENTS[name].is_declared(recipe)}
 
 
 def data_docs_folder(warehouse: Warehouse) -> Path:
@@ -64,7 +64,7 @@ def _checks_of(suite: Suite) -> dg.AssetChecksDefinition:
         tables = {name: warehouse.read_table(name) for name in suite.tables}
         results = judge_stage(suite, tables, recipe)
         index = write_data_docs(suite.name, results, data_docs_folder(warehouse))
-        judged_by = suite_id(suite, recipe.quality)
+        judged_by = suite_id(suite, recipe)
         for result in results:
             yield _result(suite.name, result, index, judged_by)
 

@@ -107,11 +107,11 @@ def material_of_files(recipe: Recipe) -> Material:
 
 def outdated_checks(checks: CheckKeys, recipe: Recipe, instance: dg.DagsterInstance) -> list[str]:
     """Assets whose checks were last judged by another suite: other bounds, other thresholds."""
-    suites = suites_of(recipe.quality)
+    suites = suites_of(recipe)
     return [
         asset
         for asset, keys in checks.items()
-        if {_judged_by(key, instance) for key in keys} != {suite_id(suites[asset], recipe.quality)}
+        if {_judged_by(key, instance) for key in keys} != {suite_id(suites[asset], recipe)}
     ]
 
 

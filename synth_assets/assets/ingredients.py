@@ -140,6 +140,13 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         ),
         files=lambda r: (r.taxonomy.documents,),
     ),
+    "real_examples": Ingredients(
+        "1",
+        (),
+        lambda r: (r.trust.real,),
+        files=lambda r: (r.trust.real.reference, r.trust.real.holdout) if r.trust.real else (),
+        is_declared=lambda r: r.trust.real is not None,
+    ),
     "synthetic_samples": Ingredients(
         "3",
         ("taxonomy", "seed_examples", "document_chunks"),

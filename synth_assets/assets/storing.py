@@ -12,12 +12,22 @@ import dagster as dg
 import polars as pl
 
 from synth_assets.assets.columns import column_lineage
+from synth_assets.assets.display import table
 from synth_assets.assets.ingredients import INGREDIENTS
 from synth_assets.assets.leaf_partitions import partition_key
 from synth_assets.counting import sum_counts
 from synth_assets.frames import from_frame, schema_of, to_frame
 from synth_assets.recipe import Recipe
-from synth_assets.records import TABLES, RejectedSample, ScoredSample, StageCounts, SyntheticSample, content_id
+from synth_assets.records import (
+    TABLES,
+    TRUST_REPORTS,
+    Measurement,
+    RejectedSample,
+    ScoredSample,
+    StageCounts,
+    SyntheticSample,
+    content_id,
+)
 from synth_assets.storage import FileLock, Warehouse
 
 RecordT = TypeVar("RecordT")
@@ -103,6 +113,34 @@ def store(
     )
 
 
+def store_measures(
+    context: dg.AssetExecutionContext,
+    recipe: Recipe,
+    warehouse: Warehouse,
+    made_of: str,
+    measured: Sequence[Measurement],
+    metadata: Mapping[str, Any],
+) -> dg.MaterializeResult[Any]:
+    """Put what a report on trust has measured in place of what it measured before."""
+    report = context.asset_key.path[-1]
+    own = to_frame(measured, Measurement)
+    _rewrite(warehouse, "measures", Measurement, pl.col("report") == report, own)
+    verdicts = num_by(own, "verdict")
+    shown = ["measure", "subject", "value", "ci_low", "ci_high", "threshold", "severity", "verdict", "detail"]
+    return dg.MaterializeResult(
+        metadata={
+            "measures": table(own.select(shown)),
+            **metadata,
+            **{f"num_{verdict}": num for verdict, num in verdicts.items()},
+            "table": dg.MetadataValue.path(str(warehouse.table_path("measures"))),
+            "recipe": recipe.label,
+            "dagster/row_count": own.height,
+            "inputs_id": made_of,
+        },
+        data_version=dg.DataVersion(hashlib.sha256(own.write_ndjson().encode()).hexdigest()),
+    )
+
+
 def num_by(frame: pl.DataFrame, column: str) -> dict[str, int]:
     """Rows for each value, in the order in which the values first stand."""
     return dict(frame.group_by(column, maintain_order=True).len().iter_rows())
@@ -147,11 +185,19 @@ def _rewrite(warehouse: Warehouse, name: str, record_type: type[Any], mine: pl.E
     warehouse.folder.mkdir(parents=True, exist_ok=True)
     with FileLock(warehouse.folder / f"{name}.lock").hold():
         others = warehouse.read_table(name).filter(~mine) if warehouse.has_table(name) else own.clear()
-        stages = {stage: number for number, stage in enumerate(ASSET_OF_STAGE)}
-        order: list[Any] = [pl.col("leaf_path")]
-        if "stage" in own.columns:
-            order = [pl.col("stage").replace_strict(stages, default=len(stages)), "stage", *order]
-        warehouse.write_table(name, pl.concat([others, own]).sort(order, maintain_order=True), schema_of(record_type))
+        rows = pl.concat([others, own]).sort(_order(own.columns), maintain_order=True)
+        warehouse.write_table(name, rows, schema_of(record_type))
+
+
+def _order(columns: Collection[str]) -> list[Any]:
+    """Stages and reports in the order of the pipeline, leaves by their paths."""
+    if "report" in columns:
+        return [_rank("report", TRUST_REPORTS)]
+    return [*([_rank("stage", list(ASSET_OF_STAGE)), "stage"] if "stage" in columns else []), "leaf_path"]
+
+
+def _rank(column: str, order: Sequence[str]) -> pl.Expr:
+    return pl.col(column).replace_strict({name: number for number, name in enumerate(order)}, default=len(order))
 
 
 def _counted(counts: StageCounts) -> dict[str, int]:

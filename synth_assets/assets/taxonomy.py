@@ -9,13 +9,13 @@ from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, sample_rows, table
 from synth_assets.assets.ingredients import document_rules, read_declared_taxonomy
 from synth_assets.assets.leasing import making
-from synth_assets.assets.storing import load, retire_leaves, store
+from synth_assets.assets.storing import load, num_by, retire_leaves, store
 from synth_assets.errors import Fault, TaxonomyError
 from synth_assets.frames import to_frame
 from synth_assets.recipe import Recipe, resolve_path
-from synth_assets.records import Attribution, DocumentChunk, LeafNode, SeedExample
+from synth_assets.records import Attribution, DocumentChunk, LeafNode, RealExample, SeedExample
 from synth_assets.storage import Warehouse
-from synth_assets.taxonomy import read_chunks, require_no_faults
+from synth_assets.taxonomy import read_chunks, read_real_examples, require_no_faults
 
 GROUP = "stage_1_taxonomy"
 
@@ -114,3 +114,25 @@ def document_chunks(
             "faults": table(to_frame(faults, Fault).head(20)),
         }
         return store(context, recipe, warehouse, made_of, chunks, metadata)
+
+
+@dg.asset(group_name=GROUP, kinds={"python", "parquet"}, metadata=column_schema("real_examples"))
+def real_examples(
+    context: dg.AssetExecutionContext,
+    recipe: dg.ResourceParam[Recipe],
+    warehouse: dg.ResourceParam[Warehouse],
+) -> dg.MaterializeResult[Any]:
+    """Real rows that synthetic ones are compared with; no teacher is ever shown them.
+
+    The holdout is the yardstick: so far as two real samples differ, synthetic rows may differ as well.
+    """
+    with making(context, recipe, warehouse) as made_of:
+        assert recipe.trust.real is not None
+        real = read_real_examples(resolve_path(recipe.trust.real.reference), resolve_path(recipe.trust.real.holdout))
+        rows = to_frame(real, RealExample)
+        metadata = {
+            "examples": sample_rows(rows, ["split", "leaf_path", "context", "question", "answer"]),
+            "rows_by_split": bars(num_by(rows, "split"), "Real rows", "rows"),
+            "rows_per_leaf": bars(num_by(rows, "leaf_path"), "Real rows of each leaf node", "rows"),
+        }
+        return store(context, recipe, warehouse, made_of, real, metadata)

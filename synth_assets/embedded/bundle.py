@@ -1,8 +1,9 @@
-"""Write the bundled data: taxonomy with seeds, documents, benchmark, questions of the choice, replay buffer.
+"""Write the bundled data: taxonomy with seeds, documents, benchmark, questions of the choice, real rows, replay buffer.
 
 Seeds, documents and questions are drawn from what training never saw (`Instance.is_held_out`), and none is asked on a
 bundled document. `data/selection` is what a checkpoint may be chosen by: none of its questions is in the benchmark, lest
-the choice flatter what the benchmark reports. The replay buffer is a piece of the student base's own training world.
+the choice flatter what the benchmark reports. `data/real` is what synthetic rows are compared with: of the closed world, its
+own rows are the real ones. The replay buffer is a piece of the student base's own training world.
 """
 
 import json
@@ -21,15 +22,17 @@ NUM_SECTIONS = 40
 QUESTIONS_PER_LEAF = 20
 SELECTION_PER_LEAF = 8
 OPEN_PER_LEAF = 4
+REAL_PER_LEAF = 40
 REPLAY_PER_KIND = 60
 AUTHOR = "synth_assets"
 
 
 def write_bundle(data_folder: Path, seed: int = 2026) -> None:
-    """Write taxonomy, documents, benchmark, selection, open questions and the replay buffer below `data_folder`."""
+    """Write taxonomy, documents, questions of all kinds, real rows and the replay buffer below `data_folder`."""
     benchmark: list[dict[str, str | None]] = []
     selection: list[dict[str, str | None]] = []
     open_questions: list[dict[str, str | None]] = []
+    real: dict[str, list[dict[str, str | None]]] = {"reference": [], "holdout": []}
     for kind in TAUGHT:
         rng = Random(f"bundle-{seed}-{kind.leaf_path}")
         used: set[str] = set()
@@ -47,6 +50,9 @@ def write_bundle(data_folder: Path, seed: int = 2026) -> None:
         selection += [_row(kind, _fresh(rng, kind, used), "taxonomy") for _ in range(SELECTION_PER_LEAF)]
         rows = [_row(kind, _fresh(rng, kind, used), "taxonomy") for _ in range(OPEN_PER_LEAF)]
         open_questions += [{key: row[key] for key in ("leaf_path", "context", "question")} for row in rows]
+        for split in real:
+            rows = [_row(kind, _fresh(rng, kind, used), "taxonomy") for _ in range(REAL_PER_LEAF)]
+            real[split] += [{key: value for key, value in row.items() if key != "suite"} for row in rows]
     for kind in PRIMITIVES:
         rng = Random(f"bundle-{seed}-{kind.leaf_path}")
         used = set()
@@ -54,6 +60,8 @@ def write_bundle(data_folder: Path, seed: int = 2026) -> None:
     _write_json_lines(data_folder / "benchmark" / "questions.jsonl", benchmark)
     _write_json_lines(data_folder / "selection" / "questions.jsonl", selection)
     _write_json_lines(data_folder / "open_questions" / "questions.jsonl", open_questions)
+    for split, rows in real.items():
+        _write_json_lines(data_folder / "real" / f"{split}.jsonl", rows)
     _write_json_lines(data_folder / "models" / "student_base" / "replay_buffer.jsonl", _replay_rows(seed))
 
 

@@ -47,6 +47,10 @@ def run_suite(suite: Suite, frames: Frames, measures_error: str = "") -> list[Ex
         try:
             for column, value in expectation.where:
                 frame = frame.filter(pl.col(column) == value)
+            if words := _why_not_assessed(expectation, frame):
+                results.append(_result(expectation, True, words))
+                continue
+            frame = _assessed(expectation, frame)
             if error := _obstacle(expectation, frame):
                 results.append(_failed(expectation, error))
             elif not frame.height and expectation.may_be_empty:
@@ -59,6 +63,19 @@ def run_suite(suite: Suite, frames: Frames, measures_error: str = "") -> list[Ex
         except Exception as problem:
             results.append(_failed(expectation, f"{type(problem).__name__}: {problem}"))
     return results
+
+
+def _why_not_assessed(expectation: Expectation, frame: pl.DataFrame) -> str:
+    """In words, of a measure that has no figure for any subject."""
+    if expectation.table != MEASURES_TABLE or not frame.height or frame["value"].null_count() < frame.height:
+        return ""
+    reasons = frame["words"].unique(maintain_order=True).head(_NUM_SHOWN)
+    return "not assessed: " + "; ".join(map(str, reasons))
+
+
+def _assessed(expectation: Expectation, frame: pl.DataFrame) -> pl.DataFrame:
+    """Without the subjects that could not be assessed, which the report names."""
+    return frame.drop_nulls("value") if expectation.table == MEASURES_TABLE else frame
 
 
 def _obstacle(expectation: Expectation, frame: pl.DataFrame) -> str:
@@ -149,7 +166,9 @@ def _measured(expectation: Expectation, measures: pl.DataFrame) -> str:
     margin = pl.col(str(expectation.kwargs["column_A"])) - pl.col(str(expectation.kwargs["column_B"]))
     row = measures.sort(margin).row(0, named=True)
     text = f"{row['value']:.4g} (threshold {row['threshold']:.4g})"
-    return text if measures.height == 1 else f"{row['subject']}: {text}, the closest of {measures.height}"
+    if measures.height > 1:
+        text = f"{row['subject']}: {text}, the closest of {measures.height}"
+    return f"{text}. {row['words']}" if row["words"] else text
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,9 @@
 
 They are computed here, from the stored tables, and never in the asset that they judge; Great Expectations then holds
 `value` against `threshold`, row by row. One table for all, so that a figure can be looked up where its verdict was
-given: measure, subject (a leaf, a stage, a suite, or `all`), value, threshold.
+given: measure, subject (a leaf, a stage, a suite, or `all`), value, threshold. What the reports on trust have measured
+stands in the stored table `measures` and is held against its thresholds here; of what could not be assessed the value is
+null, and `words` say why.
 
 A share whose denominator is zero is NaN, and so a failure of the check that reads it.
 """
@@ -12,23 +14,27 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import polars as pl
 
 from synth_assets.recipe import PhaseSpec, Recipe
-from synth_assets.records import NEW_SOURCES
+from synth_assets.records import NEW_SOURCES, TRUST_REPORTS
 
 Tables = Mapping[str, pl.DataFrame]
-MEASURES_SCHEMA = pl.Schema({"measure": pl.String, "subject": pl.String, "value": pl.Float64, "threshold": pl.Float64})
+MEASURES_SCHEMA = pl.Schema(
+    {"measure": pl.String, "subject": pl.String, "value": pl.Float64, "threshold": pl.Float64, "words": pl.String}
+)
 ALL = "all"
 
 
 class Measure(NamedTuple):
     measure: str
     subject: str
-    value: float
+    value: float | None
     threshold: float
+    words: str = ""
 
 
 def measure_stage(suite: str, tables: Tables, recipe: Recipe) -> pl.DataFrame:
@@ -224,6 +230,26 @@ def _judge_calibration(tables: Tables, recipe: Recipe) -> list[Measure]:
     ]
 
 
+def _of_report(report: str, tables: Tables, recipe: Recipe) -> list[Measure]:
+    """What a report has measured, as its checks read it: the bound, NaN where no figure could be computed."""
+    rows = tables["measures"].filter(pl.col("report") == report)
+    measures = [
+        Measure(
+            row["measure"], row["subject"], _held(row["verdict"], row["bound"]), row["threshold"] or 0.0, row["detail"],
+        )
+        for row in rows.iter_rows(named=True)
+        if row["severity"] != "info"
+    ]  # fmt: skip
+    too_few = rows.filter(pl.col("verdict") == "insufficient_reference").height
+    return [*measures, Measure("measures_with_too_few_rows", ALL, too_few, 0)]
+
+
+def _held(verdict: str, bound: float | None) -> float | None:
+    if verdict in ("insufficient_reference", "not_assessed"):
+        return None
+    return math.nan if bound is None or verdict == "not_computable" else bound
+
+
 _MEASURES: dict[str, Callable[[Tables, Recipe], list[Measure]]] = {
     "seed_examples": _seed_examples,
     "document_chunks": _document_chunks,
@@ -235,4 +261,5 @@ _MEASURES: dict[str, Callable[[Tables, Recipe], list[Measure]]] = {
     "evaluation": _evaluation,
     "comparisons": _comparisons,
     "harness_scores": _harness_scores,
+    **{report: partial(_of_report, report) for report in TRUST_REPORTS},
 }

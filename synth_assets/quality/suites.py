@@ -23,20 +23,22 @@ from synth_assets.quality.expectations import (
     rows_exist,
     unique,
 )
-from synth_assets.recipe import QualitySection
+from synth_assets.quality.gates import trust_suites
+from synth_assets.recipe import QualitySection, Recipe
 from synth_assets.records import BRANCHES, REWARD_ATTRIBUTES, content_id
 
 _TWICE = "the same content under one id twice would count twice"
 _BLANK = "a blank text teaches nothing and hides a fault before"
 
 
-def suite_id(suite: Suite, quality: QualitySection) -> str:
+def suite_id(suite: Suite, recipe: Recipe) -> str:
     """Content hash of what a suite holds against the tables, thresholds included."""
-    return content_id("suite", asdict(suite), quality.model_dump(mode="json"))
+    return content_id("suite", asdict(suite), recipe.quality.model_dump(mode="json"))
 
 
-def suites_of(quality: QualitySection) -> dict[str, Suite]:
+def suites_of(recipe: Recipe) -> dict[str, Suite]:
     """The suites by the name of the asset that they judge, in pipeline order."""
+    quality = recipe.quality
     suites = (
         Suite("taxonomy", ("taxonomy", "taxonomy_faults"), _taxonomy(quality)),
         Suite("seed_examples", ("seed_examples", "taxonomy"), _seed_examples()),
@@ -57,6 +59,8 @@ def suites_of(quality: QualitySection) -> dict[str, Suite]:
         Suite("evaluation", ("evaluation", "benchmark_questions"), _evaluation(quality)),
         Suite("comparisons", ("comparisons",), _comparisons()),
         Suite("harness_scores", ("harness_scores",), _harness_scores()),
+        Suite("real_examples", ("real_examples",), _real_examples()),
+        *trust_suites(recipe),
     )
     return {suite.name: suite for suite in suites}
 
@@ -111,6 +115,17 @@ def _document_chunks() -> tuple[Expectation, ...]:
             is_blocking=False,
         ),
     )  # fmt: skip
+
+
+def _real_examples() -> tuple[Expectation, ...]:
+    table = "real_examples"
+    return (
+        rows_exist(table),
+        unique(table, "real_example_id", _TWICE),
+        not_blank(table, "question", _BLANK),
+        not_blank(table, "answer", _BLANK),
+        one_of("split_is_known", table, "split", ("reference", "holdout"), "a row of neither is compared with nothing"),
+    )
 
 
 def _judge_calibration() -> tuple[Expectation, ...]:

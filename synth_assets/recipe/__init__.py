@@ -4,6 +4,7 @@ Relative paths count from the project's root (`resolve_path`), and stay relative
 recipe is the same on every machine. Whether a path *exists* is judged where it is used.
 """
 
+from synth_assets.recipe.gates import GATES, DeclaredGate, Gate
 from synth_assets.recipe.harness import LOCAL_TASKS, HarnessSection, HarnessTask
 from synth_assets.recipe.paths import DEFAULT_RECIPE, project_root, recipe_path, resolve_path, warehouse_path
 from synth_assets.recipe.reading import read_recipe
@@ -26,12 +27,45 @@ from synth_assets.recipe.sections import (
     TaxonomySection,
     Threshold,
 )
+from synth_assets.recipe.trust import GroupAttribute, PrivacySection, RealData, TrustSection
 from synth_assets.recipe.tuning import CheckpointChoice, PhaseSpec, PhaseTake, TuningSection
 
 __all__ = [
-    "DEFAULT_RECIPE", "LOCAL_TASKS", "SCALES", "CheckpointChoice", "DataSetSpec", "EvaluationSection", "FilterSection",
-    "GenerationSection", "HarnessSection", "HarnessTask", "JudgeName", "JudgesSection", "MaxNewTokens", "ModelSpec",
-    "PhaseSpec", "PhaseTake", "QualitySection", "Recipe", "RewardCut", "RewardSection", "Scale", "ScheduleSection",
-    "TaxonomySection", "Threshold", "TuningSection", "project_root", "read_recipe", "recipe_path", "resolve_path",
+    "DEFAULT_RECIPE",
+    "GATES",
+    "LOCAL_TASKS",
+    "SCALES",
+    "CheckpointChoice",
+    "DataSetSpec",
+    "DeclaredGate",
+    "EvaluationSection",
+    "FilterSection",
+    "Gate",
+    "GenerationSection",
+    "GroupAttribute",
+    "HarnessSection",
+    "HarnessTask",
+    "JudgeName",
+    "JudgesSection",
+    "MaxNewTokens",
+    "ModelSpec",
+    "PhaseSpec",
+    "PhaseTake",
+    "PrivacySection",
+    "QualitySection",
+    "RealData",
+    "Recipe",
+    "RewardCut",
+    "RewardSection",
+    "Scale",
+    "ScheduleSection",
+    "TaxonomySection",
+    "Threshold",
+    "TrustSection",
+    "TuningSection",
+    "project_root",
+    "read_recipe",
+    "recipe_path",
+    "resolve_path",
     "warehouse_path",
 ]  # fmt: skip

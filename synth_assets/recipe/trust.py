@@ -1,7 +1,6 @@
 """What a recipe says of trust: the real data to compare with, and the gates, each with its threshold, severity and reason.
 
-Every gate has a default; a recipe names only those that it wants otherwise. The defaults' error rates are measured by
-`make study-gates`. `block` stops what comes after, `warn` is shown, `info` is a figure without a verdict.
+Every gate has a default (`gates.py`); a recipe names only those that it wants otherwise.
 """
 
 from __future__ import annotations
@@ -11,19 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from synth_assets.recipe.gates import GATES, Gate
 from synth_assets.recipe.value_types import Count, Positive, Section, Share, Text
-from synth_assets.records import Severity
-
-
-class Gate(Section):
-    value: Annotated[float, Field(allow_inf_nan=False)]
-    severity: Severity
-    reason: Annotated[str, Field(min_length=10)]
-    """Why this value, in one line; shown beside the check."""
-
-
-def gate(value: float, severity: Severity, reason: str) -> Gate:
-    return Gate(value=value, severity=severity, reason=reason)
 
 
 class RealData(Section):
@@ -33,18 +21,6 @@ class RealData(Section):
     """What the synthetic rows are compared with."""
     holdout: Text
     """Frozen: never shown to a teacher or a student; the yardstick of what two real samples differ by."""
-
-
-class FidelityGates(Section):
-    mean_shift: Gate = gate(0.25, "block", "a quarter of a standard deviation: what a reader would begin to notice")
-    variance_ratio: Gate = gate(math.log(1.5), "block", "half as much spread again is another population")
-    shape: Gate = gate(0.85, "warn", "a mean and a variance can agree where the shapes do not")
-    category: Gate = gate(0.90, "block", "one row in ten in another category is a shifted mixture")
-    correlation: Gate = gate(0.20, "block", "what goes together in real rows must go together in synthetic ones")
-    pair_association: Gate = gate(0.05, "warn", "so far below what two real halves reach may pairs of categories lie")
-    joint: Gate = gate(0.005, "warn", "MMD beyond chance: the clouds of embeddings differ in some way")
-    recall: Gate = gate(0.80, "block", "of what a real holdout covers of the real rows, four fifths at least")
-    coverage: Gate = gate(0.80, "block", "likewise, robust to outliers; a collapsed set covers little")
 
 
 class PrivacySection(Section):
@@ -87,7 +63,8 @@ class TrustSection(Section):
     """None: the seeds are the reference, and most of fidelity cannot be assessed."""
     embedder: Text | None = None
     """Folder of a sentence-transformer; None: the mean of the student's last hidden states."""
-    fidelity: FidelityGates = FidelityGates()
+    gates: dict[str, Gate] = Field(default_factory=dict)
+    """Measure -> gate, where the default does not fit; `synth_assets/recipe/gates.py` has them all."""
     privacy: PrivacySection = PrivacySection()
     groups: dict[str, GroupAttribute] = Field(default_factory=dict)
     """Attribute -> its groups."""
@@ -95,3 +72,15 @@ class TrustSection(Section):
     min_reference_rows: Annotated[int, Field(ge=10)] = 100
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     near_duplicate: Positive = 0.7
+
+    @field_validator("gates")
+    @classmethod
+    def _are_known(cls, gates: dict[str, Gate]) -> dict[str, Gate]:
+        for measure in gates:
+            if measure not in GATES:
+                raise ValueError(f"{measure!r} is no measure with a gate: one of {', '.join(GATES)}")
+        return gates
+
+    def gate(self, measure: str) -> Gate:
+        """What the recipe says of a measure, else the default. Raises KeyError for a measure without a gate."""
+        return self.gates.get(measure, GATES[measure].gate)

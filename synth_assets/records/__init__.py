@@ -20,6 +20,7 @@ from synth_assets.records.kinds import (
     Direction,
     ModelArm,
     Outcome,
+    RealSplit,
     Severity,
     Source,
     Split,
@@ -27,7 +28,7 @@ from synth_assets.records.kinds import (
     TrustReport,
     Verdict,
 )
-from synth_assets.records.material import Attribution, DocumentChunk, LeafNode, SeedExample
+from synth_assets.records.material import Attribution, DocumentChunk, LeafNode, RealExample, SeedExample
 from synth_assets.records.samples import (
     REWARD_ATTRIBUTES,
     JudgedCase,
@@ -72,6 +73,8 @@ __all__ = [
     "ModelArm",
     "OpenQuestion",
     "Outcome",
+    "RealExample",
+    "RealSplit",
     "RejectedSample",
     "RewardAttributes",
     "ScoredSample",
@@ -94,6 +97,7 @@ TABLES: dict[str, type[Any]] = {
     "attributions": Attribution,
     "seed_examples": SeedExample,
     "document_chunks": DocumentChunk,
+    "real_examples": RealExample,
     "document_faults": Fault,
     "judge_calibration": JudgedCase,
     "synthetic_samples": SyntheticSample,

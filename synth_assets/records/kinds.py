@@ -16,4 +16,5 @@ TrustReport = Literal["fidelity_report", "privacy_report", "diversity_report", "
 TRUST_REPORTS: tuple[TrustReport, ...] = typing.get_args(TrustReport)
 Direction = Literal["at_most", "at_least"]
 Severity = Literal["block", "warn", "info"]
+RealSplit = Literal["reference", "holdout"]
 Verdict = Literal["passed", "failed", "insufficient_reference", "not_assessed", "not_computable"]

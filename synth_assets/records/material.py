@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from synth_assets.records.kinds import Branch
+from synth_assets.records.kinds import Branch, RealSplit
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,18 @@ class SeedExample:
     @property
     def is_grounded(self) -> bool:
         return self.context is not None
+
+
+@dataclass(frozen=True)
+class RealExample:
+    """A question and answer of the real world, to compare with. The holdout is what nothing may be made from."""
+
+    real_example_id: str
+    split: RealSplit
+    leaf_path: str
+    context: str | None
+    question: str
+    answer: str
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def read_data_set(spec: DataSetSpec, file: Path) -> tuple[LeafNode | None, list[
     faults: list[Fault] = []
     texts: dict[tuple[str | None, str, str], None] = {}
     try:
-        for number, row in _rows(file):
+        for number, row in read_rows(file):
             if len(texts) == spec.max_rows:
                 break
             found = _texts_of(row, spec, file, number)
@@ -56,7 +56,7 @@ def read_data_set(spec: DataSetSpec, file: Path) -> tuple[LeafNode | None, list[
     return leaf, seeds, faults
 
 
-def _rows(file: Path) -> Iterator[tuple[int, Any]]:
+def read_rows(file: Path) -> Iterator[tuple[int, Any]]:
     """Line or row number, and the row; a line that is no JSON comes as the text it is."""
     if file.suffix == ".parquet":
         yield from enumerate(pl.read_parquet(file, glob=False).iter_rows(named=True), 1)

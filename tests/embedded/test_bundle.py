@@ -4,14 +4,15 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from synth_assets.embedded.bundle import SELECTION_PER_LEAF, write_bundle
+from synth_assets.embedded.bundle import REAL_PER_LEAF, SELECTION_PER_LEAF, write_bundle
 from synth_assets.embedded.leaves import BY_PATH, TAUGHT
 from synth_assets.embedded.primitives import PRIMITIVES
 from synth_assets.recipe import resolve_path
 from synth_assets.taxonomy import DocumentRules, read_document_chunks, read_taxonomy
 
-BUNDLED = ("taxonomy", "documents", "benchmark", "selection")
+BUNDLED = ("taxonomy", "documents", "benchmark", "selection", "open_questions", "real")
 QUESTIONS = ("benchmark/questions.jsonl", "selection/questions.jsonl")
+REAL = ("real/reference.jsonl", "real/holdout.jsonl")
 
 
 def test_the_committed_bundle_is_what_the_world_writes(tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_seeds_and_benchmark_are_right_and_held_out() -> None:
         assert instance is not None and instance.is_held_out and instance.answer == seed.answer
     seeds = {s.context or s.question for s in read_taxonomy([resolve_path("data/taxonomy")]).seed_examples}
     documents = "\n".join(file.read_text() for file in resolve_path("data/documents").glob("*.md"))
-    for row in (row for file in QUESTIONS for row in _rows(file)):
+    for row in (row for file in (*QUESTIONS, *REAL) for row in _rows(file)):
         instance = kinds[row["leaf_path"]].read(row["question"], row["context"] or "")
         assert instance is not None and instance.is_held_out and instance.answer == row["answer"]
         assert (row["context"] or row["question"]) not in seeds
@@ -53,6 +54,12 @@ def test_no_question_of_the_choice_is_reported() -> None:
     assert len(choosing) == SELECTION_PER_LEAF * len(TAUGHT) and not choosing & reported
     leaves = Counter(row["leaf_path"] for row in _rows("selection/questions.jsonl"))
     assert leaves == {kind.leaf_path: SELECTION_PER_LEAF for kind in TAUGHT}
+
+
+def test_real_rows_are_nowhere_else() -> None:
+    said = [{_said(row) for row in _rows(file)} for file in (*QUESTIONS, *REAL)]
+    assert len(set.union(*said)) == sum(map(len, said))
+    assert all(len(rows) == REAL_PER_LEAF * len(TAUGHT) for rows in said[2:])
 
 
 def _rows(file: str) -> list[dict[str, str]]:

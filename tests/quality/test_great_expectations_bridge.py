@@ -104,7 +104,7 @@ def test_definitions_need_neither_great_expectations_nor_a_model_library() -> No
 def test_a_measure_shows_its_value_and_of_many_the_one_closest_to_its_threshold() -> None:
     def observed(*rows: tuple[str, float]) -> str:
         frame = pl.DataFrame(
-            [("share", subject, value, 0.5) for subject, value in rows], schema=MEASURES_SCHEMA, orient="row"
+            [("share", subject, value, 0.5, "") for subject, value in rows], schema=MEASURES_SCHEMA, orient="row"
         )
         suite = Suite("s", (), (measure_at_least("enough", "share", "r"),))
         return run_suite(suite, {"measures": frame})[0].observed

@@ -38,7 +38,7 @@ RECIPE = RECIPE.model_copy(update={"evaluation": RECIPE.evaluation.model_copy(up
 BOUND = Threshold(value=0.5, reason="for the tests, of this length")
 JUDGES = JudgesSection(min_true_positive_rate=BOUND, max_false_positive_rate=BOUND)
 RECIPE = RECIPE.model_copy(update={"judges": JUDGES})
-SUITES = suites_of(RECIPE.quality)
+SUITES = suites_of(RECIPE)
 LEAVES = ("compositional_skills/a", "compositional_skills/b", "knowledge/c")
 
 
