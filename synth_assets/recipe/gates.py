@@ -70,9 +70,9 @@ GATES: Mapping[str, DeclaredGate] = {
         "Do features go together as in real rows?",
         "what goes together in real rows must go together in synthetic ones",
     ),
-    "shape": _at_most(
+    "shape": _at_least(
         "fidelity_report",
-        0.05,
+        0.85,
         "warn",
         "Are distributions shaped as in real rows?",
         "means and variances can agree where shapes do not; a real holdout is the yardstick",

@@ -1,0 +1,180 @@
+"""The report on trust: one page for people who answer for data, and do not read tables of measures.
+
+It is made from the table `measures` and the pictures that the reports have left, so that it can be written at any time: at
+the end of a run, and of one that a gate has stopped. How often each check misses a defect or cries wolf comes from the
+study of the gates, where the project holds its result.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from synth_assets.frames import schema_of
+from synth_assets.quality import gates_of
+from synth_assets.recipe import GATES, Recipe, resolve_path
+from synth_assets.records import TRUST_REPORTS, Measurement
+from synth_assets.storage import Warehouse
+from synth_assets.storage.atomic import write_beside
+
+PICTURES = "trust"
+SECTIONS = {
+    "fidelity_report": (
+        "Is it like the real data?",
+        "Kept rows are compared with real ones; a real holdout, made into nothing, says how far two real samples differ.",
+    ),
+    "privacy_report": (
+        "Does it give anybody away?",
+        "Rows are searched for personal data, keys, and for what stands in the sources word for word.",
+    ),
+    "diversity_report": (
+        "Is it diverse, and fair to those it speaks of?",
+        "Rows are compared among themselves and with the real ones; groups are those that the recipe declares.",
+    ),
+    "collapse_report": (
+        "Does it feed on itself?",
+        "Every row knows how many models it is away from a person; a generation is compared with the one before.",
+    ),
+    "student_report": (
+        "What has become of the student?",
+        "The tuned student is asked for real texts that it has never seen, and attacked for those that it has.",
+    ),
+}
+VERDICTS = {
+    "passed": ("passed", "passed"),
+    "insufficient_reference": ("too few rows", "open"),
+    "not_assessed": ("not assessed", "open"),
+    "not_computable": ("no figure, failed", "failed"),
+}
+_WORST_FIRST = ("not_computable", "failed", "passed", "insufficient_reference", "not_assessed")
+LIMITS = (
+    "Names, addresses and other personal data that no pattern can tell, unless the recipe names a model that finds them.",
+    "Whether what a row says is true: that is what judges, reward model and benchmark are for.",
+    "Groups that the recipe does not declare.",
+)
+
+
+def write_trust_report(recipe: Recipe, warehouse: Warehouse, file: Path) -> Path:
+    """Render the page and put it at `file`."""
+    os.replace(write_beside(file, render_trust_report(recipe, warehouse).encode()), file)
+    return file
+
+
+def keep_pictures(warehouse: Warehouse, report: str, pictures: Mapping[str, str]) -> None:
+    """Title -> data URI, for the page."""
+    folder = warehouse.artefact_dir(PICTURES, report)
+    file = folder / "pictures.json"
+    os.replace(write_beside(file, json.dumps(dict(pictures)).encode()), file)
+
+
+def render_trust_report(recipe: Recipe, warehouse: Warehouse) -> str:
+    """The whole page, whatever has been measured so far."""
+    has_table = warehouse.has_table("measures")
+    rows = warehouse.read_table("measures") if has_table else pl.DataFrame(schema=schema_of(Measurement))
+    rates = _error_rates()
+    sections = [_section(report, rows, rates, recipe, warehouse) for report in TRUST_REPORTS]
+    judged = [row for section in sections for row in section["rows"] if row["colour"] != "open"]
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template("trust_report.html.j2").render(
+        recipe=recipe.label,
+        at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        what=_what(recipe, warehouse),
+        sections=sections,
+        stopping=[row for row in judged if row["is_stopping"]],
+        num_judged=len(judged),
+        num_open=sum(len(section["rows"]) for section in sections) - len(judged),
+        has_rates=bool(rates),
+        not_checked=_not_checked(rows),
+    )
+
+
+def _what(recipe: Recipe, warehouse: Warehouse) -> str:
+    def count(name: str) -> int:
+        return warehouse.read_table(name).height if warehouse.has_table(name) else 0
+
+    compared = "real rows were given to compare with" if recipe.trust.real else "the seed examples are all the real data"
+    return (
+        f"A teacher model wrote {count('synthetic_samples'):,} instructions with answers from {count('seed_examples'):,} "
+        f"human examples of {count('taxonomy'):,} tasks; {count('reward_filtered_set'):,} of them were kept; {compared}."
+    )
+
+
+def _section(
+    report: str, rows: pl.DataFrame, rates: Mapping[str, str], recipe: Recipe, warehouse: Warehouse
+) -> dict[str, Any]:  # fmt: skip
+    own = rows.filter(pl.col("report") == report)
+    title, words = SECTIONS[report]
+    file = warehouse.artefact_dir(PICTURES, report) / "pictures.json"
+    pictures = json.loads(file.read_text()) if own.height and file.is_file() else {}
+    gated = [measure for measure in gates_of(report) if measure in set(own["measure"])]  # type: ignore[arg-type]
+    return {
+        "title": title,
+        "words": words,
+        "rows": [_judged(measure, own.filter(pl.col("measure") == measure), rates, recipe) for measure in gated],
+        "figures": [_shown(row) for row in own.iter_rows(named=True)],
+        "pictures": list(pictures.items()),
+    }
+
+
+def _judged(measure: str, rows: pl.DataFrame, rates: Mapping[str, str], recipe: Recipe) -> dict[str, Any]:
+    """A measure's worst subject stands for it."""
+    declared, gate = GATES[measure], recipe.trust.gate(measure)
+    sign = 1 if declared.direction == "at_most" else -1
+    order = pl.col("verdict").replace_strict({name: number for number, name in enumerate(_WORST_FIRST)})
+    worst = rows.sort(order, -sign * pl.col("bound"), maintain_order=True, nulls_last=True).row(0, named=True)
+    failed = ("failed, stops the run" if worst["severity"] == "block" else "failed, shown", "failed")
+    verdict, colour = VERDICTS.get(worst["verdict"], failed)
+    return {
+        "measure": measure,
+        "asks": declared.asks,
+        "worst": worst["subject"] if worst["subject"] != "all" else "",
+        "num_subjects": rows.height,
+        "verdict": verdict,
+        "colour": colour,
+        "is_stopping": colour == "failed" and worst["severity"] == "block",
+        "figure": _figure(worst),
+        "bound": f"{'at most' if sign > 0 else 'at least'} {gate.value:.3g}" if colour != "open" else "",
+        "sizes": f"{worst['num_reference']:,} / {worst['num_synthetic']:,}",
+        "detail": worst["detail"],
+        "reason": gate.reason,
+        "rates": rates.get(measure, ""),
+    }
+
+
+def _figure(row: Mapping[str, Any]) -> str:
+    if row["value"] is None:
+        return ""
+    interval = f" ({row['ci_low']:.3g} to {row['ci_high']:.3g})" if row["ci_low"] is not None else ""
+    return f"{row['value']:.3g}{interval}"
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, str]:
+    return {key: f"{value:.4g}" if isinstance(value, float) else str(value or "") for key, value in row.items()}
+
+
+def _not_checked(rows: pl.DataFrame) -> Sequence[str]:
+    """What the measures say of themselves, each once, and what is never looked at."""
+    open_rows = rows.filter(pl.col("verdict").is_in(["not_assessed", "insufficient_reference"]))
+    said = open_rows.unique(["measure", "detail"], maintain_order=True).iter_rows(named=True)
+    return [*(f"{row['measure']} ({row['subject']}): {row['detail']}" for row in said), *LIMITS]
+
+
+def _error_rates() -> dict[str, str]:
+    """Measure -> "caught / false alarms" from the committed study of the gates; nothing where there is none."""
+    file = resolve_path("data/studies/gates.json")
+    if not file.is_file():
+        return {}
+    rates: dict[str, dict[str, float]] = {}
+    for row in json.loads(file.read_text(encoding="utf-8"))["rows"]:
+        rates.setdefault(row["subject"], {})[row["metric"]] = row["value"]
+    both = ("detection_rate", "false_alarm_rate")
+    return {
+        measure: " / ".join(f"{found[name]:.0%}" for name in both)
+        for measure, found in rates.items()
+        if all(name in found for name in both)
+    }
