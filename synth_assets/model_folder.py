@@ -23,7 +23,8 @@ ARCHITECTURE_OF: dict[str, ArchitectureKind] = {"reward_model": "ForSequenceClas
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 _FINGERPRINTED = (
     "config.json", "adapter_config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json",
-    "tokenizer*", "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json", "chat_template*",
+    "tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "chat_template*",
+    "modules.json", "sentence_*_config.json", "[0-9]_*/config.json", "[0-9]_*/*.safetensors",
 )  # fmt: skip
 _TRAIN = "train the embedded models with `synth-assets train-embedded`, or mend `path` in the recipe"
 
@@ -49,6 +50,29 @@ def check_model_folder(folder: Path, kind: ArchitectureKind) -> dict[str, Any]:
     return config
 
 
+def check_sentence_transformer(folder: Path) -> None:
+    """A folder of sentence-transformers that can be opened without running its code.
+
+    Raises ModelError as `check_model_folder` does, and for a module that is not sentence-transformers' own.
+    """
+    if not (folder / "modules.json").is_file():
+        raise ModelError(
+            "not a folder of sentence-transformers: it holds no modules.json", value=str(folder),
+            remedy="name a folder that `SentenceTransformer.save` wrote, or that of a causal language model",
+        )  # fmt: skip
+    _refuse_code(_read_json(folder / "config.json", required=True), folder / "config.json")
+    _refuse_code(_read_json(folder / "tokenizer_config.json"), folder / "tokenizer_config.json")
+    modules = _read_any_json(folder / "modules.json")
+    types = [str(each.get("type")) for each in modules if isinstance(each, dict)] if isinstance(modules, list) else []
+    foreign = [name for name in types if not name.startswith("sentence_transformers.")]
+    if foreign or not types:
+        raise ModelError(
+            "modules.json names modules that are not sentence-transformers' own", value=foreign or modules,
+            where=Where(str(folder / "modules.json")), remedy="choose a model that needs no code of its own",
+        )  # fmt: skip
+    _check_weights(folder)
+
+
 def model_fingerprint(folder: Path) -> str:
     """16 hex digits of the SHA-256 over configuration, weights and tokenizer: names and contents.
 
@@ -59,7 +83,7 @@ def model_fingerprint(folder: Path) -> str:
     for file in sorted({file for pattern in _FINGERPRINTED for file in folder.glob(pattern) if file.is_file()}):
         about = file.stat()
         content = _file_digest(file, about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
-        digest.update(f"{file.name} {content}\n".encode())
+        digest.update(f"{file.relative_to(folder)} {content}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -94,14 +118,18 @@ def _read_json(file: Path, required: bool = False) -> dict[str, Any]:
         if not required:
             return {}
         raise ModelError(f"the model folder holds no {file.name}", value=str(file.parent), remedy=_TRAIN)
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        what = f"not readable as JSON: {error}"
-        raise ModelError(what, where=Where(str(file)), remedy="restore this file") from error
+    value = _read_any_json(file)
     if not isinstance(value, dict):
         raise ModelError("not a JSON object", where=Where(str(file)), remedy="restore this file")
     return value
+
+
+def _read_any_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        what = f"not readable as JSON: {error}"
+        raise ModelError(what, where=Where(str(file)), remedy="restore this file") from error
 
 
 def _refuse_code(config: dict[str, Any], file: Path) -> None:

@@ -1,4 +1,4 @@
-"""The roles that models play, declared once: who generates text, who gives rewards.
+"""The roles that models play, declared once: who generates text, who gives rewards, who places texts by what they say.
 
 Stages speak to these protocols; `inference` holds the implementations (vLLM, transformers); `assets` brings them together.
 A request carries everything that its answer depends on, so that the same request to the same model is the same text.
@@ -7,6 +7,9 @@ A request carries everything that its answer depends on, so that the same reques
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from synth_assets.records import RewardAttributes
 
@@ -83,3 +86,15 @@ class RewardModel(Protocol):
     def score(
         self, conversations: Sequence[Conversation], on_score: OnScore | None = None
     ) -> list[RewardAttributes | str]: ...  # fmt: skip
+
+
+class Embedder(Protocol):
+    """Places texts so that those that say alike are near: unit vectors, whose dot product is the cosine."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(n, d), in the order of the texts; (0, d) for none. What a text becomes does not depend on its neighbours,
+        but for the last bits."""
+        ...

