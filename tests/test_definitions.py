@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 HEAVY = {
     "torch", "vllm", "transformers", "great_expectations", "peft", "trl", "pandas", "scipy", "sklearn",
-    "matplotlib", "datasketch", "datasets", "pyarrow", "jinja2.nativetypes",
+    "matplotlib", "rensa", "presidio_analyzer", "spacy", "datasets", "pyarrow", "jinja2.nativetypes",
 }  # fmt: skip
 PROBE = """
 import json, sys, time
