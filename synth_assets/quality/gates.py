@@ -14,6 +14,9 @@ from synth_assets.quality.expectations import Expectation, Suite, measure_at_lea
 from synth_assets.recipe import GATES, Recipe, TrustSection
 from synth_assets.records import TRUST_REPORTS, Measurement, TrustReport
 
+#: Ends the name under which a measure is held against its nearer threshold.
+NEARER = "_warn"
+
 
 def gates_of(report: TrustReport) -> list[str]:
     """The measures of a report that have a gate, in order."""
@@ -51,6 +54,8 @@ def _expectations(report: TrustReport, trust: TrustSection) -> list[Expectation]
         if gate.severity != "info":
             held = measure_at_most if direction == "at_most" else measure_at_least
             checks.append(held(f"{measure}_is_within_bounds", measure, gate.reason, is_blocking=gate.severity == "block"))
+            if gate.warn is not None:
+                checks.append(held(f"{measure}_is_comfortable", f"{measure}{NEARER}", gate.reason, is_blocking=False))
     checks.append(
         measure_at_most(
             "there_are_rows_to_compare_with", "measures_with_too_few_rows",

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from synth_assets.quality.gates import NEARER
 from synth_assets.recipe import PhaseSpec, Recipe
 from synth_assets.records import NEW_SOURCES, TRUST_REPORTS
 
@@ -233,13 +234,12 @@ def _judge_calibration(tables: Tables, recipe: Recipe) -> list[Measure]:
 def _of_report(report: str, tables: Tables, recipe: Recipe) -> list[Measure]:
     """What a report has measured, as its checks read it: the bound, NaN where no figure could be computed."""
     rows = tables["measures"].filter(pl.col("report") == report)
-    measures = [
-        Measure(
-            row["measure"], row["subject"], _held(row["verdict"], row["bound"]), row["threshold"] or 0.0, row["detail"],
-        )
-        for row in rows.iter_rows(named=True)
-        if row["severity"] != "info"
-    ]  # fmt: skip
+    measures = []
+    for row in rows.filter(pl.col("severity") != "info").iter_rows(named=True):
+        name, held = row["measure"], _held(row["verdict"], row["bound"])
+        measures.append(Measure(name, row["subject"], held, row["threshold"], row["detail"]))
+        if (nearer := recipe.trust.gate(name).warn) is not None:
+            measures.append(Measure(f"{name}{NEARER}", row["subject"], held, nearer, row["detail"]))
     too_few = rows.filter(pl.col("verdict") == "insufficient_reference").height
     return [*measures, Measure("measures_with_too_few_rows", ALL, too_few, 0)]
 

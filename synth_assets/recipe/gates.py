@@ -22,6 +22,8 @@ class Gate(Section):
     severity: Severity
     reason: Annotated[str, Field(min_length=10)]
     """Why this value, in one line; shown beside the check."""
+    warn: Annotated[float | None, Field(allow_inf_nan=False)] = None
+    """A nearer threshold, for a check of its own that only warns."""
 
 
 class DeclaredGate(NamedTuple):
@@ -33,12 +35,16 @@ class DeclaredGate(NamedTuple):
     gate: Gate
 
 
-def _at_most(report: TrustReport, value: float, severity: Severity, asks: str, reason: str) -> DeclaredGate:
-    return DeclaredGate(report, "at_most", asks, Gate(value=value, severity=severity, reason=reason))
+def _at_most(
+    report: TrustReport, value: float, severity: Severity, asks: str, reason: str, warn: float | None = None
+) -> DeclaredGate:
+    return DeclaredGate(report, "at_most", asks, Gate(value=value, severity=severity, reason=reason, warn=warn))
 
 
-def _at_least(report: TrustReport, value: float, severity: Severity, asks: str, reason: str) -> DeclaredGate:
-    return DeclaredGate(report, "at_least", asks, Gate(value=value, severity=severity, reason=reason))
+def _at_least(
+    report: TrustReport, value: float, severity: Severity, asks: str, reason: str, warn: float | None = None
+) -> DeclaredGate:
+    return DeclaredGate(report, "at_least", asks, Gate(value=value, severity=severity, reason=reason, warn=warn))
 
 
 GATES: Mapping[str, DeclaredGate] = {
@@ -84,7 +90,7 @@ GATES: Mapping[str, DeclaredGate] = {
         "Do pairs of categories stand together as in real rows?",
         "so far below what a real holdout reaches may pairs of categories lie",
     ),
-    "mmd": _at_most(
+    "mmd_excess": _at_most(
         "fidelity_report",
         0.005,
         "warn",
@@ -161,7 +167,7 @@ GATES: Mapping[str, DeclaredGate] = {
         "Are rows spread over the leaf nodes?",
         "a few leaves that hold most rows crowd out the others",
     ),
-    "vendi": _at_least(
+    "vendi_ratio": _at_least(
         "diversity_report",
         0.85,
         "warn",
@@ -196,47 +202,79 @@ GATES: Mapping[str, DeclaredGate] = {
         "Does the reward change when one group's words stand for another's?",
         "exchanging the words of groups must not move the reward",
     ),
-    "generation_depth": _at_most(
+    "max_depth": _at_most(
         "collapse_report",
         1,
         "block",
-        "How many models deep is the data?",
-        "models that feed on their own output decay; depth 2 needs a decision",
+        "How many models away from people is the data?",
+        "models that feed on their own output decay; a depth of 2 needs a decision",
     ),
-    "real_share": _at_least(
+    "real_share_below_depth_2": _at_least(
         "collapse_report",
         0.10,
         "block",
         "Is there enough real data in what is trained on?",
-        "with a tenth of real rows decay is minor, without any it is not",
+        "with a tenth of real rows decay was minor, without any it was not",
+        warn=0.25,
     ),
-    "distinct_3": _at_least(
+    "real_share_from_depth_2": _at_least(
+        "collapse_report",
+        0.50,
+        "block",
+        "Is half of it real, once a model has fed on a model?",
+        "from the second generation on only half real rows held the level",
+    ),
+    "dropped_real_rows": _at_most(
+        "collapse_report",
+        0,
+        "block",
+        "Are all real rows of the generation before still there?",
+        "what is replaced is forgotten: real rows accumulate, they are never dropped",
+    ),
+    "holdout_changed": _at_most(
+        "collapse_report",
+        0,
+        "block",
+        "Is the real holdout the one of earlier runs?",
+        "figures on another holdout say nothing of a change",
+    ),
+    "distinct_3_ratio": _at_least(
         "collapse_report",
         0.80,
         "block",
         "Are there as many different phrases as in the generation before?",
         "phrases die out first when a model feeds on itself",
+        warn=0.90,
     ),
-    "vocabulary": _at_least(
+    "vocabulary_ratio": _at_least(
         "collapse_report",
         0.80,
         "block",
         "Are there as many different words as in the generation before?",
         "rare words die out when a model feeds on itself",
+        warn=0.90,
+    ),
+    "leaves_kept": _at_least(
+        "collapse_report",
+        1.0,
+        "warn",
+        "Does every leaf node of the generation before still have rows?",
+        "a leaf of which no row is left has collapsed wholly, or was taken out",
     ),
     "perplexity_ratio": _at_most(
         "student_report",
         1.15,
         "block",
         "Does the student still expect real texts?",
-        "a student that has drifted from real texts has begun to collapse",
+        "a student that knows real rows 15 % worse than its base has begun to forget them",
+        warn=1.05,
     ),
     "rare_perplexity_ratio": _at_most(
         "student_report",
         1.25,
         "block",
         "Does the student still expect rare words?",
-        "the rarest tenth of tokens is where collapse begins",
+        "the rarest tenth of tokens is where collapse begins; they scatter more, so they have more room",
     ),
     "membership": _at_most(
         "student_report",

@@ -1,16 +1,18 @@
-"""The filter: reward cut, overlap with the benchmark, exact duplicates, near-duplicates, in this order.
+"""The filter: reward cut, overlap with the benchmark, refusals, exact duplicates, near-duplicates, in this order.
 
 A sample leaves with the first reason that holds. Of duplicates the better rewarded stays; equal rewards are decided by
 the sample's id, so that the outcome does not depend on the order of the rows. Near-duplicates are taken greedily in that
-order: a sample is compared with those that stay, never with one that was itself rejected.
+order: a sample is compared with those that stay, never with one that was itself rejected. What is refused, and why, is
+given: what rows give away is for others to judge.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 from synth_assets.counting import count_by_leaf, sum_counts
 from synth_assets.errors import CountsError
@@ -32,9 +34,33 @@ LOW_REWARD = "low_reward"
 BENCHMARK_OVERLAP = "benchmark_overlap"
 EXACT_DUPLICATE = "exact_duplicate"
 NEAR_DUPLICATE = "near_duplicate"
-REASONS = (LOW_REWARD, BENCHMARK_OVERLAP, EXACT_DUPLICATE, NEAR_DUPLICATE)
+PERSONAL_DATA = "personal_data"
+SECRET = "secret"
+COPIES_SOURCE = "copies_source"
+REFUSALS = (PERSONAL_DATA, SECRET, COPIES_SOURCE)
+REASONS = (LOW_REWARD, BENCHMARK_OVERLAP, *REFUSALS, EXACT_DUPLICATE, NEAR_DUPLICATE)
 
 Pair = tuple[SyntheticSample, ScoredSample]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What a kept sample says in place of what the teacher wrote."""
+
+    context: str | None
+    instruction: str
+    response: str
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """By sample id: the reason (one of `REFUSALS`) with its detail, or the texts without what may not be published."""
+
+    refused: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    rewritten: Mapping[str, Texts] = field(default_factory=dict)
+
+
+NO_REFUSALS = Refusals()
 
 
 @dataclass(frozen=True)
@@ -56,6 +82,7 @@ def filter_samples(
     cut: RewardCut,
     filter_settings: FilterSection,
     benchmark_questions: Iterable[BenchmarkQuestion],
+    refusals: Refusals = NO_REFUSALS,
 ) -> FilterOutcome:
     """Decide over every scored sample. A sample without a score has failed before and is not counted here.
 
@@ -68,9 +95,11 @@ def filter_samples(
     alive = _cut_by_reward(alive, ended, cut)
     benchmark = BenchmarkIndex(benchmark_questions, filter_settings.overlap_ngram)
     alive = _drop(alive, ended, lambda pair: _overlap(benchmark, pair[0]), BENCHMARK_OVERLAP)
+    for reason in REFUSALS:
+        alive = _drop(alive, ended, partial(_refused, refusals, reason), reason)
     alive = _drop(alive, ended, _exact_duplicate_of(), EXACT_DUPLICATE)
     alive = _drop(alive, ended, _near_duplicate_of(filter_settings.near_duplicate_threshold), NEAR_DUPLICATE)
-    kept = [_kept(sample, score) for sample, score in pairs if sample.synthetic_sample_id not in ended]
+    kept = [_kept(sample, score, refusals) for sample, score in pairs if sample.synthetic_sample_id not in ended]
     rejected = [ended[sample.synthetic_sample_id] for sample, _ in pairs if sample.synthetic_sample_id in ended]
     num_in = Counter(score.leaf_path for score in scored)
     return FilterOutcome(kept, rejected, count_by_leaf(STAGE, num_in, kept, rejected))
@@ -119,6 +148,11 @@ def _cut_by_reward(pairs: list[Pair], ended: dict[str, RejectedSample], cut: Rew
     return _drop(pairs, ended, detail_of, LOW_REWARD)
 
 
+def _refused(refusals: Refusals, of_reason: str, pair: Pair) -> str:
+    reason, detail = refusals.refused.get(pair[0].synthetic_sample_id, ("", ""))
+    return detail if reason == of_reason else ""
+
+
 def _overlap(benchmark: BenchmarkIndex, sample: SyntheticSample) -> str:
     return benchmark.overlap(sample.context, sample.instruction, sample.response)
 
@@ -147,15 +181,16 @@ def _near_duplicate_of(threshold: float) -> Callable[[Pair], str]:
     return detail_of
 
 
-def _kept(sample: SyntheticSample, score: ScoredSample) -> KeptSample:
+def _kept(sample: SyntheticSample, score: ScoredSample, refusals: Refusals) -> KeptSample:
+    texts: SyntheticSample | Texts = refusals.rewritten.get(sample.synthetic_sample_id, sample)
     return KeptSample(
         synthetic_sample_id=sample.synthetic_sample_id,
         leaf_node_id=sample.leaf_node_id,
         leaf_path=sample.leaf_path,
         branch=sample.branch,
-        context=sample.context,
-        instruction=sample.instruction,
-        response=sample.response,
+        context=texts.context,
+        instruction=texts.instruction,
+        response=texts.response,
         reward=score.reward,
         generation_depth=sample.generation_depth,
     )
