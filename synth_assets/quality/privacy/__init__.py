@@ -1,0 +1,54 @@
+"""What the rows give away: personal data, secrets, copies of their sources, and leaks.
+
+Importing this package is light; presidio and transformers are loaded when texts are looked at.
+"""
+
+from synth_assets.quality.privacy.copies import Copy, CopyIndex, find_copies
+from synth_assets.quality.privacy.findings import Finding, SampleText, mask, normal_form, redact, whole_text, written_text
+from synth_assets.quality.privacy.leak_test import LeakTest, embedding_distances, measure_leak, text_distances
+from synth_assets.quality.privacy.measures import (
+    estimate_copied_share,
+    estimate_dcr_share,
+    estimate_leak_test,
+    estimate_leaked_values,
+    estimate_personal_data_left,
+    estimate_secrets_left,
+)
+from synth_assets.quality.privacy.names import find_names
+from synth_assets.quality.privacy.personal_data import NAMES_NOT_CHECKED, PERSONAL_DATA_KINDS, find_personal_data
+from synth_assets.quality.privacy.secrets import SECRET_KINDS, find_secrets
+from synth_assets.quality.privacy.sources import Leak, LeakIndex, Source, find_leaks, sources_of
+
+__all__ = [
+    "NAMES_NOT_CHECKED",
+    "PERSONAL_DATA_KINDS",
+    "SECRET_KINDS",
+    "Copy",
+    "CopyIndex",
+    "Finding",
+    "Leak",
+    "LeakIndex",
+    "LeakTest",
+    "SampleText",
+    "Source",
+    "embedding_distances",
+    "estimate_copied_share",
+    "estimate_dcr_share",
+    "estimate_leak_test",
+    "estimate_leaked_values",
+    "estimate_personal_data_left",
+    "estimate_secrets_left",
+    "find_copies",
+    "find_leaks",
+    "find_names",
+    "find_personal_data",
+    "find_secrets",
+    "mask",
+    "measure_leak",
+    "normal_form",
+    "redact",
+    "sources_of",
+    "text_distances",
+    "whole_text",
+    "written_text",
+]
