@@ -24,7 +24,7 @@ from synth_assets.assets.ingredients import INGREDIENTS, code_version
 from synth_assets.assets.jobs import CHECK_JOB_NAME, JOB_NAME, examine, step_executor, synthesize
 from synth_assets.assets.resources import Engines, declared_engines, declared_recipe, open_warehouse, resources
 from synth_assets.assets.reward import reward_filtered_set, scored_samples
-from synth_assets.assets.run_report import report_after, report_of_failed_runs, run_report
+from synth_assets.assets.run_report import report_of_failed_runs, run_report
 from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonomy
 from synth_assets.assets.tuning import lora_checkpoint, training_mix
 from synth_assets.recipe import Recipe
@@ -49,11 +49,7 @@ ASSETS = (
 
 def assets_of(recipe: Recipe) -> list[dg.AssetsDefinition]:
     """Those that a recipe has, upstream before downstream."""
-    assets = [asset for asset in ASSETS if INGREDIENTS[asset.key.path[-1]].is_declared(recipe)]
-    further = [asset for asset in (judge_calibration, comparisons, harness_scores) if asset in assets]
-    if further:
-        assets[assets.index(run_report)] = report_after(evaluation, *further)
-    return assets
+    return [asset for asset in ASSETS if INGREDIENTS[asset.key.path[-1]].is_declared(recipe)]
 
 
 def build_definitions(recipe: Recipe, warehouse: Warehouse, engines: Engines | None = None) -> dg.Definitions:
@@ -76,7 +72,8 @@ def _completed(spec: dg.AssetSpec, recipe: Recipe) -> dg.AssetSpec:
     """What depends on the recipe, or on the asset's place among the others."""
     name = spec.key.path[-1]
     freshness = FRESHNESS if name in READ_FROM_FILES else None
-    return spec.replace_attributes(code_version=code_version(name, recipe), freshness_policy=freshness)
+    there = [dep for dep in spec.deps if INGREDIENTS[dep.asset_key.path[-1]].is_declared(recipe)]
+    return spec.replace_attributes(deps=there, code_version=code_version(name, recipe), freshness_policy=freshness)
 
 
 defs = build_definitions(declared_recipe(), open_warehouse())

@@ -19,9 +19,10 @@ from synth_assets.assets.calibration import rates_of_judges
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.comparisons import wins
 from synth_assets.assets.display import bars, histogram, image_uris
-from synth_assets.assets.evaluation import accuracy_bars, evaluation
+from synth_assets.assets.evaluation import accuracy_bars
 from synth_assets.assets.leasing import making
 from synth_assets.assets.running import failures, latest_checks
+from synth_assets.assets.trust_report import write_trust_report
 from synth_assets.evaluation import accuracy_table, caveats, compare
 from synth_assets.evaluation.accuracy import ALL_LEAVES
 from synth_assets.frames import from_frame, schema_of
@@ -31,40 +32,39 @@ from synth_assets.storage import Warehouse
 from synth_assets.storage.atomic import write_beside
 
 REPORT_TAG = "synth_assets/report"
+TRUST_PAGE = "trust.html"
+#: The assets whose tables it shows last, of those that the recipe has.
+SHOWN_LAST = ("evaluation", "judge_calibration", "comparisons", "harness_scores", "student_report")
 CALLS = {"num_calls_made": "calls made", "num_calls_served_from_journal": "from the journal"}
 
 
-def report_after(*upstream: dg.AssetsDefinition) -> dg.AssetsDefinition:
-    """The asset, made after these: all those of the recipe whose tables it shows last."""
+@dg.asset(deps=list(SHOWN_LAST), group_name="stage_5_evaluation", kinds={"python", "html"})
+def run_report(
+    context: dg.AssetExecutionContext, recipe: dg.ResourceParam[Recipe], warehouse: dg.ResourceParam[Warehouse]
+) -> dg.MaterializeResult[Any]:
+    """Two pages on the whole run: rows, rejections, rewards, checks, accuracy, costs and samples; and whether it can be trusted.
 
-    @dg.asset(deps=upstream, group_name="stage_5_evaluation", kinds={"python", "html"})
-    def run_report(
-        context: dg.AssetExecutionContext, recipe: dg.ResourceParam[Recipe], warehouse: dg.ResourceParam[Warehouse]
-    ) -> dg.MaterializeResult[Any]:
-        """One page on the whole run: rows, rejections, rewards, checks, accuracy by leaf node, costs and samples.
-
-        It needs no server and no network; open the file in any browser.
-        """
-        with making(context, recipe, warehouse) as made_of:
-            file = write_report(recipe, warehouse, context.instance, context.run.run_id)
-            metadata: dict[str, Any] = {
-                "report": dg.MetadataValue.url(file.absolute().as_uri()),
-                "file": dg.MetadataValue.path(str(file)),
-                "inputs_id": made_of,
-            }
-            return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(made_of))
-
-    return run_report
-
-
-run_report = report_after(evaluation)
+    They need no server and no network; open the files in any browser.
+    """
+    with making(context, recipe, warehouse) as made_of:
+        file = write_report(recipe, warehouse, context.instance, context.run.run_id)
+        trust = file.with_name(TRUST_PAGE)
+        metadata: dict[str, Any] = {
+            "report": dg.MetadataValue.url(file.absolute().as_uri()),
+            "file": dg.MetadataValue.path(str(file)),
+            "trust_report": dg.MetadataValue.url(trust.absolute().as_uri()),
+            "trust_file": dg.MetadataValue.path(str(trust)),
+            "inputs_id": made_of,
+        }
+        return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(made_of))
 
 
 def write_report(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance, run_id: str) -> Path:
-    """Render the page and put it where `report_file` says."""
+    """Render both pages and put them where `report_file` says; the one on trust lies beside it."""
     page = render_report(recipe, warehouse, instance, run_id)
     file = report_file(warehouse, run_id)
     os.replace(write_beside(file, page.encode()), file)
+    write_trust_report(recipe, warehouse, file.with_name(TRUST_PAGE))
     return file
 
 

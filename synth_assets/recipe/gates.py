@@ -276,18 +276,8 @@ GATES: Mapping[str, DeclaredGate] = {
         "Does the student still expect rare words?",
         "the rarest tenth of tokens is where collapse begins; they scatter more, so they have more room",
     ),
-    "membership": _at_most(
-        "student_report",
-        0.60,
-        "warn",
-        "Can an attacker tell what the student was trained on?",
-        "0.5 is a coin; above, training rows can be told from others",
-    ),
-    "min_k": _at_most(
-        "student_report",
-        0.60,
-        "warn",
-        "Likewise, without the base model to compare with?",
+    "membership_auc": _at_most(
+        "student_report", 0.60, "warn", "Can an attacker tell what the student was trained on?",
         "0.5 is a coin; above, training rows can be told from others",
     ),
     "canary_exposure": _at_most(

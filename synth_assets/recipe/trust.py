@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from synth_assets.recipe.gates import GATES, Gate
-from synth_assets.recipe.value_types import Count, Positive, Section, Share, Text
+from synth_assets.recipe.value_types import Count, Section, Share, Text
 
 
 class RealData(Section):
@@ -21,6 +21,8 @@ class RealData(Section):
     """What the synthetic rows are compared with."""
     holdout: Text
     """Frozen: never shown to a teacher or a student; the yardstick of what two real samples differ by."""
+    holdout_digest: Text | None = None
+    """SHA-256 of its rows, so that a changed holdout is noticed; the collapse report tells it."""
 
 
 class PrivacySection(Section):
@@ -31,7 +33,9 @@ class PrivacySection(Section):
     copy_ngram: Count = 8
     """Words in a row that are compared with the sources."""
     split_share: Share = 0.0
-    """Share of each knowledge leaf's chunks that the teacher is not shown, so that leaking can be told from likeness."""
+    """Share of the document chunks that the teacher is not shown, so that leaking can be told from likeness."""
+    shadow_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps of a shadow student that is tuned on canaries and never released; 0: none."""
 
 
 class GroupAttribute(Section):
@@ -66,12 +70,13 @@ class TrustSection(Section):
     gates: dict[str, Gate] = Field(default_factory=dict)
     """Measure -> gate, where the default does not fit; `synth_assets/recipe/gates.py` has them all."""
     privacy: PrivacySection = PrivacySection()
+    previous_mix: Text | None = None
+    """Parquet file of the training mix of the generation before, where one feeds on another."""
     groups: dict[str, GroupAttribute] = Field(default_factory=dict)
     """Attribute -> its groups."""
     bootstrap_draws: Count = 1000
     min_reference_rows: Annotated[int, Field(ge=10)] = 100
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    near_duplicate: Positive = 0.7
 
     @field_validator("gates")
     @classmethod

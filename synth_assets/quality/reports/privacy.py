@@ -1,0 +1,190 @@
+"""Does the data give anybody away? What must not be kept, and the figures about it.
+
+`find_refusals` serves the filter: which samples are dropped, or redacted, and why. `measure_privacy` looks at what the teacher
+wrote before the filter (leaks and copies are the teacher's, whether or not they were dropped afterwards) and at what was kept.
+
+The leak test compares document chunks that the teacher was shown with texts that it was not: those that the recipe held
+back (`trust.privacy.split_share`), else the contexts of the real holdout.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from synth_assets.quality.privacy import (
+    NAMES_NOT_CHECKED,
+    CopyIndex,
+    Finding,
+    LeakIndex,
+    SampleText,
+    Source,
+    copied_share,
+    dcr_share,
+    find_copies,
+    find_personal_data,
+    find_secrets,
+    leak_test,
+    leaked_values,
+    measure_leak,
+    personal_data_left,
+    redact,
+    secrets_left,
+    sources_of,
+    text_distances,
+    whole_text,
+    written_text,
+)
+from synth_assets.quality.estimates import Estimate, not_assessed
+from synth_assets.quality.reports.findings import Findings
+from synth_assets.recipe import PrivacySection
+from synth_assets.records import DocumentChunk, KeptSample, RealExample, SeedExample, SyntheticSample
+
+_NUM_ROWS_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True)
+class RowFindings:
+    """By sample id. `reasons`: why the sample is refused, as (reason, detail); `texts`: context, instruction and response
+    without what may not be published."""
+
+    reasons: dict[str, tuple[str, str]] = field(default_factory=dict)
+    texts: dict[str, tuple[str | None, str, str]] = field(default_factory=dict)
+
+
+def is_held_back(document_chunk_id: str, split_share: float) -> bool:
+    """Whether a chunk is not shown to the teacher: by its id, so that it is the same in every run."""
+    return int(document_chunk_id[:8], 16) < split_share * 16**8
+
+
+def find_refusals(
+    samples: Sequence[SyntheticSample], seeds: Iterable[SeedExample], chunks: Iterable[DocumentChunk],
+    privacy: PrivacySection,
+) -> RowFindings:  # fmt: skip
+    """What the filter must turn away: secrets, personal data (unless it is redacted or ignored), copies of a source."""
+    found = RowFindings()
+    for row, personal, secret in _looked_through(samples, privacy):
+        if secret:
+            found.reasons[row.synthetic_sample_id] = ("secret", _masked(secret))
+        elif personal and privacy.personal_data == "drop":
+            found.reasons[row.synthetic_sample_id] = ("personal_data", _masked(personal))
+        elif personal and privacy.personal_data == "redact":
+            found.texts[row.synthetic_sample_id] = _redacted(row, privacy)
+    copies = find_copies(samples, sources_of(seeds, chunks), privacy.copy_ngram)
+    for row_id, source_id, kind, value in copies.iter_rows():
+        found.reasons.setdefault(row_id, ("copies_source", f"{kind} {value:.2f} of {source_id}"))
+    return found
+
+
+def measure_privacy(
+    samples: Sequence[SyntheticSample],
+    kept: Sequence[KeptSample],
+    seeds: Sequence[SeedExample],
+    chunks: Sequence[DocumentChunk],
+    holdout: Sequence[RealExample],
+    privacy: PrivacySection,
+    seed: int,
+) -> Findings:
+    """All measures with a gate in the privacy report."""
+    shown = [chunk for chunk in chunks if not is_held_back(chunk.document_chunk_id, privacy.split_share)]
+    sources = sources_of(seeds, shown)
+    leak_index = LeakIndex(sources, _allowed(privacy))
+    leaks = [
+        leak
+        for row, personal, secret in _looked_through(samples, privacy)
+        for leak in leak_index.leaks_in(row.synthetic_sample_id, [*personal, *secret])
+    ]
+    personal_left: dict[str, list[Finding]] = {}
+    secret_left: dict[str, list[Finding]] = {}
+    for row, personal, secret in _looked_through(kept, privacy):
+        personal_left[row.synthetic_sample_id], secret_left[row.synthetic_sample_id] = personal, secret
+    copies = find_copies(samples, CopyIndex(sources, privacy.copy_ngram))
+    estimates = [
+        *leaked_values(leaks, len(samples), len(sources)),
+        *personal_data_left(personal_left, len(kept)),
+        *secrets_left(secret_left, len(kept)),
+        *copied_share(copies, len(samples), len(sources)),
+        *_leak_test(samples, shown, chunks, holdout, privacy, seed),
+        *_distances(samples, seeds, holdout, seed),
+        not_assessed("names", "all", NAMES_NOT_CHECKED),
+    ]
+    return Findings(estimates, {})
+
+
+def _looked_through(
+    rows: Sequence[SampleText], privacy: PrivacySection
+) -> Iterable[tuple[SampleText, list[Finding], list[Finding]]]:
+    """Each row with its personal data and secrets, in portions, so that memory does not grow with the rows."""
+    allowed = _allowed(privacy)
+    for start in range(0, len(rows), _NUM_ROWS_AT_ONCE):
+        portion = rows[start : start + _NUM_ROWS_AT_ONCE]
+        texts = [whole_text(row) for row in portion]
+        yield from zip(portion, find_personal_data(texts, allowed), find_secrets(texts, allowed), strict=True)
+
+
+def _allowed(privacy: PrivacySection) -> list[re.Pattern[str]]:
+    return [re.compile(pattern) for pattern in privacy.allowed_values]
+
+
+def _masked(findings: Sequence[Finding]) -> str:
+    return ", ".join(f"{each.kind} {each.masked}" for each in findings)
+
+
+def _redacted(row: SampleText, privacy: PrivacySection) -> tuple[str | None, str, str]:
+    texts = [row.context or "", row.instruction, row.response]
+    found = find_personal_data(texts, _allowed(privacy))
+    context, instruction, response = (redact(text, each) for text, each in zip(texts, found, strict=True))
+    return context or None, instruction, response
+
+
+def _leak_test(
+    samples: Sequence[SyntheticSample],
+    shown: Sequence[DocumentChunk],
+    chunks: Sequence[DocumentChunk],
+    holdout: Sequence[RealExample],
+    privacy: PrivacySection,
+    seed: int,
+) -> list[Estimate]:
+    """Chunks are compared within their leaf node."""
+    ids = {chunk.document_chunk_id for chunk in shown}
+    unseen = [(chunk.text, chunk.leaf_path) for chunk in chunks if chunk.document_chunk_id not in ids]
+    if not unseen:
+        leaves = {chunk.leaf_path for chunk in shown}
+        contexts = {row.context: row.leaf_path for row in holdout if row.context and row.leaf_path in leaves}
+        unseen = [(context, path) for context, path in contexts.items() if context]
+    if not unseen or not shown:
+        return leak_test(None, len(samples))
+    test = measure_leak(
+        [written_text(row) for row in samples],
+        [chunk.text for chunk in shown],
+        [text for text, _ in unseen],
+        ([chunk.leaf_path for chunk in shown], [path for _, path in unseen]),
+        num_words=privacy.copy_ngram,
+        seed=seed,
+    )
+    return leak_test(test, len(samples))
+
+
+def _distances(
+    samples: Sequence[SyntheticSample], seeds: Sequence[SeedExample], holdout: Sequence[RealExample], seed: int
+) -> list[Estimate]:
+    """Seeds against as many rows of the holdout from the same leaf nodes."""
+    wanted: dict[str, int] = {}
+    for each in seeds:
+        wanted[each.leaf_path] = wanted.get(each.leaf_path, 0) + 1
+    unseen: list[str] = []
+    taken: dict[str, int] = {}
+    for row in holdout:
+        if taken.get(row.leaf_path, 0) < wanted.get(row.leaf_path, 0):
+            taken[row.leaf_path] = taken.get(row.leaf_path, 0) + 1
+            unseen.append(f"{row.question}\n{row.answer}")
+    if not unseen:
+        return [not_assessed("dcr_share", "all", "there is no real holdout: set trust.real in the recipe")]
+    seen = [f"{each.question}\n{each.answer}" for each in seeds if each.leaf_path in taken]
+    to_seeds, to_holdout = text_distances([written_text(row) for row in samples], seen, unseen, seed=seed)
+    return dcr_share(to_seeds, to_holdout, min(len(seen), len(unseen)))
+
+

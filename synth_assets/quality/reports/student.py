@@ -1,0 +1,95 @@
+"""What has become of the student: how well it still knows real texts, and what it gives away of its training rows.
+
+Perplexities are of real rows that nothing was made from, tuned student against its base. Attacks tell training rows from
+validation rows of the same leaf nodes. Canaries stand in a shadow student, tuned for the purpose and never released.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from synth_assets.quality.collapse import perplexity_ratio, rare_token_perplexity_ratio
+from synth_assets.quality.estimates import Estimate, insufficient, not_assessed
+from synth_assets.quality.privacy.canaries import Canary, measure_exposure
+from synth_assets.quality.privacy.membership import RowLikelihoods, attack_student
+from synth_assets.quality.reports.likelihoods import conversations_of, read_by_all, turns_of
+from synth_assets.recipe import TrustSection
+from synth_assets.roles import LikelihoodModel
+
+MAX_ATTACKED = 500
+#: Of the 10,000 numbers that a canary could hold; the rank among all is extrapolated.
+NUM_CANDIDATES = 1_000
+_NO_REAL = "there is no real holdout: set trust.real in the recipe"
+_NO_SHADOW = "no shadow student was tuned: set trust.privacy.shadow_steps in the recipe"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The student before and after tuning."""
+
+    base: LikelihoodModel
+    tuned: LikelihoodModel
+
+
+def measure_perplexities(
+    pair: Pair, reference: pl.DataFrame | None, holdout: pl.DataFrame | None, style: str, trust: TrustSection, seed: int
+) -> list[Estimate]:
+    """Of real rows as `reports.rows` gives them."""
+    names = ("perplexity_ratio", "rare_perplexity_ratio")
+    if reference is None or holdout is None:
+        return [not_assessed(name, "base", _NO_REAL) for name in names]
+    good, (base, tuned) = read_by_all([pair.base, pair.tuned], conversations_of(holdout, style))
+    if len(good) < trust.min_reference_rows:
+        return [insufficient(name, "base", len(good), len(good), trust.min_reference_rows) for name in names]
+    _, (known,) = read_by_all([pair.base], conversations_of(reference, style))
+    frequencies = Counter(token for row in known for token in row.token_ids)
+    leaf_paths = holdout["leaf_path"].gather(good).to_list()
+    before, after = ([list(row.logprobs) for row in rows] for rows in (base, tuned))
+    said = {"num_draws": trust.bootstrap_draws, "confidence": trust.confidence, "seed": seed}
+    found = [
+        *perplexity_ratio(before, after, leaf_paths, least=trust.min_reference_rows, **said),  # type: ignore[arg-type]
+        *rare_token_perplexity_ratio(
+            [list(row.token_ids) for row in base], before, after, leaf_paths, frequencies,
+            least=trust.min_reference_rows, **said,  # type: ignore[arg-type]
+        ),
+    ]  # fmt: skip
+    unread = holdout.height - len(good)
+    words = f"{unread} rows are longer than the student can read" if unread else ""
+    return [replace(each, words="; ".join(filter(None, (each.words, words)))) for each in found]
+
+
+def measure_membership(pair: Pair, mix: pl.DataFrame, trust: TrustSection, seed: int) -> list[Estimate]:
+    """Training rows of the samples against validation rows of the same leaf nodes; `mix`: the table training_mix."""
+    new = mix.filter(pl.col("source") == "synthetic")
+    members, others = (
+        _likelihoods(pair, _some(new.filter(pl.col("split") == split), seed)) for split in ("train", "validation")
+    )
+    said = {"num_draws": trust.bootstrap_draws, "confidence": trust.confidence, "least": trust.min_reference_rows}
+    return attack_student(members, others, seed=seed, **said)  # type: ignore[arg-type]
+
+
+def measure_canaries(
+    shadow: LikelihoodModel | None, canaries: Sequence[Canary], trust: TrustSection, seed: int
+) -> list[Estimate]:
+    """What a student that was tuned on the same rows and on the canaries gives away of them."""
+    if shadow is None:
+        return [not_assessed("canary_exposure", "all", _NO_SHADOW)]
+    return measure_exposure(
+        shadow, canaries, seed=seed, num_candidates=NUM_CANDIDATES, num_draws=trust.bootstrap_draws,
+        confidence=trust.confidence,
+    )  # fmt: skip
+
+
+def _some(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
+    return rows if rows.height <= MAX_ATTACKED else rows.sample(MAX_ATTACKED, seed=seed, shuffle=False)
+
+
+def _likelihoods(pair: Pair, rows: pl.DataFrame) -> list[RowLikelihoods]:
+    turns = [turns_of(prompt, response) for prompt, response in rows.select("prompt", "response").iter_rows()]
+    good, (base, tuned) = read_by_all([pair.base, pair.tuned], turns)
+    paths = rows["leaf_path"].gather(good).to_list()
+    return [RowLikelihoods(path, after, before) for path, before, after in zip(paths, base, tuned, strict=True)]
