@@ -26,12 +26,12 @@ from synth_assets.recipe.sections import (
     TaxonomySection,
     Threshold,
 )
-from synth_assets.recipe.tuning import CheckpointChoice, PhaseSpec, PhaseTake, TuningSection
+from synth_assets.recipe.tuning import CheckpointChoice, PhaseSpec, PhaseTake, PrivacyBudget, TuningSection
 
 __all__ = [
     "DEFAULT_RECIPE", "LOCAL_TASKS", "SCALES", "CheckpointChoice", "DataSetSpec", "EvaluationSection", "FilterSection",
     "GenerationSection", "HarnessSection", "HarnessTask", "JudgeName", "JudgesSection", "MaxNewTokens", "ModelSpec",
-    "PhaseSpec", "PhaseTake", "QualitySection", "Recipe", "RewardCut", "RewardSection", "Scale", "ScheduleSection",
-    "TaxonomySection", "Threshold", "TuningSection", "project_root", "read_recipe", "recipe_path", "resolve_path",
-    "warehouse_path",
+    "PhaseSpec", "PhaseTake", "PrivacyBudget", "QualitySection", "Recipe", "RewardCut", "RewardSection", "Scale",
+    "ScheduleSection", "TaxonomySection", "Threshold", "TuningSection", "project_root", "read_recipe", "recipe_path",
+    "resolve_path", "warehouse_path",
 ]  # fmt: skip
