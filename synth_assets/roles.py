@@ -1,9 +1,10 @@
-"""The roles that models play, declared once: who generates text, who gives rewards.
+"""The roles that models play, declared once: who generates text, who gives rewards, who tells how likely texts are.
 
 Stages speak to these protocols; `inference` holds the implementations (vLLM, transformers); `assets` brings them together.
 A request carries everything that its answer depends on, so that the same request to the same model is the same text.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
@@ -53,6 +54,18 @@ class GenerationResult:
     error: str = ""
 
 
+class TokenLogprobs(NamedTuple):
+    """Tokens that a model was asked about, and the natural logarithm of each one's probability at temperature 1."""
+
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+
+    @property
+    def mean_loss(self) -> float:
+        """Nats per token: the mean negative log-likelihood."""
+        return -math.fsum(self.logprobs) / len(self.logprobs)
+
+
 OnResult = Callable[[int, GenerationResult], None]
 OnScore = Callable[[int, RewardAttributes | str], None]
 
@@ -83,3 +96,18 @@ class RewardModel(Protocol):
     def score(
         self, conversations: Sequence[Conversation], on_score: OnScore | None = None
     ) -> list[RewardAttributes | str]: ...  # fmt: skip
+
+
+class LikelihoodModel(Protocol):
+    """Tells how likely texts are that it did not write. Results come in the order given, or the words of an error."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def token_logprobs(self, conversations: Sequence[Conversation]) -> list[TokenLogprobs | str]:
+        """Of the last turn, the assistant's, its end token included: the tokens that tuning puts its loss on."""
+        ...
+
+    def text_logprobs(self, texts: Sequence[str]) -> list[TokenLogprobs | str]:
+        """Of plain texts, without a chat template."""
+        ...
