@@ -1,9 +1,10 @@
-"""The roles that models play, declared once: who generates text, who gives rewards, who places texts by what they say.
+"""The roles that models play: who generates text, gives rewards, places texts by what they say, tells how likely they are.
 
 Stages speak to these protocols; `inference` holds the implementations (vLLM, transformers); `assets` brings them together.
 A request carries everything that its answer depends on, so that the same request to the same model is the same text.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
@@ -56,6 +57,18 @@ class GenerationResult:
     error: str = ""
 
 
+class TokenLogprobs(NamedTuple):
+    """Tokens that a model was asked about, and the natural logarithm of each one's probability at temperature 1."""
+
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+
+    @property
+    def mean_loss(self) -> float:
+        """Nats per token: the mean negative log-likelihood."""
+        return -math.fsum(self.logprobs) / len(self.logprobs)
+
+
 OnResult = Callable[[int, GenerationResult], None]
 OnScore = Callable[[int, RewardAttributes | str], None]
 
@@ -97,4 +110,19 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, d), in the order of the texts; (0, d) for none. What a text becomes does not depend on its neighbours,
         but for the last bits."""
+        ...
+
+
+class LikelihoodModel(Protocol):
+    """Tells how likely texts are that it did not write. Results come in the order given, or the words of an error."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def token_logprobs(self, conversations: Sequence[Conversation]) -> list[TokenLogprobs | str]:
+        """Of the last turn, the assistant's, its end token included: the tokens that tuning puts its loss on."""
+        ...
+
+    def text_logprobs(self, texts: Sequence[str]) -> list[TokenLogprobs | str]:
+        """Of plain texts, without a chat template."""
         ...

@@ -15,7 +15,7 @@ from synth_assets.model_folder import (
     model_fingerprint,
 )
 from synth_assets.recipe import ModelSpec, resolve_path
-from synth_assets.roles import Embedder, RewardModel, TextModel
+from synth_assets.roles import Embedder, LikelihoodModel, RewardModel, TextModel
 
 
 @contextmanager
@@ -45,6 +45,18 @@ def open_reward_model(spec: ModelSpec) -> Iterator[RewardModel]:
         from synth_assets.inference.transformers_reward import TransformersRewardModel
 
         yield TransformersRewardModel(spec, place, fingerprint)
+
+
+@contextmanager
+def open_likelihood_model(spec: ModelSpec, folder: Path | None = None) -> Iterator[LikelihoodModel]:
+    """A language model, ready to tell how likely texts are; by transformers, whatever `spec.engine` says.
+
+    `folder` as of `open_text_model`. Raises ModelError for what is wrong with the folder.
+    """
+    place, fingerprint = _checked(folder or resolve_path(spec.path), "ForCausalLM")
+    from synth_assets.inference.transformers_likelihood import TransformersLikelihood
+
+    yield TransformersLikelihood(spec, place, fingerprint)
 
 
 def open_embedder(folder: Path | None = None) -> Embedder:

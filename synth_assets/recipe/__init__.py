@@ -28,7 +28,7 @@ from synth_assets.recipe.sections import (
     Threshold,
 )
 from synth_assets.recipe.trust import GroupAttribute, PrivacySection, RealData, TrustSection
-from synth_assets.recipe.tuning import CheckpointChoice, PhaseSpec, PhaseTake, TuningSection
+from synth_assets.recipe.tuning import CheckpointChoice, PhaseSpec, PhaseTake, PrivacyBudget, TuningSection
 
 __all__ = [
     "DEFAULT_RECIPE",
@@ -51,6 +51,7 @@ __all__ = [
     "ModelSpec",
     "PhaseSpec",
     "PhaseTake",
+    "PrivacyBudget",
     "PrivacySection",
     "QualitySection",
     "RealData",

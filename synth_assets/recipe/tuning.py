@@ -76,6 +76,19 @@ class CheckpointChoice(Section):
         return self.benchmark if self.by == "benchmark" else None
 
 
+class PrivacyBudget(Section):
+    """Differentially private tuning (DP-SGD, arXiv 1607.00133): what any one training row may change of the adapter.
+
+    Not accounted for, and so refused: packing, rows that repeat (upsample), and rows that several phases train on.
+    """
+
+    epsilon: Positive
+    delta: Annotated[float, Field(gt=0, lt=1)]
+    """Less than one divided by the number of training rows."""
+    max_grad_norm: Positive = 1.0
+    """To what length each row's gradient is cut."""
+
+
 class TuningSection(Section):
     strategy: Literal["stacked", "phased"]
     """phased: one phase after the other. stacked: all their rows in one phase, for as many steps; where phases count epochs,
@@ -115,6 +128,8 @@ class TuningSection(Section):
     """Whether replayed rows repeat once there are no others; else the share falls short."""
     checkpoint_every: Count
     """Steps from one resumable state to the next."""
+    privacy: PrivacyBudget | None = None
+    """None: the adapter may give away its training rows."""
 
     @field_validator("phases")
     @classmethod
@@ -155,6 +170,23 @@ class TuningSection(Section):
         if path is None and info.data.get("replay_share"):
             raise ValueError("a JSON Lines file, since replay_share is above 0")
         return path
+
+    @field_validator("privacy")
+    @classmethod
+    def _can_be_accounted_for(cls, budget: PrivacyBudget | None, info: ValidationInfo) -> PrivacyBudget | None:
+        said = info.data
+        if budget is None or not {"strategy", "phases", "packing", "replay_share", "upsample"} <= set(said):
+            return budget
+        is_phased = said["strategy"] == "phased" and len(said["phases"]) > 1
+        if said["packing"]:
+            raise ValueError("packing: false with it; rows that share a packed one have one gradient")
+        if said["upsample"] and said["replay_share"]:
+            raise ValueError("upsample: false with it; a row that repeats is drawn more often than the budget counts")
+        if is_phased and said["replay_share"]:
+            raise ValueError("replay_share: 0 or strategy: stacked with it; phases may replay the same row of the buffer")
+        if is_phased and any(phase.replay_share for phase in said["phases"]):
+            raise ValueError("replay_share: 0 in every phase or strategy: stacked with it; each row in one phase only")
+        return budget
 
     @property
     def phases_to_run(self) -> tuple[PhaseSpec, ...]:

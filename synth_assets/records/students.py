@@ -26,7 +26,8 @@ class TrainingExample:
 class Checkpoint:
     """A candidate of a phase. `adapter_path` is relative to the warehouse; losses are nats per response token.
 
-    The tuned student is the chosen candidate of the last phase (`phase_position` counts from 0).
+    The tuned student is the chosen candidate of the last phase (`phase_position` counts from 0). `epsilon`, `delta`: what
+    any one row of the training mix may change of all adapters up to this phase; null without differential privacy.
     """
 
     checkpoint_id: str
@@ -42,6 +43,8 @@ class Checkpoint:
     validation_loss: float | None
     selection_score: float | None
     is_chosen: bool
+    epsilon: float | None = None
+    delta: float | None = None
 
 
 @dataclass(frozen=True)

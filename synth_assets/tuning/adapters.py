@@ -43,6 +43,8 @@ def open_adapter(student_folder: Path, settings: TuningSection, earlier: Path | 
     if earlier and settings.between_phases == "continue":
         return load_adapted(student_folder, earlier, is_trainable=True)
     student = load_adapted(student_folder, earlier).merge_and_unload() if earlier else load_student(student_folder)
+    # before the adapter is put on: per-row gradients need its weights where the student's are
+    student = student.to("cuda" if torch.cuda.is_available() else "cpu")
     lora = LoraConfig(
         r=settings.lora_r, lora_alpha=settings.lora_alpha, lora_dropout=settings.lora_dropout,
         target_modules=list(settings.target_modules), bias="none", task_type="CAUSAL_LM",

@@ -1,8 +1,6 @@
 """Conversations -> token ids and labels, by the student's own chat template; and the batches of a whole training.
 
-The loss is on the answer only, its end token included: a model that never learns to stop is useless. Which tokens
-are the answer is found by rendering the conversation twice, up to the answer and with it; what both have in common is
-masked. That works with any chat template, also with one that cannot mark the assistant's tokens itself.
+The loss is on the answer only, its end token included; which tokens these are, `answer_tokens` finds.
 
 Batches are planned in advance for all steps: then a run that goes on after a crash meets the very same rows.
 """
@@ -12,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from synth_assets.answer_tokens import render_answer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,16 +30,9 @@ class EncodedExample(NamedTuple):
 
 def encode_conversation(tokenizer: Any, prompt: str, response: str) -> EncodedExample:
     """One user turn and its answer. Where the template ends an answer without an end token, it is added."""
-    user = {"role": "user", "content": prompt}
-    turns = [user, {"role": "assistant", "content": response}]
-    asked = tokenizer.apply_chat_template([user], add_generation_prompt=True, tokenize=True, return_dict=False)
-    whole = tokenizer.apply_chat_template(turns, tokenize=True, return_dict=False)
-    pairs = zip(asked, whole, strict=False)
-    num_common = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(asked), len(whole)))
-    end = tokenizer.eos_token_id
-    if end is not None and end not in whole[num_common:]:
-        whole = [*whole, end]
-    return EncodedExample(list(whole), [IGNORED_LABEL] * num_common + list(whole[num_common:]))
+    turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
+    whole, num_given = render_answer(tokenizer, turns)
+    return EncodedExample(whole, [IGNORED_LABEL] * num_given + whole[num_given:])
 
 
 def plan_batches(num_rows: int, batch_size: int, num_steps: int, seed: int) -> list[list[int]]:

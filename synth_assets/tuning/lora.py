@@ -30,6 +30,7 @@ from synth_assets.recipe import TuningSection
 from synth_assets.tuning.adapters import open_adapter
 from synth_assets.tuning.encoding import IGNORED_LABEL, EncodedExample, Report, pad_batch, plan_batches
 from synth_assets.tuning.packing import PackedRow, pack_batch
+from synth_assets.tuning.private import NoisePlan, PrivateGradients, draw_batches, secret_of
 
 _COMPLETE = "complete"
 Curve = list[dict[str, float]]
@@ -39,7 +40,7 @@ Keep = Callable[[Any, int, Curve], None]
 
 @dataclass(frozen=True)
 class Training:
-    """What one phase trains on, from where, and for how long; `work` is the folder of its states."""
+    """What one phase trains on, from where, and for how long; `work` is the folder of its states, `noise` None without."""
 
     student_folder: Path
     earlier: Path | None
@@ -50,12 +51,14 @@ class Training:
     schedule: str
     seed: int
     work: Path
+    noise: NoisePlan | None = None
 
 
 class _PlannedTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped here
     """Trainer with the batches of all steps given; one pass over them is the training."""
 
     batches: list[list[int]]
+    private: PrivateGradients | None = None
 
     def get_train_dataloader(self) -> Any:
         # a generator of its own: the loader must not draw from the stream that dropout uses
@@ -65,10 +68,19 @@ class _PlannedTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped
 
     def training_step(self, model: Any, inputs: list[Any], num_items_in_batch: Any = None) -> Any:
         """The parts of one batch, each counting by its tokens, so that they make the update of the whole."""
+        if self.private:
+            return self._private_step(self.private, inputs)
         num_tokens = self._get_num_items_in_batch(inputs, self.args.device)
         self.current_gradient_accumulation_steps = len(inputs)  # for models that do not count tokens
         losses = [super(_PlannedTrainer, self).training_step(model, part, num_tokens) for part in inputs]
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def _private_step(self, private: PrivateGradients, inputs: list[Any]) -> Any:
+        self.model.train()
+        loss = private.compute([self._prepare_inputs(part) for part in inputs], self.state.global_step)
+        if not inputs:  # nothing was drawn: a step of noise alone, shown with the loss before it
+            loss = next((row["loss"] for row in reversed(self.state.log_history) if "loss" in row), 0.0)
+        return torch.tensor(loss, device=self.args.device)
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Not counted: Trainer knows batches of one part only."""
@@ -78,8 +90,12 @@ class _PlannedTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped
 class _Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here
     """Stops at a loss that is no number, tells of progress, keeps candidates, and marks a state that is whole."""
 
-    def __init__(self, num_steps: int, keep_at: Collection[int], keep: Keep, report: Report | None) -> None:
+    def __init__(
+        self, num_steps: int, keep_at: Collection[int], keep: Keep, report: Report | None,
+        private: PrivateGradients | None,
+    ) -> None:  # fmt: skip
         self.num_steps = num_steps
+        self.private = private
         self.keep_at = keep_at
         self.keep = keep
         self.report = report
@@ -95,11 +111,16 @@ class _Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
             )  # fmt: skip
         if self.report:
             self.report(f"step {step} of {self.num_steps}: loss {loss:.4f}", step / self.num_steps)
+        if self.private and step == self.num_steps:
+            self.private.check_spent(step)
         if step in self.keep_at:  # before the state of this step is saved: what goes on from it need not come here again
             self.keep(more["model"], step, _curve(state.log_history))
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _COMPLETE).touch()
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        if self.private:
+            self.private.save(folder)
+        (folder / _COMPLETE).touch()
 
 
 def train_lora(
@@ -112,17 +133,34 @@ def train_lora(
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     set_seed(training.seed % 2**32)
     model = open_adapter(training.student_folder, settings, training.earlier)
+    private = _private(training, settings, model)
     trainer = _PlannedTrainer(
         model=model, args=_arguments(training, settings), train_dataset=list(training.rows),
         data_collator=lambda rows: _parts(rows, settings, training.pad_token_id),
-        callbacks=[_Watch(training.num_steps, keep_at, keep, report)],
+        callbacks=[_Watch(training.num_steps, keep_at, keep, report, private)],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
-    trainer.batches = plan_batches(len(training.rows), settings.rows_a_step, training.num_steps, training.seed)
+    trainer.batches, trainer.private = _batches(training, settings), private
     state = _last_whole_state(training.work, min(keep_at))
+    if state and private:
+        private.load(state)
     if state and report:
         report(f"going on from step {_step_of(state)}", None)
     trainer.train(resume_from_checkpoint=str(state) if state else None)
+
+
+def _private(training: Training, settings: TuningSection, model: Any) -> PrivateGradients | None:
+    if training.noise is None or settings.privacy is None:
+        return None
+    secret = secret_of(training.work)
+    return PrivateGradients(model, training.noise, settings.privacy, len(training.rows), secret)
+
+
+def _batches(training: Training, settings: TuningSection) -> list[list[int]]:
+    if training.noise:
+        num_rows, secret = len(training.rows), secret_of(training.work)
+        return draw_batches(num_rows, training.noise.sample_rate, training.num_steps, secret)
+    return plan_batches(len(training.rows), settings.rows_a_step, training.num_steps, training.seed)
 
 
 def _parts(rows: list[Any], settings: TuningSection, pad_token_id: int) -> list[dict[str, Any]]:
@@ -167,7 +205,9 @@ def _arguments(training: Training, settings: TuningSection) -> Any:
         output_dir=str(training.work), max_steps=training.num_steps, per_device_train_batch_size=settings.rows_a_step,
         learning_rate=training.learning_rate, lr_scheduler_type=training.schedule,
         warmup_steps=settings.num_warmup_steps(training.num_steps), optim="adamw_torch", weight_decay=0.0,
-        max_grad_norm=1.0, bf16=has_fast_bfloat16(), seed=seed, data_seed=seed, use_cpu=not on_gpu,
+        # a private gradient has been cut row by row, and is measured in the precision in which it is computed
+        max_grad_norm=0.0 if training.noise else 1.0, bf16=has_fast_bfloat16() and not training.noise,
+        seed=seed, data_seed=seed, use_cpu=not on_gpu,
         save_strategy="steps", save_steps=settings.checkpoint_every, save_total_limit=2, logging_steps=1,
         logging_nan_inf_filter=False, report_to=[], disable_tqdm=True, dataloader_pin_memory=False,
         remove_unused_columns=False, push_to_hub=False,

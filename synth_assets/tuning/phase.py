@@ -22,6 +22,7 @@ from synth_assets.recipe import CheckpointChoice, PhaseSpec, TuningSection
 from synth_assets.records import Checkpoint, Split, TrainingExample, content_id
 from synth_assets.tuning.encoding import EncodedExample, Report, encode_conversation
 from synth_assets.tuning.packing import PackedRow, pack_rows
+from synth_assets.tuning.private import NoisePlan, plan_noise
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -60,6 +61,8 @@ class Phase:
         """Those of the phase, by step; what is not there yet is trained. Their `adapter_path` is empty."""
         steps = candidate_steps(self.num_steps, self.settings.checkpoint_choice)
         missing = {step for step in steps if not (self._place(step) / CHECKPOINT_FILE).is_file()}
+        if missing and self.settings.privacy and not self._work.is_dir():
+            missing = set(steps)  # candidates of two noises would spend the budget twice
         if missing:
             self._train(missing)
         elif self.report:
@@ -79,6 +82,8 @@ class Phase:
         start = (self.parent.checkpoint_id, self.settings.between_phases) if self.parent else None
         rows = [(row.split, row.prompt, row.response) for row in self.examples]
         said = self.settings.model_dump(mode="json", include=_OF_EVERY_PHASE)
+        if self.settings.privacy:  # else the name is as it was before there was such a thing
+            said["privacy"] = self.settings.privacy.model_dump(mode="json")
         steps = (self.spec.max_steps, self.spec.num_epochs)
         return content_id("phase", self.student, rows, said, steps, self._learning_rate, self._schedule, self.seed, start)
 
@@ -131,9 +136,21 @@ class Phase:
 
         training = Training(
             self.student_folder, self._earlier, rows.train, rows.pad_token_id, self.num_steps, self._learning_rate,
-            self._schedule, self.seed, work,
+            self._schedule, self.seed, work, self._noise,
         )  # fmt: skip
         train_lora(training, self.settings, missing, lambda *found: self._publish(work / "adapter", *found), self.report)
+
+    @cached_property
+    def _noise(self) -> NoisePlan | None:
+        budget = self.settings.privacy
+        return plan_noise(budget, len(self._rows.train), self.settings.rows_a_step, self.num_steps) if budget else None
+
+    @property
+    def _epsilon(self) -> float | None:
+        """Of all steps of this phase, also for an earlier candidate: the choice among them has seen them all."""
+        if self._noise is None:
+            return None
+        return max(self._noise.epsilon, (self.parent.epsilon if self.parent else None) or 0.0)
 
     @property
     def _earlier(self) -> Path | None:
@@ -157,6 +174,7 @@ class Phase:
             adapter_sha256=hashlib.sha256((unfinished / ADAPTER_FILE).read_bytes()).hexdigest(),
             num_steps=step, num_examples=rows.num_examples, train_loss_first=losses[0],
             train_loss_last=sum(last) / len(last), validation_loss=validation, selection_score=None, is_chosen=False,
+            epsilon=self._epsilon, delta=self.settings.privacy.delta if self.settings.privacy else None,
         )  # fmt: skip
         (unfinished / CURVE_FILE).write_text(json.dumps(curve) + "\n", encoding="utf-8")
         (unfinished / CHECKPOINT_FILE).write_text(json.dumps(asdict(checkpoint), indent=2) + "\n", encoding="utf-8")
