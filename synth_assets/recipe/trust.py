@@ -47,6 +47,26 @@ class FidelityGates(Section):
     coverage: Gate = gate(0.80, "block", "likewise, robust to outliers; a collapsed set covers little")
 
 
+class CollapseSection(Section):
+    """Which descent from models is allowed, and how much a generation may lose. Shumailov et al. 2024, Nature 631:755."""
+
+    max_depth: Gate = gate(1, "block", "rows that descend from rows of a model lose their tails; 2 or more must be wanted")
+    """2 or more also lets a model teach that descends from the student."""
+    real_share_below_depth_2: Gate = gate(0.10, "block", "with a tenth of real rows kept, decay over generations was minor")
+    real_share_below_depth_2_warn: Gate = gate(0.25, "warn", "a tenth slows decay, it does not stop it: more is safer")
+    real_share_from_depth_2: Gate = gate(0.50, "block", "from the second generation on only half real rows held the level")
+    dropped_real_rows: Gate = gate(0, "block", "what is replaced is forgotten: real rows accumulate, they are never dropped")
+    holdout_changed: Gate = gate(0, "block", "perplexities on another holdout say nothing of a change")
+    perplexity_ratio: Gate = gate(1.15, "block", "a student that knows real rows 15 % worse has begun to forget them")
+    perplexity_ratio_warn: Gate = gate(1.05, "warn", "tuning should lower perplexity on what is taught, not raise it")
+    rare_perplexity_ratio: Gate = gate(1.25, "block", "the rarest tokens go first and scatter more, so they have more room")
+    distinct_3_ratio: Gate = gate(0.80, "block", "a fifth fewer distinct phrases than the generation before is a loss")
+    distinct_3_ratio_warn: Gate = gate(0.90, "warn", "a tenth fewer is where to look before it compounds")
+    vocabulary_ratio: Gate = gate(0.80, "block", "a fifth of the words gone at the same number of rows is a loss")
+    vocabulary_ratio_warn: Gate = gate(0.90, "warn", "a tenth fewer is where to look before it compounds")
+    leaves_kept: Gate = gate(1.0, "warn", "a leaf of which no row is left has collapsed wholly, or was taken out")
+
+
 class PrivacySection(Section):
     personal_data: Literal["drop", "redact", "ignore"] = "drop"
     """What becomes of a sample that holds personal data or a secret."""
@@ -89,6 +109,7 @@ class TrustSection(Section):
     """Folder of a sentence-transformer; None: the mean of the student's last hidden states."""
     fidelity: FidelityGates = FidelityGates()
     privacy: PrivacySection = PrivacySection()
+    collapse: CollapseSection = CollapseSection()
     groups: dict[str, GroupAttribute] = Field(default_factory=dict)
     """Attribute -> its groups."""
     bootstrap_draws: Count = 1000
