@@ -6,6 +6,7 @@ from pathlib import Path
 
 from synth_assets.model_folder import model_fingerprint
 from synth_assets.recipe import Recipe, read_recipe, resolve_path
+from synth_assets.studies.collapse import run_collapse_study
 from synth_assets.studies.embedded import run_embedded_study
 from synth_assets.studies.filter import run_filter_study
 from synth_assets.studies.judges import run_judges_study
@@ -20,6 +21,7 @@ STUDIES: dict[str, tuple[Callable[[Recipe, Sequence[int]], Iterator[StudyRow]], 
     "kill": (run_kill_study, (41,), 100),
     "judges": (run_judges_study, (51, 52, 53), 15),
     "phases": (run_phases_study, (51, 52, 53), 25),
+    "collapse": (run_collapse_study, (61, 62, 63, 64, 65), 50),
 }
 
 
