@@ -55,7 +55,7 @@ def test_novelty_is_against_seeds_of_the_same_leaf_and_context() -> None:
     ]
     samples = pl.DataFrame(rows, schema=["synthetic_sample_id", "leaf_path", "context", "instruction"], orient="row")
     (found,) = estimate_novelty(samples, seeds)
-    assert found.value == pytest.approx(4 / 6) and found.words == "2 close to a seed: copy (0.90), asked (1.00)"
+    assert found.value == pytest.approx(4 / 6) and found.words == "2 close to a seed: copy (0.89), asked (1.00)"
     assert (found.num_reference, found.num_synthetic) == (2, 6)
     assert math.isnan(estimate_novelty(samples.clear(), seeds)[0].value)
 

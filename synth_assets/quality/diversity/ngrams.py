@@ -55,9 +55,7 @@ def self_bleu(rows: Sequence[Sequence[str]]) -> float:
     lengths = Counter(length for _, length in counted)
     total = 0.0
     for grams, length in counted:
-        others = {
-            gram: second if num == first else first for gram, num in grams.items() for first, second in [largest[gram]]
-        }
+        others = {gram: largest[gram][num == largest[gram][0]] for gram, num in grams.items()}
         rest = [other for other, num in lengths.items() if num > (other == length)]
         total += _bleu(grams, length, others, _closest(rest, length))
     return total / len(counted)
