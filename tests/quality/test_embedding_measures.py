@@ -151,37 +151,39 @@ def test_intervals_hold_the_value_and_the_same_seed_gives_the_same_figures() -> 
 
 
 TOPICS = {
-    "cooking": ("Stir the {} into the {} and let it simmer.", "soup onion garlic carrot butter flour cream pepper rice bean".split()),
-    "travel": ("Take the train from {} to {} and change once.", "Lisbon Vienna Oslo Prague Rome Athens Dublin Madrid Paris Bern".split()),
-    "law": ("The {} was signed before the {} could object.", "contract lease will deed treaty statute clause patent bond waiver".split()),
-    "music": ("She played the {} while he tuned the {}.", "violin cello flute piano trumpet harp drum guitar oboe organ".split()),
-    "weather": ("Expect {} in the morning and {} at night.", "rain snow fog hail thunder wind frost sunshine sleet drizzle".split()),
-    "maths": ("Multiply {} by {} and write down the result.", "12 35 48 51 67 72 86 90 103 250".split()),
-}  # fmt: skip
+    "cooking": ("Stir the {} into the {} and let it simmer.", "soup onion garlic carrot butter flour cream rice bean"),
+    "travel": ("Take the train from {} to {} and change once.", "Lisbon Vienna Oslo Prague Rome Athens Dublin Madrid Bern"),
+    "law": ("The {} was signed before the {} could object.", "contract lease will deed treaty statute patent bond waiver"),
+    "music": ("She played the {} while he tuned the {}.", "violin cello flute piano trumpet harp drum guitar organ"),
+    "weather": ("Expect {} in the morning and {} at night.", "rain snow fog hail thunder wind frost sunshine sleet"),
+    "maths": ("Multiply {} by {} and write down the result.", "12 35 48 51 67 72 86 90 103"),
+}
 
 
 def real_texts(rng: Random, num: int, topics: list[str]) -> list[str]:
     texts = []
     for _ in range(num):
         template, words = TOPICS[rng.choice(topics)]
-        texts.append(template.format(*rng.sample(words, 2)))
+        texts.append(template.format(*rng.sample(words.split(), 2)))
     return texts
 
 
 def test_real_texts_through_a_real_embedder() -> None:
-    """Fifty texts ten times over: recall, coverage and Vendi see it, precision does not; nor is half of the topics missed."""
-    rng, embedder, topics = Random(4), open_embedder(), list(TOPICS)
-    reference, holdout, clean = (embedder.embed(real_texts(rng, 200, topics)).astype(np.float64) for _ in range(3))
-    half = embedder.embed(real_texts(rng, 150, topics[:3])).astype(np.float64)
+    """Texts ten times over: recall, coverage and Vendi see it, precision does not; half of the topics dropped is seen."""
+    rng, topics = Random(4), list(TOPICS)
+    texts = [real_texts(rng, 120, topics) for _ in range(3)] + [real_texts(rng, 120, topics[:3])]
+    vocabulary = sorted({text for part in texts for text in part})
+    vectors = dict(zip(vocabulary, open_embedder().embed(vocabulary), strict=True))
+    reference, holdout, clean, half = (np.array([vectors[text] for text in part], dtype=np.float64) for part in texts)
 
     def figures(made: Floats) -> dict[str, float]:
         clouds = Clouds(reference, holdout, made)
         found = estimate_coverage(clouds, num_bootstrap=20) + estimate_vendi(clouds) + estimate_discrepancy(clouds)
         return {each.measure: each.value for each in found}
 
-    good, repeated, dropped = figures(clean), figures(np.tile(clean[:50], (10, 1))), figures(half)
-    assert good["recall"] > 0.9 and good["coverage"] > 0.9 and good["vendi_ratio"] > 0.9 and good["mmd_excess"] < 0.005
-    assert repeated["recall"] < 0.3 and repeated["coverage"] < 0.8 and repeated["vendi_ratio"] < good["vendi_ratio"] - 0.1
+    good, repeated, dropped = figures(clean), figures(np.tile(clean[:12], (10, 1))), figures(half)
+    assert min(good["recall"], good["coverage"], good["vendi_ratio"]) > 0.9 and good["mmd_excess"] < 0.005
+    assert repeated["recall"] < 0.3 and repeated["coverage"] < 0.8 and repeated["vendi_ratio"] < 0.85
     assert repeated["precision"] > 0.9
-    assert dropped["recall"] < 0.7 and dropped["coverage"] < 0.7 and dropped["vendi_ratio"] < 0.7
+    assert max(dropped["recall"], dropped["coverage"], dropped["vendi_ratio"]) < 0.7
     assert dropped["mmd_excess"] > 0.01 and dropped["precision"] > 0.9

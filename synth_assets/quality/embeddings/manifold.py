@@ -1,7 +1,7 @@
 """Recall and coverage: is everything that is in the real rows in the synthetic ones as well?
 
-Precision and density ask the opposite, whether synthetic rows lie where real ones do. They do not see a collapse: 50 good texts
-repeated ten times are all in the right place. They are shown; recall and coverage are held against a gate.
+Precision and density ask the opposite, whether synthetic rows lie where real ones do. They do not see a collapse: 50 good
+texts repeated ten times are all in the right place. They are shown; recall and coverage are held against a gate.
 """
 
 from __future__ import annotations
@@ -35,18 +35,19 @@ class Overlap(NamedTuple):
 def manifold_overlap(reference: Floats, other: Floats, k: int = NEAREST_K) -> Overlap:
     """The four measures' contributions of each row; their means are the measures.
 
-    M. F. Naeem et al. 2020 (arXiv 2002.09797), equations 1-4; recall and precision: T. Kynkaanniemi et al. 2019 (1904.06991).
+    M. F. Naeem et al. 2020 (arXiv 2002.09797), sections 2 and 3; recall and precision are T. Kynkäänniemi's (1904.06991).
     A ball around a row reaches to its k-th nearest neighbour in its own cloud. Raises ValueError for k rows or fewer.
     """
     if min(len(reference), len(other)) <= k:
         raise ValueError(f"{min(len(reference), len(other))} rows have no {k}-th nearest neighbour")
     between = squared_distances(reference, other)
     real_radii, other_radii = _radii(reference, k), _radii(other, k)
+    is_in_other_ball = between < other_radii[None, :]
     is_in_real_ball = between < real_radii[:, None]
     return Overlap(
-        recall=(between < other_radii[None, :]).any(axis=1).astype(np.float64),
-        coverage=is_in_real_ball.any(axis=1).astype(np.float64),
-        precision=is_in_real_ball.any(axis=0).astype(np.float64),
+        recall=_any(is_in_other_ball, axis=1),
+        coverage=_any(is_in_real_ball, axis=1),
+        precision=_any(is_in_real_ball, axis=0),
         density=is_in_real_ball.sum(axis=0) / k,
     )
 
@@ -103,6 +104,11 @@ def _estimate(
 
 def _ratio(made: NDArray[np.float64], held: NDArray[np.float64]) -> float:
     return float(made.sum() / held.sum()) if held.sum() > 0 else math.nan
+
+
+def _any(is_inside: NDArray[np.bool_], axis: int) -> Floats:
+    inside: Floats = np.asarray(is_inside.any(axis=axis), dtype=np.float64)
+    return inside
 
 
 def _radii(rows: Floats, k: int) -> Floats:

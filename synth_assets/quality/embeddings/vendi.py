@@ -1,7 +1,7 @@
 """The Vendi score: how many different texts there are in effect.
 
-D. Friedman, A. Dieng 2022 (arXiv 2210.02410), definition 3.1: the exponential of the entropy of the eigenvalues of K / n, with
-cosines for K. n rows that have nothing in common score n, copies of one row 1.
+D. Friedman, A. Dieng 2022 (arXiv 2210.02410), definition 3.1: the exponential of the entropy of the eigenvalues of K / n,
+with cosines for K. n rows that have nothing in common score n, copies of one row 1.
 """
 
 from __future__ import annotations
