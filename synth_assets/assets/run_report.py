@@ -42,7 +42,7 @@ CALLS = {"num_calls_made": "calls made", "num_calls_served_from_journal": "from 
 def run_report(
     context: dg.AssetExecutionContext, recipe: dg.ResourceParam[Recipe], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.MaterializeResult[Any]:
-    """Two pages on the whole run: rows, rejections, rewards, checks, accuracy, costs and samples; and whether it can be trusted.
+    """Two pages on the whole run: rows, rejections, rewards, checks, accuracy and costs; and whether it can be trusted.
 
     They need no server and no network; open the files in any browser.
     """

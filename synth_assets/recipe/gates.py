@@ -174,28 +174,28 @@ GATES: Mapping[str, DeclaredGate] = {
         "Are there as many different texts as among real rows?",
         "an effective number of different rows well below the real one",
     ),
-    "self_bleu": _at_most(
+    "self_bleu_excess": _at_most(
         "diversity_report",
         0.10,
         "warn",
         "Do rows repeat one another's wording?",
         "so much more alike than real rows are among themselves",
     ),
-    "representation": _at_most(
+    "representation_log_ratio": _at_most(
         "diversity_report",
         math.log(1.25),
         "block",
         "Does every declared group have its share of the rows?",
         "a group below four fifths, or above five quarters, of its share",
     ),
-    "acceptance": _at_least(
+    "acceptance_ratio": _at_least(
         "diversity_report",
         0.80,
         "block",
         "Does the filter keep as much of every group?",
         "the four-fifths rule: a filter that keeps less of one group is biased",
     ),
-    "counterfactual": _at_most(
+    "swap_reward_difference": _at_most(
         "diversity_report",
         0.10,
         "warn",
@@ -277,7 +277,10 @@ GATES: Mapping[str, DeclaredGate] = {
         "the rarest tenth of tokens is where collapse begins; they scatter more, so they have more room",
     ),
     "membership_auc": _at_most(
-        "student_report", 0.60, "warn", "Can an attacker tell what the student was trained on?",
+        "student_report",
+        0.60,
+        "warn",
+        "Can an attacker tell what the student was trained on?",
         "0.5 is a coin; above, training rows can be told from others",
     ),
     "canary_exposure": _at_most(
@@ -287,7 +290,7 @@ GATES: Mapping[str, DeclaredGate] = {
         "Can a number that stood in few rows be read out of a student?",
         "13.3 bits are a full disclosure of a four-digit number",
     ),
-    "accuracy_gap": _at_most(
+    "student_accuracy_gap": _at_most(
         "student_report",
         0.10,
         "warn",

@@ -8,7 +8,7 @@ of the generation before, at temperature 1, from nothing but the opening of a us
     accumulate   the real rows and those of all models before
     half_real    half as many real rows, drawn anew, and as many of the model before
     guarded      all real rows, and as many of the model before: half are real, as the hard rule wants it from depth 2 on,
-                 and no real row is dropped. A model that fails the recipe's gate trust.collapse.perplexity_ratio against
+                 and no real row is dropped. A model that fails the recipe's gate trust.gates.perplexity_ratio against
                  generation 0 is refused, and the one before it stands
 
 holdout_perplexity      a token's, on real rows that no model was shown
@@ -37,8 +37,7 @@ from synth_assets.embedded.leaves import TAUGHT
 from synth_assets.model_folder import model_fingerprint
 from synth_assets.quality.collapse import perplexity, perplexity_ratio, rare_tokens
 from synth_assets.quality.estimates import hold
-from synth_assets.recipe import Recipe, resolve_path, warehouse_path
-from synth_assets.recipe.trust import Gate
+from synth_assets.recipe import Gate, Recipe, resolve_path, warehouse_path
 from synth_assets.records import content_id
 from synth_assets.studies.generations import Row, RowModel, Schedule, instance_in, real_rows, token_frequencies
 from synth_assets.studies.results import StudyRow, mean_over_seeds
@@ -102,7 +101,7 @@ def run_collapse_study(
 def _of_seed(recipe: Recipe, seed: int, experiment: Experiment, report: Callable[[str], None]) -> dict[str, list[Figures]]:
     """By arm, the figures of each generation."""
     base = resolve_path(recipe.student.path)
-    gate = recipe.trust.collapse.perplexity_ratio
+    gate = recipe.trust.gate("perplexity_ratio")
     made_of = content_id("collapse", _VERSION, seed, asdict(experiment), gate.value, model_fingerprint(base))
     file = warehouse_path() / "studies" / "collapse" / f"{seed}-{made_of}.json"
     if file.is_file():

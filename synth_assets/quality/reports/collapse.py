@@ -1,4 +1,4 @@
-"""Does the data feed on itself? Depth, share of real rows, the frozen holdout, and what was lost since the generation before.
+"""Does the data feed on itself? Depth, real rows, the frozen holdout, and what was lost since an earlier generation.
 
 The generation before is the training mix that the recipe names (`trust.previous_mix`); without one nothing is said of losses
 against it, and the rules on depth and on real rows stand all the same.

@@ -4,8 +4,8 @@ The kept rows are held against the gates; the same figures of all samples, befor
 filter can shift what a teacher got right. Features of embeddings, and what else costs a model a call a row, are taken of
 at most `MAX_EMBEDDED` rows of each set, drawn once with the seed.
 
-Without real data the seed examples are the reference, and halves of them the yardstick; with few seeds most verdicts then say
-that there are too few rows.
+Without real data the seed examples are the reference, and halves of them the yardstick; with few seeds most verdicts then
+say that there are too few rows.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def measure_fidelity(sets: Sets, embed: Embed, likelihood: Likelihood | None, tr
     if drawn.holdout is None:
         reference, holdout = _halves(drawn.reference, seed)
         drawn = drawn._replace(reference=reference, holdout=holdout)
-    vectors = [embed(text_of_rows(rows)) for rows in drawn if rows is not None]
+    vectors = [embed(text_of_rows(rows)).astype(np.float64) for rows in drawn if rows is not None]
     dense = _with_dense_features(drawn, vectors, likelihood)
     estimates = _compared(with_features, list(TEXT_FEATURES), CATEGORIES, trust, seed)
     names = [name for name in dense.reference.columns if name not in with_features.reference.columns]
@@ -86,7 +86,7 @@ def _halves(rows: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     return rows[np.sort(order[:middle])], rows[np.sort(order[middle:])]
 
 
-def _with_dense_features(sets: Sets, vectors: list[NDArray[np.float32]], likelihood: Likelihood | None) -> Sets:
+def _with_dense_features(sets: Sets, vectors: list[NDArray[np.float64]], likelihood: Likelihood | None) -> Sets:
     """With the features that take a model: all fitted on the reference."""
     reference = sets.reference
     if reference.height < 2:
@@ -119,5 +119,5 @@ def _compared(
     return compared
 
 
-def _pictures(sets: Sets, dense: Sets, vectors: list[NDArray[np.float32]]) -> dict[str, str]:
+def _pictures(sets: Sets, dense: Sets, vectors: list[NDArray[np.float64]]) -> dict[str, str]:
     return {}

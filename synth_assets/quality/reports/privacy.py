@@ -1,7 +1,8 @@
 """Does the data give anybody away? What must not be kept, and the figures about it.
 
-`find_refusals` serves the filter: which samples are dropped, or redacted, and why. `measure_privacy` looks at what the teacher
-wrote before the filter (leaks and copies are the teacher's, whether or not they were dropped afterwards) and at what was kept.
+`find_refusals` serves the filter: which samples are dropped, or redacted, and why. `measure_privacy` looks at what the
+teacher wrote before the filter (leaks and copies are its own, whether or not they were dropped afterwards), and at what was
+kept.
 
 The leak test compares document chunks that the teacher was shown with texts that it was not: those that the recipe held
 back (`trust.privacy.split_share`), else the contexts of the real holdout.
@@ -13,32 +14,29 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import polars as pl
-
+from synth_assets.quality.estimates import Estimate, not_assessed
 from synth_assets.quality.privacy import (
     NAMES_NOT_CHECKED,
     CopyIndex,
     Finding,
     LeakIndex,
     SampleText,
-    Source,
-    copied_share,
-    dcr_share,
+    estimate_copied_share,
+    estimate_dcr_share,
+    estimate_leak_test,
+    estimate_leaked_values,
+    estimate_personal_data_left,
+    estimate_secrets_left,
     find_copies,
     find_personal_data,
     find_secrets,
-    leak_test,
-    leaked_values,
     measure_leak,
-    personal_data_left,
     redact,
-    secrets_left,
     sources_of,
     text_distances,
     whole_text,
     written_text,
 )
-from synth_assets.quality.estimates import Estimate, not_assessed
 from synth_assets.quality.reports.findings import Findings
 from synth_assets.recipe import PrivacySection
 from synth_assets.records import DocumentChunk, KeptSample, RealExample, SeedExample, SyntheticSample
@@ -103,10 +101,10 @@ def measure_privacy(
         personal_left[row.synthetic_sample_id], secret_left[row.synthetic_sample_id] = personal, secret
     copies = find_copies(samples, CopyIndex(sources, privacy.copy_ngram))
     estimates = [
-        *leaked_values(leaks, len(samples), len(sources)),
-        *personal_data_left(personal_left, len(kept)),
-        *secrets_left(secret_left, len(kept)),
-        *copied_share(copies, len(samples), len(sources)),
+        *estimate_leaked_values(leaks, len(samples), len(sources)),
+        *estimate_personal_data_left(personal_left, len(kept)),
+        *estimate_secrets_left(secret_left, len(kept)),
+        *estimate_copied_share(copies, len(samples), len(sources)),
         *_leak_test(samples, shown, chunks, holdout, privacy, seed),
         *_distances(samples, seeds, holdout, seed),
         not_assessed("names", "all", NAMES_NOT_CHECKED),
@@ -156,7 +154,7 @@ def _leak_test(
         contexts = {row.context: row.leaf_path for row in holdout if row.context and row.leaf_path in leaves}
         unseen = [(context, path) for context, path in contexts.items() if context]
     if not unseen or not shown:
-        return leak_test(None, len(samples))
+        return estimate_leak_test(None, len(samples))
     test = measure_leak(
         [written_text(row) for row in samples],
         [chunk.text for chunk in shown],
@@ -165,7 +163,7 @@ def _leak_test(
         num_words=privacy.copy_ngram,
         seed=seed,
     )
-    return leak_test(test, len(samples))
+    return estimate_leak_test(test, len(samples))
 
 
 def _distances(
@@ -185,6 +183,4 @@ def _distances(
         return [not_assessed("dcr_share", "all", "there is no real holdout: set trust.real in the recipe")]
     seen = [f"{each.question}\n{each.answer}" for each in seeds if each.leaf_path in taken]
     to_seeds, to_holdout = text_distances([written_text(row) for row in samples], seen, unseen, seed=seed)
-    return dcr_share(to_seeds, to_holdout, min(len(seen), len(unseen)))
-
-
+    return estimate_dcr_share(to_seeds, to_holdout, min(len(seen), len(unseen)))

@@ -1,0 +1,32 @@
+"""The reports on trust: each takes tables and, where it must, a model, and gives figures with pictures."""
+
+from synth_assets.quality.reports.collapse import measure_collapse
+from synth_assets.quality.reports.diversity import Made, measure_diversity, swapped_rows
+from synth_assets.quality.reports.fidelity import Sets, measure_fidelity
+from synth_assets.quality.reports.findings import Findings
+from synth_assets.quality.reports.likelihoods import response_losses
+from synth_assets.quality.reports.privacy import RowFindings, find_refusals, is_held_back, measure_privacy
+from synth_assets.quality.reports.rows import rows_of_real, rows_of_samples, rows_of_seeds
+from synth_assets.quality.reports.student import Pair, measure_canaries, measure_membership, measure_perplexities
+
+__all__ = [
+    "Findings",
+    "Made",
+    "Pair",
+    "RowFindings",
+    "Sets",
+    "find_refusals",
+    "is_held_back",
+    "measure_canaries",
+    "measure_collapse",
+    "measure_diversity",
+    "measure_fidelity",
+    "measure_membership",
+    "measure_perplexities",
+    "measure_privacy",
+    "response_losses",
+    "rows_of_real",
+    "rows_of_samples",
+    "rows_of_seeds",
+    "swapped_rows",
+]

@@ -1,0 +1,113 @@
+"""Is the kept set diverse, and fair to the groups that the recipe declares?
+
+Texts of groups are looked for in what the teacher wrote, instruction and response. Acceptance is that of the reward's cut:
+what else the filter turns away has other reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from synth_assets.quality.diversity import (
+    estimate_leaf_coverage,
+    estimate_leaf_entropy,
+    estimate_novelty,
+    estimate_self_bleu,
+)
+from synth_assets.quality.embeddings import Clouds, estimate_vendi
+from synth_assets.quality.estimates import Estimate
+from synth_assets.quality.fairness import (
+    estimate_acceptance,
+    estimate_representation,
+    estimate_swaps,
+    group_of,
+    swap_words,
+)
+from synth_assets.quality.features import text_of_rows
+from synth_assets.quality.reports.findings import Findings
+from synth_assets.recipe import GroupAttribute, TrustSection
+
+MAX_EMBEDDED = 500
+MAX_SWAPPED = 400
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Made:
+    """Tables by their names; `low_rewards`: ids of the samples that the reward's cut turned away."""
+
+    leaf_paths: Sequence[str]
+    seeds: pl.DataFrame
+    scored: pl.DataFrame
+    samples: pl.DataFrame
+    kept: pl.DataFrame
+    low_rewards: Sequence[str]
+
+
+def measure_diversity(
+    made: Made,
+    real: tuple[pl.DataFrame, pl.DataFrame],
+    swapped: Mapping[str, pl.DataFrame],
+    embed: Embed,
+    trust: TrustSection,
+    seed: int,
+) -> Findings:
+    """`real`: reference and holdout as `reports.rows` gives them; `swapped`: what `swapped_rows` gives, with rewards."""
+    kept_texts = text_of_rows(made.kept)
+    judged = made.scored.join(made.samples, on="synthetic_sample_id", suffix="_sample")
+    judged = judged.with_columns(
+        text=pl.Series(text_of_rows(judged), dtype=pl.String),
+        is_kept=~pl.col("synthetic_sample_id").is_in(list(made.low_rewards)),
+    )
+    groups = dict(trust.groups)
+    ids = made.kept["synthetic_sample_id"].to_list()
+    estimates = [
+        *estimate_leaf_coverage(made.kept["leaf_path"].to_list(), made.leaf_paths, 1),
+        *estimate_leaf_entropy(made.kept["leaf_path"].to_list(), made.leaf_paths),
+        *estimate_novelty(made.samples, made.seeds),
+        *estimate_self_bleu(kept_texts, text_of_rows(real[0]), seed=seed),
+        *_vendi(made.kept, real, embed, trust, seed),
+        *estimate_representation(groups, kept_texts, ids, confidence=trust.confidence, least=trust.min_reference_rows),
+        *estimate_acceptance(groups, judged, least=trust.min_reference_rows),
+        *estimate_swaps(
+            groups, dict(swapped), least=trust.min_reference_rows, num_bootstrap=trust.bootstrap_draws, seed=seed
+        ),
+    ]
+    return Findings(estimates, {})
+
+
+def swapped_rows(samples: pl.DataFrame, attribute: GroupAttribute, seed: int) -> pl.DataFrame:
+    """Samples that speak of one group, and what they say of another: columns of `samples`, with `group`, `swapped_group`
+    and `swapped_context`, `swapped_instruction`, `swapped_response`. At most `MAX_SWAPPED` rows, drawn with the seed."""
+    texts = ("context", "instruction", "response")
+    rows = samples.with_columns(
+        *(
+            pl.Series(f"swapped_{name}", [text and swap_words(text, attribute.swaps) for text in samples[name]], pl.String)
+            for name in texts
+        )
+    )
+    changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"swapped_{name}")) for name in texts)
+    rows = rows.filter(changed)
+    if rows.height > MAX_SWAPPED:
+        rows = rows.sample(MAX_SWAPPED, seed=seed, shuffle=False)
+    after = rows.select(instruction="swapped_instruction", response="swapped_response")
+    return rows.with_columns(
+        group=pl.Series(group_of(text_of_rows(rows), attribute), dtype=pl.String),
+        swapped_group=pl.Series(group_of(text_of_rows(after), attribute), dtype=pl.String),
+    )
+
+
+def _vendi(
+    kept: pl.DataFrame, real: tuple[pl.DataFrame, pl.DataFrame], embed: Embed, trust: TrustSection, seed: int
+) -> list[Estimate]:
+    rows = (real[0], real[1], kept)
+    drawn = (each if each.height <= MAX_EMBEDDED else each.sample(MAX_EMBEDDED, seed=seed, shuffle=False) for each in rows)
+    clouds = Clouds(
+        *(embed(text_of_rows(each)).astype(np.float64) for each in drawn), least=trust.min_reference_rows
+    )
+    return estimate_vendi(clouds, seed=seed)
