@@ -26,7 +26,8 @@ def to_numbers(series: pl.Series) -> Floats:
     if not (series.dtype.is_numeric() or series.dtype.is_temporal() or series.dtype in (pl.Boolean, pl.Null)):
         raise TypeError(f"column {series.name} is {series.dtype}; name it among the categorical columns")
     physical = series.to_physical() if series.dtype.is_temporal() else series
-    return physical.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    numbers: Floats = physical.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return numbers
 
 
 def present(numbers: Floats) -> Floats:
@@ -58,7 +59,8 @@ def bin_edges(reference: Floats, num_bins: int = NUM_BINS) -> Floats:
 
     Over [0, 1] if no number is finite.
     """
-    return np.histogram_bin_edges(reference[np.isfinite(reference)], bins=num_bins)
+    edges: Floats = np.histogram_bin_edges(reference[np.isfinite(reference)], bins=num_bins)
+    return edges
 
 
 def to_bins(numbers: Floats, edges: Floats, *, is_open: bool = True) -> Indices:

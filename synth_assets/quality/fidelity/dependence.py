@@ -67,7 +67,8 @@ def _correlate(columns: Floats) -> Floats:
         norms = np.sqrt((centred**2).sum(axis=0))
         norms[(columns.min(axis=0) == columns.max(axis=0)) | ~np.isfinite(norms)] = np.nan
         scaled = centred / norms
-        return np.clip(scaled.T @ scaled, -1, 1)
+        clipped: Floats = np.clip(scaled.T @ scaled, -1, 1)
+        return clipped
 
 
 def correlation_similarity(reference: pl.DataFrame, synthetic: pl.DataFrame, coefficient: Coefficient = "pearson") -> float:
@@ -114,14 +115,22 @@ def cell_similarity(real: Indices, made: Indices, num_cells: int) -> float:
     return float(1 - np.abs(shares).sum() / 2)
 
 
-def cramers_v(counts: Floats) -> float:
-    """Association of a table of counts, shape (r, c): sqrt(chi^2 / n / (min(r, c) - 1)), empty rows and columns left out.
+def cramers_v(first: Indices, second: Indices, num_first: int, num_second: int) -> float:
+    """Association of two columns of codes: sqrt(chi^2 / n / (min(r, c) - 1)) over the codes that occur.
 
-    H. Cramér 1946, Mathematical Methods of Statistics, 21.9; without correction of bias, as scipy's `association`.
-    NaN for a table with less than two rows or columns.
+    chi^2 / n = sum O^2 / (R C) - 1 with the rows' and columns' sums R and C. H. Cramér 1946, Mathematical Methods of
+    Statistics, 21.9; without correction of bias, as scipy's `association`. NaN where one of them has less than two codes.
     """
-    counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
-    if min(counts.shape) < 2:
+    rows, columns = count_codes(first, num_first), count_codes(second, num_second)
+    smaller = min((rows > 0).sum(), (columns > 0).sum())
+    if smaller < 2:
         return math.nan
-    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
-    return float(math.sqrt(((counts - expected) ** 2 / expected).sum() / counts.sum() / (min(counts.shape) - 1)))
+    cells = cells_of(first, second, num_second)
+    if num_first * num_second <= _MAX_CELLS:
+        counts = np.bincount(cells)
+        found = np.flatnonzero(counts)
+        counts = counts[found]
+    else:
+        found, counts = np.unique(cells, return_counts=True)
+    excess = (counts.astype(np.float64) ** 2 / (rows[found // num_second] * columns[found % num_second])).sum() - 1
+    return math.sqrt(max(0.0, float(excess)) / (int(smaller) - 1))

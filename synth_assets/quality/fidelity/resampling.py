@@ -16,6 +16,7 @@ groups), which is narrower still.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import polars as pl
@@ -47,7 +48,7 @@ class Side:
         return self.weights @ cells.reshape(num_clusters, num_codes).astype(np.float64)
 
     def _sum(self, values: Floats) -> Floats:
-        return np.bincount(self.clusters, weights=values, minlength=self.weights.shape[1])
+        return np.bincount(self.clusters, weights=values, minlength=self.weights.shape[1]).astype(np.float64)
 
     def draw_products(self, columns: Floats, others: Floats) -> Floats:
         """Sums of products of two columns over each draw: (rows, k) and (rows, l) -> (num_draws, k, l)."""
@@ -107,6 +108,19 @@ def of_size(interval: tuple[float, float]) -> tuple[float, float]:
     if low <= 0 <= high:
         return 0.0, max(-low, high)
     return min(abs(low), abs(high)), max(abs(low), abs(high))
+
+
+def is_shown(value: float, draws: Floats, num_together: int, confidence: float) -> bool:
+    """Whether a difference, by itself or with the others of its family, is told from chance.
+
+    |value| > z sd(draws), z of a level of (1 - confidence) / `num_together` on two sides (Bonferroni), so that among as many
+    clean columns or pairs one is shown in at most 1 - confidence of cases.
+    """
+    finite = draws[np.isfinite(draws)]
+    if 2 * len(finite) < len(draws) or not len(finite):
+        return True
+    z = NormalDist().inv_cdf(1 - (1 - confidence) / (2 * max(1, num_together)))
+    return bool(abs(value) > z * finite.std())
 
 
 def basic(value: float, point: float, draws: Floats, confidence: float) -> tuple[float, float]:
