@@ -8,6 +8,7 @@
     synth-assets dev              the Dagster UI on this machine, with schedule and daemons
     synth-assets taxonomy         check, tree, diff: the files of a taxonomy, without a run
     synth-assets plan RECIPE      what a recipe would take: calls, tokens, phases, GPU-hours
+    synth-assets fidelity         how near a synthetic table comes to a real one
     synth-assets doctor           what is installed and ready, and what to do about what is not
     synth-assets train-embedded   make the embedded models anew
     synth-assets study            run a study and write data/studies/NAME.json
@@ -242,6 +243,42 @@ def plan(recipe: Path | None, as_json: bool) -> None:
     declare(recipe, None)
     planned = plan_recipe(declared_recipe())
     click.echo(json.dumps(plan_json(planned), indent=2) if as_json else plan_text(planned))
+
+
+def _names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (value or "").split(",") if name.strip())
+
+
+@cli.command()
+@click.argument("real")
+@click.argument("synthetic")
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write a page of HTML with plots as well.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON instead of text.")
+@click.option("--columns", callback=_names, help="Compare only these, with commas between them.")
+@click.option("--categorical", callback=_names, help="Columns whose numbers or texts are categories.")
+@click.option("--text", callback=_names, help="Columns of texts, compared by their features.")
+@click.option("--fail", is_flag=True, help="Exit code 1 where a blocking tolerance is broken.")
+@_telling
+def fidelity(
+    real: str, synthetic: str, report: Path | None, as_json: bool, columns: tuple[str, ...], categorical: tuple[str, ...],
+    text: tuple[str, ...], fail: bool,
+) -> int:  # fmt: skip
+    """How near a SYNTHETIC table comes to a REAL one.
+
+    Each is a .csv or .parquet file, or FILE.duckdb:TABLE, which is only read.
+    """
+    from synth_assets.quality import fidelity as measured
+
+    tables = measured.make_comparable(
+        measured.read_table(real), measured.read_table(synthetic), (real, synthetic),
+        categorical=categorical, text=text, columns=columns or None,
+    )  # fmt: skip
+    found = measured.compare_tables(tables, (real, synthetic))
+    if report:
+        measured.write_report(found, report)
+    as_data = as_json and json.dumps(measured.comparison_json(found), indent=2, ensure_ascii=False)
+    click.echo(as_data or measured.comparison_text(found))
+    return 1 if fail and found.is_broken else 0
 
 
 @cli.command("train-embedded")

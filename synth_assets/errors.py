@@ -10,6 +10,7 @@
     ├── ModelError                  a model folder is missing, no safetensors, or another architecture
     ├── EngineError                 an engine could not start, or died with requests under way
     ├── HarnessError                the lm-evaluation-harness, a task of it or the task's data is not there
+    ├── TableError                  two tables cannot be read, or not be compared
     ├── GateError                   a check that blocks has failed upstream
     ├── GenerationError             generation as a whole cannot reach what the recipe asks for
     ├── TuningError                 tuning cannot start, or its loss is no number
@@ -142,6 +143,10 @@ class EngineError(SynthAssetsError):
 
 class HarnessError(SynthAssetsError):
     """The lm-evaluation-harness is not installed, does not know a task, lacks its data, or failed in it."""
+
+
+class TableError(SynthAssetsError):
+    """A table of real or of synthetic rows cannot be read, or the two cannot be compared."""
 
 
 class GateError(SynthAssetsError):

@@ -4,15 +4,24 @@ Text from a taxonomy or a model is data: it is escaped for Markdown and HTML, an
 Pictures are small PNGs inside the Markdown, so that they are shown without any server beside Dagster's.
 """
 
-import base64
-import io
 import math
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
+
+from synth_assets.quality.plots import (
+    BLUE,
+    GREY,
+    ORANGE,
+    Interval,
+    draw_curves,
+    draw_interval_bars,
+    draw_picture,
+    short_name,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +30,8 @@ MAX_CELL = 240
 _IMAGE = re.compile(r"\((data:image/png;base64,[^)]*)\)")
 _SPECIAL = re.compile(r"""[\\`*_{}\[\]()#+\-.!|~:@/$^=&<>"']""")
 _WHITE = re.compile(r"\s+")
-BLUE, ORANGE, GREY = "#3b6fb6", "#d9822b", "#9aa3ad"
+DPI = 72
+"""Pictures of metadata are kept in Dagster's own tables, so they are small."""
 
 
 def escape(value: object, max_letters: int = MAX_CELL) -> str:
@@ -54,7 +64,7 @@ def bars(counts: Mapping[str, float], title: str, unit: str) -> dg.MarkdownMetad
     """One horizontal bar an entry, in the order given."""
 
     def draw(axes: "Axes") -> None:
-        names = [_short(name) for name in counts]
+        names = [short_name(name) for name in counts]
         drawn = axes.barh(range(len(names)), list(counts.values()), color=BLUE)
         axes.set_yticks(range(len(names)), names)
         axes.bar_label(drawn, fmt="%g", padding=2, fontsize=8)
@@ -87,45 +97,16 @@ def curves(
     lines: Mapping[str, Sequence[tuple[float, float]]], title: str, x_unit: str, y_unit: str
 ) -> dg.MarkdownMetadataValue:
     """One line of (x, y) an entry; entries without points are left out."""
-
-    def draw(axes: "Axes") -> None:
-        for (name, points), color in zip(lines.items(), (BLUE, ORANGE, GREY), strict=False):
-            if points:
-                marker = "o" if len(points) < 20 else ""
-                axes.plot(*zip(*points, strict=True), marker=marker, markersize=3, color=color, label=name)
-        axes.set_xlabel(x_unit)
-        axes.set_ylabel(y_unit)
-        axes.legend()
-
-    return _picture(draw, title) if any(lines.values()) else dg.MetadataValue.md("no points")
-
-
-Interval = tuple[float, float, float]  # value, low, high
+    picture = draw_curves(lines, title, x_unit, y_unit, dpi=DPI)
+    return _show(picture, title) if picture else dg.MetadataValue.md("no points")
 
 
 def interval_bars(
     leaves: Sequence[str], arms: Mapping[str, Sequence[Interval]], title: str, unit: str
 ) -> dg.MarkdownMetadataValue:
     """Groups of bars with intervals: for each leaf one bar an arm."""
-
-    def draw(axes: "Axes") -> None:
-        height = 0.8 / max(1, len(arms))
-        for offset, ((name, values), color) in enumerate(zip(arms.items(), (GREY, BLUE, ORANGE), strict=False)):
-            positions = [index + offset * height for index in range(len(leaves))]
-            errors = [
-                [max(0.0, value - low) for value, low, _ in values],
-                [max(0.0, high - value) for value, _, high in values],
-            ]
-            middles = [value for value, _, _ in values]
-            axes.barh(positions, middles, height, xerr=errors, color=color, label=name, ecolor="black")
-        axes.set_yticks([index + 0.4 - height / 2 for index in range(len(leaves))], map(_short, leaves))
-        axes.invert_yaxis()
-        axes.set_xlabel(unit)
-        axes.legend()
-
-    if not leaves:
-        return dg.MetadataValue.md("no questions")
-    return _picture(draw, title, height=1.2 + 0.45 * len(leaves))
+    picture = draw_interval_bars(leaves, arms, title, unit, dpi=DPI)
+    return _show(picture, title) if picture else dg.MetadataValue.md("no questions")
 
 
 def image_uris(value: dg.MarkdownMetadataValue) -> list[str]:
@@ -133,23 +114,9 @@ def image_uris(value: dg.MarkdownMetadataValue) -> list[str]:
     return _IMAGE.findall(value.value)
 
 
-def _short(name: str) -> str:
-    """A name that fits beside an axis: the last part of a leaf path. `$` would start a formula."""
-    return name.rsplit("/", 1)[-1][:28].replace("$", r"\$")
+def _show(picture: str, title: str) -> dg.MarkdownMetadataValue:
+    return dg.MetadataValue.md(f"![{title}]({picture})")
 
 
-def _picture(draw: Any, title: str, height: float = 3.0) -> dg.MarkdownMetadataValue:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, min(height, 12.0)), dpi=72, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    draw(axes)
-    axes.set_title(title, fontsize=10)
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    content = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{content})")
+def _picture(draw: "Callable[[Axes], None]", title: str, height: float = 3.0) -> dg.MarkdownMetadataValue:
+    return _show(draw_picture(draw, title, height=height, dpi=DPI), title)

@@ -1,0 +1,79 @@
+"""Columns of two tables as arrays: numbers with NaN for what is missing, categories as codes that both tables share.
+
+Dates and times are numbers of days or ticks. Null and NaN are the same: missing. Infinite numbers stay what they are, and a
+figure made of them is no number.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Kind = Literal["numeric", "date", "categorical", "text"]
+
+NUM_BINS = 10
+MISSING = 0
+"""The code of a missing category."""
+
+
+def to_numbers(series: pl.Series) -> Floats:
+    """One float a row; NaN where missing. Raises TypeError for a column that holds no numbers, dates or truth values."""
+    if not (series.dtype.is_numeric() or series.dtype.is_temporal() or series.dtype in (pl.Boolean, pl.Null)):
+        raise TypeError(f"column {series.name} is {series.dtype}; name it among the categorical columns")
+    physical = series.to_physical() if series.dtype.is_temporal() else series
+    numbers: Floats = physical.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return numbers
+
+
+def present(numbers: Floats) -> Floats:
+    """Those that are not missing."""
+    return numbers[~np.isnan(numbers)]
+
+
+def share_codes(*columns: pl.Series) -> tuple[list[Indices], int]:
+    """For each column a code a row, 0 where missing and the same for the same value in all of them; and how many codes.
+
+    Values are compared as they are written, so that a truth value, a whole number and a text may all be categories.
+    """
+    texts = [_as_texts(column) for column in columns]
+    together = pl.concat([pl.Series("value", each) for each in texts])
+    values = together.unique(maintain_order=True).drop_nulls()
+    codes = together.cast(pl.Enum(values)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy() + 1
+    ends = np.cumsum([len(each) for each in texts])[:-1]
+    return [np.ascontiguousarray(part) for part in np.split(codes, ends)], len(values) + 1
+
+
+def _as_texts(column: pl.Series) -> pl.Series:
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+    return column.cast(pl.String)
+
+
+def bin_edges(reference: Floats, num_bins: int = NUM_BINS) -> Floats:
+    """Edges of equal bins over the reference's range, shape (num_bins + 1,); numpy.histogram_bin_edges.
+
+    Over [0, 1] if no number is finite.
+    """
+    edges: Floats = np.histogram_bin_edges(reference[np.isfinite(reference)], bins=num_bins)
+    return edges
+
+
+def to_bins(numbers: Floats, edges: Floats, *, is_open: bool = True) -> Indices:
+    """The bin of each number, as numpy.digitize counts; missing ones in a bin of their own, after the last.
+
+    `is_open`: the outer bins reach to infinity (SDMetrics' ContingencySimilarity). Otherwise what reaches the last edge
+    falls in with the missing ones, as in SDMetrics' ColumnPairTrends.
+    """
+    edges = edges.copy()
+    if is_open:
+        edges[0], edges[-1] = -np.inf, np.inf
+    return np.digitize(numbers, edges).astype(np.int64)
+
+
+def count_codes(codes: Indices, num_codes: int) -> Floats:
+    return np.bincount(codes, minlength=num_codes).astype(np.float64)

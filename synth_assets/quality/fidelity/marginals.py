@@ -1,0 +1,127 @@
+"""One column at a time: mean, variance, shape, categories, range, missing values.
+
+Under the names and with the conventions of SDMetrics 0.32 where it has the measure (a test holds ours against it), plus
+the differences of mean and variance, which it does not have as measures of effect. All but the first two lie in [0, 1],
+1 for alike; NaN where there is nothing to compare. Missing values are left out unless said otherwise.
+
+Identical distributions do not reach 1: at 200 reference rows, KSComplement is .94 and TVComplement over 60 categories .77
+in the median. So these figures mean something only beside the same ones between two real samples.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+
+import numpy as np
+import polars as pl
+
+from synth_assets.quality.fidelity.columns import MISSING, Floats, count_codes, present, share_codes, to_numbers
+
+SDMETRICS_UNSEEN = 1e-6
+"""What SDMetrics counts for a synthetic category without a real row, instead of 0."""
+_DECIMALS = sys.float_info.dig - 1
+
+
+def mean_shift(reference: pl.Series, synthetic: pl.Series) -> float:
+    """|mean_s - mean_r| / sd_r (standardised mean difference); 0 for equal constants, inf for a constant that moved."""
+    real, made = present(to_numbers(reference)), present(to_numbers(synthetic))
+    if not len(real) or not len(made):
+        return math.nan
+    shift, spread = abs(made.mean() - real.mean()), _variance(real) ** 0.5
+    if spread == 0:
+        return 0.0 if math.isclose(made.mean(), real.mean()) else math.inf
+    return float(shift / spread)
+
+
+def variance_ratio(reference: pl.Series, synthetic: pl.Series) -> float:
+    """|ln(var_s / var_r)|, with n - 1; 0 for two constants, inf where one of them is constant; NaN below two rows."""
+    real, made = _variance(present(to_numbers(reference))), _variance(present(to_numbers(synthetic)))
+    if math.isnan(real) or math.isnan(made):
+        return math.nan
+    if real == 0 or made == 0:
+        return 0.0 if real == made else math.inf
+    return abs(math.log(made / real))
+
+
+def _variance(numbers: Floats) -> float:
+    if len(numbers) < 2:
+        return math.nan
+    return 0.0 if numbers.min() == numbers.max() else float(numbers.var(ddof=1))
+
+
+def ks_complement(reference: pl.Series, synthetic: pl.Series) -> float:
+    """1 - max |F_r - F_s| over the empirical distribution functions (Kolmogorov-Smirnov); rounded as SDMetrics does."""
+    return ks_complement_of(np.round(to_numbers(reference), _DECIMALS), np.round(to_numbers(synthetic), _DECIMALS))
+
+
+def ks_complement_of(real: Floats, made: Floats) -> float:
+    real, made = np.sort(present(real)), np.sort(present(made))
+    if not len(real) or not len(made):
+        return math.nan
+    points = np.concatenate([real, made])
+    below = np.searchsorted(real, points, side="right") / len(real)
+    return float(1 - np.abs(below - np.searchsorted(made, points, side="right") / len(made)).max())
+
+
+def tv_complement(reference: pl.Series, synthetic: pl.Series, unseen: float = 0.0) -> float:
+    """1 - 1/2 sum |p_r - p_s| over the categories of both (total variation).
+
+    `unseen`: rows that a category is given which no reference row has; SDMetrics gives `SDMETRICS_UNSEEN`.
+    """
+    (real_codes, made_codes), num_codes = share_codes(reference, synthetic)
+    real, made = count_codes(real_codes, num_codes), count_codes(made_codes, num_codes)
+    real[MISSING] = made[MISSING] = 0
+    if not real.sum() or not made.sum():
+        return math.nan
+    real[(real == 0) & (made > 0)] = unseen
+    return float(1 - np.abs(real / real.sum() - made / made.sum()).sum() / 2)
+
+
+def range_coverage(reference: pl.Series, synthetic: pl.Series) -> float:
+    """Share of the reference's range between the least and the greatest synthetic value; NaN for a constant reference."""
+    real, made = present(to_numbers(reference)), present(to_numbers(synthetic))
+    if not len(real) or not len(made) or real.min() == real.max():
+        return math.nan
+    width = real.max() - real.min()
+    uncovered = max((made.min() - real.min()) / width, 0) + max((real.max() - made.max()) / width, 0)
+    return float(max(1 - uncovered, 0))
+
+
+def category_coverage(reference: pl.Series, synthetic: pl.Series) -> float:
+    """Share of the reference's categories that occur among the synthetic rows."""
+    (real, made), num_codes = share_codes(reference, synthetic)
+    is_real = count_codes(real, num_codes)[1:] > 0
+    is_made = count_codes(made, num_codes)[1:] > 0
+    return float((is_real & is_made).sum() / is_real.sum()) if is_real.any() else math.nan
+
+
+def boundary_adherence(reference: pl.Series, synthetic: pl.Series) -> float:
+    """Share of synthetic values within the reference's range; a missing one is outside, unless the reference has them."""
+    real, made = to_numbers(reference), to_numbers(synthetic)
+    if np.isnan(real).any():
+        made = present(made)
+    real = present(real)
+    if not len(real) or not len(made):
+        return math.nan
+    return float(((made >= real.min()) & (made <= real.max())).mean())
+
+
+def category_adherence(reference: pl.Series, synthetic: pl.Series) -> float:
+    """Share of synthetic values that are a category of the reference; missing is one if the reference has missing ones."""
+    (real, made), num_codes = share_codes(reference, synthetic)
+    if not len(made):
+        return math.nan
+    return float((count_codes(real, num_codes) > 0)[made].mean())
+
+
+def missing_value_similarity(reference: pl.Series, synthetic: pl.Series) -> float:
+    """1 - |difference of the shares of missing values|."""
+    if not len(reference) or not len(synthetic):
+        return math.nan
+    return 1 - abs(_missing_share(reference) - _missing_share(synthetic))
+
+
+def _missing_share(column: pl.Series) -> float:
+    missing = column.fill_nan(None) if column.dtype.is_float() else column
+    return missing.null_count() / len(column)
