@@ -109,6 +109,14 @@ def interval_bars(
     return _show(picture, title) if picture else dg.MetadataValue.md("no questions")
 
 
+def gallery(pictures: Mapping[str, str]) -> dict[str, dg.MarkdownMetadataValue]:
+    """Pictures that are drawn already (title -> data URI), each as an entry of metadata."""
+    return {
+        re.sub(r"\W+", "_", title).strip("_").lower(): dg.MetadataValue.md(f"![{escape(title)}]({uri})")
+        for title, uri in pictures.items()
+    }
+
+
 def image_uris(value: dg.MarkdownMetadataValue) -> list[str]:
     """The pictures in what a function of this module gave, for a page of our own."""
     return _IMAGE.findall(value.value)

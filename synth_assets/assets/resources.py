@@ -17,10 +17,10 @@ from typing import Any, Literal, cast, get_args
 import dagster as dg
 
 from synth_assets.errors import RecipeError, WarehouseError
-from synth_assets.inference import open_reward_model, open_text_model
+from synth_assets.inference import open_embedder, open_likelihood_model, open_reward_model, open_text_model
 from synth_assets.machine import end_with_parent
 from synth_assets.recipe import SCALES, ModelSpec, Recipe, project_root, read_recipe, warehouse_path
-from synth_assets.roles import RewardModel, TextModel
+from synth_assets.roles import Embedder, LikelihoodModel, RewardModel, TextModel
 from synth_assets.storage import Warehouse
 from synth_assets.storage.atomic import write_beside
 
@@ -37,6 +37,8 @@ class Engines:
 
     open_text_model: Callable[..., AbstractContextManager[TextModel]] = open_text_model
     open_reward_model: Callable[[ModelSpec], AbstractContextManager[RewardModel]] = open_reward_model
+    open_embedder: Callable[[Path | None], Embedder] = open_embedder
+    open_likelihood_model: Callable[..., AbstractContextManager[LikelihoodModel]] = open_likelihood_model
     retry: tuple[Retry, ...] = ()
     """Which finished calls are made again, though the journal has their answers."""
 

@@ -2,7 +2,7 @@
 
 from synth_assets.reward.benchmark_overlap import BenchmarkIndex
 from synth_assets.reward.filtering import REASONS, FilterOutcome, Refusals, Texts, filter_samples
-from synth_assets.reward.scoring import ScoreOutcome, score_by_verdicts, score_samples
+from synth_assets.reward.scoring import ScoreOutcome, rewards_of_texts, score_by_verdicts, score_samples
 
 __all__ = [
     "REASONS",
@@ -12,6 +12,7 @@ __all__ = [
     "ScoreOutcome",
     "Texts",
     "filter_samples",
+    "rewards_of_texts",
     "score_by_verdicts",
     "score_samples",
 ]

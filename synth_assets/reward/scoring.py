@@ -77,10 +77,22 @@ def score_by_verdicts(samples: Sequence[SyntheticSample]) -> ScoreOutcome:
     return ScoreOutcome(scored, [], count_by_leaf(STAGE, Counter(sample.leaf_path for sample in samples), scored, []))
 
 
+def rewards_of_texts(
+    texts: Sequence[tuple[str | None, str, str]], reward_model: RewardModel, weights: Mapping[str, float], prompts: str
+) -> list[float | None]:
+    """Of context, instruction and response each; None where the model cannot take them."""
+    answers = reward_model.score([_turns(*text, prompts) for text in texts])
+    return [None if isinstance(answer, str) else answer.weighted_sum(weights) for answer in answers]
+
+
 def conversation_of(sample: SyntheticSample, prompts: str = "brief") -> Conversation:
     """What the reward model judges."""
-    question = render_prompt(prompts, "question", context=sample.context or "", instruction=sample.instruction)
-    return Message("user", question), Message("assistant", sample.response)
+    return _turns(sample.context, sample.instruction, sample.response, prompts)
+
+
+def _turns(context: str | None, instruction: str, response: str, prompts: str) -> Conversation:
+    question = render_prompt(prompts, "question", context=context or "", instruction=instruction)
+    return Message("user", question), Message("assistant", response)
 
 
 def _score(

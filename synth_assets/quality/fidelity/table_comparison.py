@@ -18,11 +18,11 @@ import polars as pl
 from synth_assets.intervals import benjamini_hochberg
 from synth_assets.quality.estimates import MIN_REFERENCE, hold
 from synth_assets.quality.fidelity.columns import present, share_codes, to_numbers
-from synth_assets.quality.fidelity.compare import LEAST, compare_features
+from synth_assets.quality.fidelity.compare import compare_features
 from synth_assets.quality.fidelity.marginals import ks_complement_of
 from synth_assets.quality.fidelity.scores import TableScores, score_tables
 from synth_assets.quality.fidelity.tables import ComparableTables
-from synth_assets.recipe.trust import FidelityGates
+from synth_assets.recipe import GATES
 from synth_assets.records import Measurement
 
 Q = 0.05
@@ -58,11 +58,10 @@ def compare_tables(tables: ComparableTables, names: tuple[str, str], min_rows: i
     estimates = compare_features(
         tables.reference, tables.synthetic, None, numeric=numeric, categorical=categorical, min_rows=min_rows
     )
-    gates, held = FidelityGates(), []
+    held = []
     for estimate in estimates:
-        gate = getattr(gates, estimate.measure)
-        direction = "at_least" if estimate.measure in LEAST else "at_most"
-        held.append(hold(estimate, "fidelity_report", gate.value, direction, gate.severity))  # type: ignore[arg-type]
+        declared = GATES[estimate.measure]
+        held.append(hold(estimate, "fidelity_report", declared.gate.value, declared.direction, declared.gate.severity))
     tests = _test_columns(tables, numeric, categorical)
     return TableComparison(names, tables, tuple(held), tests, score_tables(tables.reference, tables.synthetic, tables.kinds))
 

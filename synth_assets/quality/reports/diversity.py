@@ -30,6 +30,7 @@ from synth_assets.quality.fairness import (
 )
 from synth_assets.quality.features import text_of_rows
 from synth_assets.quality.reports.findings import Findings
+from synth_assets.quality.reports.rows import drawn, halves
 from synth_assets.recipe import GroupAttribute, TrustSection
 
 MAX_EMBEDDED = 500
@@ -51,7 +52,7 @@ class Made:
 
 def measure_diversity(
     made: Made,
-    real: tuple[pl.DataFrame, pl.DataFrame],
+    real: tuple[pl.DataFrame, pl.DataFrame | None],
     swapped: Mapping[str, pl.DataFrame],
     embed: Embed,
     trust: TrustSection,
@@ -93,8 +94,7 @@ def swapped_rows(samples: pl.DataFrame, attribute: GroupAttribute, seed: int) ->
     )
     changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"swapped_{name}")) for name in texts)
     rows = rows.filter(changed)
-    if rows.height > MAX_SWAPPED:
-        rows = rows.sample(MAX_SWAPPED, seed=seed, shuffle=False)
+    rows = drawn(rows, MAX_SWAPPED, seed)
     after = rows.select(instruction="swapped_instruction", response="swapped_response")
     return rows.with_columns(
         group=pl.Series(group_of(text_of_rows(rows), attribute), dtype=pl.String),
@@ -103,11 +103,11 @@ def swapped_rows(samples: pl.DataFrame, attribute: GroupAttribute, seed: int) ->
 
 
 def _vendi(
-    kept: pl.DataFrame, real: tuple[pl.DataFrame, pl.DataFrame], embed: Embed, trust: TrustSection, seed: int
+    kept: pl.DataFrame, real: tuple[pl.DataFrame, pl.DataFrame | None], embed: Embed, trust: TrustSection, seed: int
 ) -> list[Estimate]:
-    rows = (real[0], real[1], kept)
-    drawn = (each if each.height <= MAX_EMBEDDED else each.sample(MAX_EMBEDDED, seed=seed, shuffle=False) for each in rows)
-    clouds = Clouds(
-        *(embed(text_of_rows(each)).astype(np.float64) for each in drawn), least=trust.min_reference_rows
-    )
-    return estimate_vendi(clouds, seed=seed)
+    reference, holdout = real
+    if holdout is None:
+        reference, holdout = halves(reference, seed)
+    rows = (drawn(each, MAX_EMBEDDED, seed) for each in (reference, holdout, kept))
+    real_cloud, held_cloud, cloud = (embed(text_of_rows(each)).astype(np.float64) for each in rows)
+    return estimate_vendi(Clouds(real_cloud, held_cloud, cloud, least=trust.min_reference_rows), seed=seed)

@@ -17,7 +17,6 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from synth_assets.quality.fidelity import compare_features
 
 from synth_assets.quality.embeddings import Clouds, estimate_coverage, estimate_discrepancy
 from synth_assets.quality.estimates import Estimate
@@ -29,12 +28,22 @@ from synth_assets.quality.features import (
     text_features,
     text_of_rows,
 )
+from synth_assets.quality.fidelity import compare_features
+from synth_assets.quality.fidelity.dependence import correlation_matrix
+from synth_assets.quality.plots import draw_correlations, draw_distributions, draw_embeddings, draw_shares
 from synth_assets.quality.reports.findings import Findings
+from synth_assets.quality.reports.rows import drawn, halves
 from synth_assets.recipe import TrustSection
 
 MAX_EMBEDDED = 500
 CATEGORIES = ("leaf_path", "branch")
 BEFORE = "_before_filter"
+SHOWN = {
+    "log_instruction_tokens": "Length of the instruction, ln(1 + tokens)",
+    "log_response_tokens": "Length of the response, ln(1 + tokens)",
+    "reading_ease": "Flesch reading ease",
+    "log_mtld": "Lexical diversity, ln MTLD",
+}
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 #: Rows -> mean negative log-likelihood of each response, nats per token; None where there is none.
 Likelihood = Callable[[pl.DataFrame], Sequence[float | None]]
@@ -52,17 +61,18 @@ class Sets(NamedTuple):
 def measure_fidelity(sets: Sets, embed: Embed, likelihood: Likelihood | None, trust: TrustSection, seed: int) -> Findings:
     """All measures with a gate in the fidelity report, and those without one that stand beside them."""
     with_features = Sets(*(None if rows is None else _with_features(rows) for rows in sets))  # type: ignore[arg-type]
-    drawn = Sets(*(None if rows is None else _drawn(rows, seed) for rows in with_features))  # type: ignore[arg-type]
-    if drawn.holdout is None:
-        reference, holdout = _halves(drawn.reference, seed)
-        drawn = drawn._replace(reference=reference, holdout=holdout)
-    vectors = [embed(text_of_rows(rows)).astype(np.float64) for rows in drawn if rows is not None]
-    dense = _with_dense_features(drawn, vectors, likelihood)
+    few = Sets(*(None if rows is None else drawn(rows, MAX_EMBEDDED, seed) for rows in with_features))  # type: ignore[arg-type]
+    if few.holdout is None:
+        reference, holdout = halves(few.reference, seed)
+        few = few._replace(reference=reference, holdout=holdout)
+    vectors = [embed(text_of_rows(rows)) for rows in few if rows is not None]
+    dense = _with_dense_features(few, vectors, likelihood)
     estimates = _compared(with_features, list(TEXT_FEATURES), CATEGORIES, trust, seed)
     names = [name for name in dense.reference.columns if name not in with_features.reference.columns]
     estimates += _compared(dense, names, (), trust, seed)
     for made, which in ((vectors[3], ""), (vectors[2], BEFORE)):
-        clouds = Clouds(vectors[0], vectors[1], made, least=trust.min_reference_rows)
+        known, held, cloud = (each.astype(np.float64) for each in (vectors[0], vectors[1], made))
+        clouds = Clouds(known, held, cloud, least=trust.min_reference_rows)
         found = [*estimate_coverage(clouds, seed=seed), *estimate_discrepancy(clouds, seed=seed)]
         estimates += [replace(each, measure=each.measure + which) for each in found]
     return Findings(estimates, _pictures(with_features, dense, vectors))
@@ -72,21 +82,7 @@ def _with_features(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([rows, text_features(rows)], how="horizontal")
 
 
-def _drawn(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """At most so many rows, in the order in which they stand."""
-    if rows.height <= MAX_EMBEDDED:
-        return rows
-    chosen = np.sort(np.random.default_rng(seed).permutation(rows.height)[:MAX_EMBEDDED])
-    return rows[chosen]
-
-
-def _halves(rows: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    order = np.random.default_rng(seed).permutation(rows.height)
-    middle = rows.height // 2
-    return rows[np.sort(order[:middle])], rows[np.sort(order[middle:])]
-
-
-def _with_dense_features(sets: Sets, vectors: list[NDArray[np.float64]], likelihood: Likelihood | None) -> Sets:
+def _with_dense_features(sets: Sets, vectors: list[NDArray[np.float32]], likelihood: Likelihood | None) -> Sets:
     """With the features that take a model: all fitted on the reference."""
     reference = sets.reference
     if reference.height < 2:
@@ -119,5 +115,34 @@ def _compared(
     return compared
 
 
-def _pictures(sets: Sets, dense: Sets, vectors: list[NDArray[np.float64]]) -> dict[str, str]:
-    return {}
+def _pictures(sets: Sets, dense: Sets, vectors: list[NDArray[np.float32]]) -> dict[str, str]:
+    """Distributions of the features that people can picture, the mixture of leaves, correlations, and the map of texts."""
+    real, made = sets.reference, sets.kept
+    names = [name for name in TEXT_FEATURES if real[name].n_unique() > 1 and made[name].n_unique() > 1]
+    pictures = {
+        f"{SHOWN[name]}, real and kept rows": draw_distributions(_numbers(real[name]), _numbers(made[name]), SHOWN[name])
+        for name in SHOWN
+        if name in names
+    }
+    pictures["Leaf nodes, real and kept rows"] = draw_shares(
+        _counts(real["leaf_path"]), _counts(made["leaf_path"]), "Share of each leaf node"
+    )
+    if min(real.height, made.height) > 1 and len(names) > 1:
+        pictures["Correlations of features"] = draw_correlations(
+            _correlations(real, names), _correlations(made, names), names, "Spearman's correlations"
+        )
+    known, cloud = vectors[0].astype(np.float64), vectors[-1].astype(np.float64)
+    pictures["Map of the texts"] = draw_embeddings(known, cloud, "Embeddings of real and kept rows")
+    return {title: picture for title, picture in pictures.items() if picture}
+
+
+def _correlations(rows: pl.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
+    return correlation_matrix([_numbers(rows[name]) for name in names], "spearman")
+
+
+def _numbers(column: pl.Series) -> NDArray[np.float64]:
+    return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def _counts(column: pl.Series) -> dict[str, int]:
+    return dict(column.value_counts(sort=True).iter_rows())

@@ -5,6 +5,7 @@ Columns: row_id, leaf_path, branch, context (may be null), instruction, response
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 COLUMNS = ("row_id", "leaf_path", "branch", "context", "instruction", "response")
@@ -29,3 +30,17 @@ def rows_of_samples(samples: pl.DataFrame) -> pl.DataFrame:
 
 def _rows(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(_BRANCH).select(COLUMNS)
+
+
+def drawn(rows: pl.DataFrame, most: int, seed: int) -> pl.DataFrame:
+    """At most so many rows, in the order in which they stand."""
+    if rows.height <= most:
+        return rows
+    return rows[np.sort(np.random.default_rng(seed).permutation(rows.height)[:most])]
+
+
+def halves(rows: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Two parts at random, the second not the smaller: reference and holdout, where nothing better is there."""
+    order = np.random.default_rng(seed).permutation(rows.height)
+    middle = rows.height // 2
+    return rows[np.sort(order[:middle])], rows[np.sort(order[middle:])]

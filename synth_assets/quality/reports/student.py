@@ -17,6 +17,7 @@ from synth_assets.quality.estimates import Estimate, insufficient, not_assessed
 from synth_assets.quality.privacy.canaries import Canary, measure_exposure
 from synth_assets.quality.privacy.membership import RowLikelihoods, attack_student
 from synth_assets.quality.reports.likelihoods import conversations_of, read_by_all, turns_of
+from synth_assets.quality.reports.rows import drawn
 from synth_assets.recipe import TrustSection
 from synth_assets.roles import LikelihoodModel
 
@@ -66,7 +67,8 @@ def measure_membership(pair: Pair, mix: pl.DataFrame, trust: TrustSection, seed:
     """Training rows of the samples against validation rows of the same leaf nodes; `mix`: the table training_mix."""
     new = mix.filter(pl.col("source") == "synthetic")
     members, others = (
-        _likelihoods(pair, _some(new.filter(pl.col("split") == split), seed)) for split in ("train", "validation")
+        _likelihoods(pair, drawn(new.filter(pl.col("split") == split), MAX_ATTACKED, seed))
+        for split in ("train", "validation")
     )
     said = {"num_draws": trust.bootstrap_draws, "confidence": trust.confidence, "least": trust.min_reference_rows}
     return attack_student(members, others, seed=seed, **said)  # type: ignore[arg-type]
@@ -82,10 +84,6 @@ def measure_canaries(
         shadow, canaries, seed=seed, num_candidates=NUM_CANDIDATES, num_draws=trust.bootstrap_draws,
         confidence=trust.confidence,
     )  # fmt: skip
-
-
-def _some(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
-    return rows if rows.height <= MAX_ATTACKED else rows.sample(MAX_ATTACKED, seed=seed, shuffle=False)
 
 
 def _likelihoods(pair: Pair, rows: pl.DataFrame) -> list[RowLikelihoods]:
