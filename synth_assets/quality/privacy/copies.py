@@ -62,6 +62,7 @@ class CopyIndex:
         self._ids = [source.source_id for source in sources]
         self._places: dict[Ngram, list[tuple[int, int]]] = defaultdict(list)
         self._shingles: dict[str, frozenset[Ngram]] = {}
+        self._known: set[Ngram] = set()
         self._whole: dict[tuple[str, str], int] = {}
         self._similar = SketchIndex(LEAST_SIMILARITY - _MARGIN)
         for number, source in enumerate(sources):
@@ -72,6 +73,7 @@ class CopyIndex:
             for position, ngram in enumerate(ngrams_of(words, num_words)):
                 self._places[ngram].append((number, position))
             shingles = self._shingles[str(number)] = frozenset(ngrams_of(words, 3))
+            self._known |= shingles
             self._similar.insert(str(number), _sketch(shingles))
 
     def find(self, row: SampleText) -> Copy | None:
@@ -106,6 +108,8 @@ class CopyIndex:
 
     def _alike(self, words: list[str]) -> tuple[str, int, float] | None:
         shingles = frozenset(ngrams_of(words, 3))
+        if len(shingles & self._known) < LEAST_SIMILARITY * len(shingles):
+            return None  # no source can hold as many of them as the similarity asks for
         found = [
             (len(shingles & self._shingles[name]) / len(shingles | self._shingles[name]), -int(name))
             for name in self._similar.propose(_sketch(shingles))

@@ -87,8 +87,8 @@ def dcr_wins(to_train: Floats, to_holdout: Floats) -> tuple[float, int]:
     """Rows that lie closer to the training part, ties as halves, and rows.
 
     DCR share = P(d_train < d_holdout) + 1/2 P(equal), .5 where nothing is memorised and both parts have one size. It does
-    not show that rows are private (Yao et al. 2025, arXiv 2505.01524). NaN if a distance is. Raises ValueError unless there is
-    a pair for each row.
+    not show that rows are private (Yao et al. 2025, arXiv 2505.01524). NaN if a distance is. Raises ValueError unless there
+    is a pair for each row.
     """
     if to_train.shape != to_holdout.shape:
         raise ValueError(f"distances to both parts for each row, not {to_train.shape} and {to_holdout.shape}")

@@ -1,0 +1,21 @@
+"""Rows and texts of made words, so that what two of them share is known."""
+
+from random import Random
+
+from synth_assets.records import SyntheticSample
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+VOCABULARY = ["".join(Random(number).choices(LETTERS, k=4 + number % 6)) for number in range(5_000)]
+
+
+def text(rng: Random, num_words: int) -> str:
+    return " ".join(rng.choices(VOCABULARY, k=num_words))
+
+
+def row(name: str, instruction: str, response: str, context: str | None = None) -> SyntheticSample:
+    return SyntheticSample(
+        synthetic_sample_id=name, leaf_node_id="l", leaf_path="foundational_skills/x", branch="foundational_skills",
+        context=context, instruction=instruction, response=response, seed_example_ids=(), document_chunk_id=None,
+        instruction_prompt="", response_prompt="", teacher="t", candidate_index=0, request_seed=0, num_prompt_tokens=1,
+        num_response_tokens=1, response_logprob=-1.0,
+    )  # fmt: skip
