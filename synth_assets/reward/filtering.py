@@ -158,4 +158,5 @@ def _kept(sample: SyntheticSample, score: ScoredSample) -> KeptSample:
         response=sample.response,
         reward=score.reward,
         generation_depth=sample.generation_depth,
+        synthetic_ancestry=sample.synthetic_ancestry,
     )
