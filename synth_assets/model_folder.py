@@ -1,7 +1,11 @@
-"""What a model folder must hold before any engine is started, and the fingerprint of what it holds.
+"""What a model folder must hold before any engine is started, the fingerprint of what it holds, and whom it descends from.
 
 An engine takes seconds to start and then says "KeyError: 'foo'"; here each thing that is wrong has its own words.
 Weights load from safetensors only (a pickle runs code when it is read), and code from the folder never runs.
+
+A student that this project tuned says in `lineage.json` how many generations of models lie behind it. A model without that
+file counts as depth 0: nobody can tell what published models were trained on, so a depth counts the generations of this
+project's own making.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +31,9 @@ _FINGERPRINTED = (
     "tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "chat_template*",
     "modules.json", "sentence_*_config.json", "[0-9]_*/config.json", "[0-9]_*/*.safetensors",
 )  # fmt: skip
+LINEAGE_FILE = "lineage.json"
+#: What a merged student is made of: fingerprints of `student` and `adapter`.
+MERGED_FILE = "merged_from.json"
 _TRAIN = "train the embedded models with `synth-assets train-embedded`, or mend `path` in the recipe"
 
 
@@ -92,6 +100,47 @@ def _file_digest(file: Path, *_: int) -> str:
     """The other arguments change whenever the content does."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Whom a model descends from.
+
+    `generation_depth` is the greatest among its training rows and the model that it was tuned from: what it writes has one
+    more. `ancestors` are the fingerprints of teachers and bases, theirs included, sorted. `real_share` is that of its
+    training rows; None where it is not known.
+    """
+
+    generation_depth: int = 0
+    ancestors: tuple[str, ...] = ()
+    real_share: float | None = None
+
+
+def read_lineage(folder: Path) -> Lineage:
+    """What the folder says of its descent; of a merged student without it, at least that. Depth 0 where it says nothing.
+
+    Raises ModelError for a file that cannot be read.
+    """
+    said = _read_json(folder / LINEAGE_FILE)
+    if not said:
+        merged = _read_json(folder / MERGED_FILE)
+        return Lineage(1, (str(merged["student"]),)) if "student" in merged else Lineage()
+    depth, ancestors, share = (said.get(key) for key in ("generation_depth", "ancestors", "real_share"))
+    is_sound = isinstance(depth, int) and depth >= 0 and isinstance(ancestors, list)
+    if not is_sound or not (share is None or isinstance(share, int | float)):
+        raise ModelError(
+            "this does not say whom the model descends from", value=said, where=Where(str(folder / LINEAGE_FILE)),
+            remedy="restore the file: generation_depth, ancestors, real_share, as lora_checkpoint wrote them",
+        )  # fmt: skip
+    return Lineage(depth, tuple(map(str, ancestors)), share)
+
+
+def write_lineage(folder: Path, lineage: Lineage) -> Path:
+    """Write the folder's `lineage.json`, whole or not at all, and return it."""
+    target = folder / LINEAGE_FILE
+    beside = target.with_suffix(".unfinished")
+    beside.write_text(json.dumps(asdict(lineage), indent=2) + "\n", encoding="utf-8")
+    return beside.replace(target)
 
 
 def active_parameters(folder: Path) -> int:

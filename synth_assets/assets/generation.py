@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 
 from synth_assets.assets.columns import column_schema
+from synth_assets.assets.descent import teacher_depth
 from synth_assets.assets.display import bars, sample_rows, table
 from synth_assets.assets.ingredients import sample_inputs
 from synth_assets.assets.journaling import calls_metadata, journaled_judge, journaled_text_model, panel_of
@@ -47,6 +48,7 @@ def synthetic_samples(
     recipe refuses.
     """
     with lease(context, recipe, warehouse):
+        depth = teacher_depth(recipe)
         material = Material(load(warehouse, LeafNode), load(warehouse, SeedExample), load(warehouse, DocumentChunk))
         paths = leaf_paths_of_run(context, [leaf.leaf_path for leaf in material.leaf_nodes])
         made_of = {path: made for path, made in sample_inputs(recipe, material).items() if path in paths}
@@ -58,7 +60,7 @@ def synthetic_samples(
             panel = panel_of(recipe, judge) if judge else None
             outcome = generate_samples(
                 leaves, material.seed_examples, material.chunks, teacher, recipe.generation, recipe.seed, _into(progress),
-                panel,
+                panel, depth,
             )  # fmt: skip
             metadata = _metadata(outcome) | calls_metadata(context, teacher.calls, *([judge.calls] if judge else []))
         return store_leaves(

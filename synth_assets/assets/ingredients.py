@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from synth_assets.model_folder import model_fingerprint
+from synth_assets.model_folder import model_fingerprint, read_lineage
 from synth_assets.prompts import prompts_id
 from synth_assets.recipe import DataSetSpec, ModelSpec, Recipe, resolve_path, warehouse_path
 from synth_assets.records import content_id
@@ -97,6 +97,12 @@ def _harness_order(recipe: Recipe) -> dict[str, Any] | None:
     return declared.model_dump(mode="json", exclude={"tasks": {"__all__": {"published"}}}) if declared else None
 
 
+def _teacher_descent(recipe: Recipe) -> tuple[object, ...]:
+    """A fingerprint does not cover whom a model descends from. Nothing for a teacher that has no forerunners of ours."""
+    lineage = read_lineage(resolve_path(recipe.teacher.path))
+    return (lineage.generation_depth, *lineage.ancestors) if lineage.ancestors or lineage.generation_depth else ()
+
+
 MIX_SETTINGS = {"validation_share", "replay_share", "upsample", "short_response_words"}
 
 
@@ -148,9 +154,9 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         is_declared=lambda r: r.trust.real is not None,
     ),
     "synthetic_samples": Ingredients(
-        "3",
+        "4",
         ("taxonomy", "seed_examples", "document_chunks"),
-        lambda r: (r.seed, r.teacher, r.generation, _prompts(r), *_said_of_judges(r)),
+        lambda r: (r.seed, r.teacher, r.generation, _prompts(r), *_said_of_judges(r), *_teacher_descent(r)),
         models=lambda r: (r.teacher, *([r.judge_model] if r.judges else [])),
         is_by_leaf=True,
     ),
@@ -162,14 +168,14 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         is_by_leaf=True,
     ),
     "reward_filtered_set": Ingredients(
-        "1",
+        "2",
         ("synthetic_samples", "scored_samples"),
         lambda r: (r.reward.cut, r.filter, *examinations(r)),
         files=lambda r: examinations(r),
         after=("taxonomy",),  # which retires the rows of leaves that are gone
     ),
     "training_mix": Ingredients(
-        "2",
+        "3",
         ("reward_filtered_set",),
         lambda r: (
             r.seed,
@@ -186,7 +192,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         after=("seed_examples",),  # whose rows are read of data sets alone, and those are among the files
     ),
     "lora_checkpoint": Ingredients(
-        "2",
+        "3",
         ("training_mix",),
         lambda r: (r.seed, r.student, r.tuning, _examined(r) and (r.evaluation.max_new_tokens, _prompts(r))),
         models=lambda r: (r.student,),

@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 
 from synth_assets.assets.columns import column_schema
+from synth_assets.assets.descent import lineage_of_student
 from synth_assets.assets.display import bars, curves, sample_rows, table
 from synth_assets.assets.held_out import overlapping
 from synth_assets.assets.ingredients import trained_sets
@@ -18,6 +19,7 @@ from synth_assets.assets.selection import candidate_exam
 from synth_assets.assets.storing import load, num_by, store
 from synth_assets.assets.taxonomy import seed_examples
 from synth_assets.frames import to_frame
+from synth_assets.model_folder import write_lineage
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import Checkpoint, KeptSample, SeedExample, TrainingExample
 from synth_assets.storage import Warehouse
@@ -91,13 +93,15 @@ def lora_checkpoint(
     """
     with making(context, recipe, warehouse) as made_of:
         student, exam = resolve_path(recipe.student.path), candidate_exam(context, recipe, warehouse, engines)
+        mix = load(warehouse, TrainingExample)
         checkpoints = tune_student(
-            student, load(warehouse, TrainingExample), recipe.tuning, recipe.seed,
+            student, mix, recipe.tuning, recipe.seed,
             warehouse.artefact_dir("adapters", recipe.name), Progress(context, "steps").tell,
             relative_to=warehouse.folder, score_adapter=exam.score if exam else None,
         )  # fmt: skip
         tuned = tuned_student_folder(warehouse, recipe, tuned_student(checkpoints))
         merge_adapter(student, warehouse.folder / tuned_student(checkpoints).adapter_path, tuned)
+        write_lineage(tuned, lineage_of_student(recipe, mix))
         metadata = _training_metadata(warehouse, checkpoints, tuned) | (exam.calls if exam else {})
         return store(context, recipe, warehouse, made_of, checkpoints, metadata)
 

@@ -29,9 +29,7 @@ def dataset_splits(recipe: Recipe, warehouse: Warehouse) -> dict[str, pl.DataFra
     """Rows of each split, in a fixed order. Raises WarehouseError if there is no training mix yet."""
     if not warehouse.has_table("training_mix"):
         raise WarehouseError("there is no training mix to export", remedy="run `synth-assets demo` first")
-    samples = warehouse.read_table("synthetic_samples").select(
-        "synthetic_sample_id", "seed_example_ids", "teacher", "generation_depth"
-    )
+    samples = warehouse.read_table("synthetic_samples").select("synthetic_sample_id", "seed_example_ids", "teacher")
     rewards = warehouse.read_table("reward_filtered_set").select("synthetic_sample_id", "reward")
     mix = warehouse.read_table("training_mix").filter(pl.col("source").is_in(NEW_SOURCES)).sort("leaf_path", "position")
     rows = mix.join(samples, on="synthetic_sample_id", how="left", maintain_order="left")

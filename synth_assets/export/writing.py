@@ -7,10 +7,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from synth_assets.assets.tuning import load_tuned
+from synth_assets.assets.tuning import load_tuned, tuned_student_folder
 from synth_assets.errors import WarehouseError
 from synth_assets.export.cards import dataset_card, folder_name, model_card
 from synth_assets.export.dataset import dataset_splits
+from synth_assets.model_folder import read_lineage, write_lineage
 from synth_assets.recipe import Recipe
 from synth_assets.storage import Warehouse
 
@@ -62,4 +63,5 @@ def _write_adapter(recipe: Recipe, warehouse: Warehouse, folder: Path) -> None:
     config = json.loads((source / CONFIG).read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = folder_name(recipe.student.path)  # not where it lies on this machine
     (folder / CONFIG).write_text(json.dumps(config, indent=2), encoding="utf-8")
+    write_lineage(folder, read_lineage(tuned_student_folder(warehouse, recipe, checkpoint)))
     (folder / "README.md").write_text(model_card(recipe, warehouse), encoding="utf-8")

@@ -67,6 +67,8 @@ class LeafPlan:
     chunks: tuple[DocumentChunk, ...]
     settings: GenerationSection
     seed: int
+    teacher_depth: int = 0
+    """generation_depth of the model that will write."""
     obstacle: str = field(default="", compare=False)
 
     @property

@@ -46,7 +46,8 @@ from synth_assets.records import (
 from synth_assets.roles import GenerationResult, TextModel
 
 STAGE = "generation"
-_NO_CONTENT = ("response_logprob", "verdicts", "supporting_span")  # differs by machine; what others say of it
+#: What differs by machine, what others say of a sample, and what follows from its content.
+_NO_CONTENT = ("response_logprob", "verdicts", "supporting_span", "synthetic_ancestry")
 
 #: Called with (done, total, accepted, rejected): candidates settled, samples asked for; rejected includes failed.
 OnStep = Callable[[int, int, int, int], None]
@@ -84,13 +85,17 @@ def generate_samples(
     seed: int,
     report: OnStep | None = None,
     panel: Panel | None = None,
+    teacher_depth: int = 0,
 ) -> GenerationOutcome:
     """Generate `settings.num_samples_per_leaf` samples for each leaf, as far as the budget goes.
+
+    `teacher_depth`: how deep the teacher descends from models (`model_folder.read_lineage`).
 
     With a `panel` the quota counts samples that its judges have accepted. The same inputs give the same outcome, row for
     row. Raises GenerationError if no leaf can be asked for anything, and what the models raise (EngineError).
     """
     plans = plan_leaves(leaf_nodes, seed_examples, document_chunks, settings, seed)
+    plans = [replace(plan, teacher_depth=teacher_depth) for plan in plans]
     leaves = [LeafProgress(plan) for plan in plans if not plan.obstacle]
     if not leaves:
         raise GenerationError(
@@ -237,7 +242,8 @@ def _row(
 
 def _sample(plan: LeafPlan, candidate: Candidate, teacher: str) -> SyntheticSample:
     assert candidate.response is not None
-    depths = [seed.generation_depth for seed in (*candidate.seeds, *candidate.shots)]
+    seeds = {seed.seed_example_id: seed.generation_depth for seed in (*candidate.seeds, *candidate.shots)}
+    parents = [*seeds.values(), *([0] if candidate.chunk else [])]
     sample = SyntheticSample(
         synthetic_sample_id="",
         leaf_node_id=plan.leaf_node.leaf_node_id,
@@ -256,7 +262,8 @@ def _sample(plan: LeafPlan, candidate: Candidate, teacher: str) -> SyntheticSamp
         num_prompt_tokens=candidate.response.num_prompt_tokens,
         num_response_tokens=candidate.response.num_new_tokens,
         response_logprob=candidate.response.mean_logprob,
-        generation_depth=1 + max(depths),
+        generation_depth=1 + max(*parents, plan.teacher_depth),
+        synthetic_ancestry=sum(depth > 0 for depth in parents) / len(parents),
         verdicts=tuple(map(verdict_line, candidate.judgements)),
         supporting_span=next((judgement.span for judgement in candidate.judgements if judgement.span), None),
     )

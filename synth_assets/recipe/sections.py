@@ -39,6 +39,8 @@ class DataSetSpec(Section):
     """Name of the column; likewise the next two."""
     answer: Text
     context: Text | None = None
+    generation_depth: Text | Annotated[int, Field(ge=0)] | None = None
+    """A number for all rows, or a column. None: the column of this name, as exported sets have it; 0 without one."""
     task_description: Text
     created_by: Text
     max_rows: Count = 1000

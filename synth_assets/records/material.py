@@ -35,7 +35,8 @@ class LeafNode:
 class SeedExample:
     """A human-written question and answer. With a context it is *grounded*, without *freeform*.
 
-    `position` counts from 0 within the leaf. A knowledge leaf gives one for each question-and-answer pair.
+    `position` counts from 0 within the leaf. A knowledge leaf gives one for each question-and-answer pair. What stands in
+    the taxonomy's files counts as real (`generation_depth` 0); a data set may say that models wrote its rows.
     """
 
     seed_example_id: str

@@ -14,8 +14,10 @@ class SyntheticSample:
     """One instruction with its response from the teacher, and all that is needed to make it again.
 
     `teacher` is the model's fingerprint. `response_logprob` is the mean natural logarithm of the probability
-    that the teacher gave each token of its response. `generation_depth` n: made by a model of depth n - 1. `verdicts`
-    are those of the judges, if there were any; `supporting_span` is what the judge of faithfulness quoted.
+    that the teacher gave each token of its response. `generation_depth` is 1 + the greatest depth among its parents and
+    the teacher; a person's row has 0. Its parents are the distinct seed examples that the teacher was shown and the document
+    chunk; `synthetic_ancestry` is the share of them that a model wrote, from 0 (all are real) to 1. `verdicts` are those
+    of the judges, if there were any; `supporting_span` is what the judge of faithfulness quoted.
     """
 
     synthetic_sample_id: str
@@ -36,6 +38,7 @@ class SyntheticSample:
     num_response_tokens: int
     response_logprob: float
     generation_depth: int = 1
+    synthetic_ancestry: float = 0.0
     verdicts: tuple[str, ...] = ()
     supporting_span: str | None = None
 
@@ -124,6 +127,7 @@ class KeptSample:
     response: str
     reward: float
     generation_depth: int = 1
+    synthetic_ancestry: float = 0.0
 
 
 @dataclass(frozen=True)

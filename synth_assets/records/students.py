@@ -9,7 +9,10 @@ from synth_assets.records.kinds import ComparisonOutcome, ModelArm, Source, Spli
 
 @dataclass(frozen=True)
 class TrainingExample:
-    """One row of the training mix. A seed row has no synthetic sample behind it, nor has what was replayed of the base."""
+    """One row of the training mix. A seed row has no synthetic sample behind it, nor has what was replayed of the base.
+
+    `generation_depth` is that of its sample or seed; 0 of what is replayed, which is no work of this pipeline's models.
+    """
 
     training_example_id: str
     synthetic_sample_id: str | None
@@ -20,6 +23,7 @@ class TrainingExample:
     position: int
     prompt: str
     response: str
+    generation_depth: int = 0
 
 
 @dataclass(frozen=True)

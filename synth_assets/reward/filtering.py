@@ -193,4 +193,5 @@ def _kept(sample: SyntheticSample, score: ScoredSample, refusals: Refusals) -> K
         response=texts.response,
         reward=score.reward,
         generation_depth=sample.generation_depth,
+        synthetic_ancestry=sample.synthetic_ancestry,
     )

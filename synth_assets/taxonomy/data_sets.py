@@ -3,6 +3,9 @@
 LAB's foundational skills come from data sets that exist already. The recipe maps columns to question, answer and context; a
 row that has no text there is a fault with its line (of Parquet its row, counted from 1), and the others go on. Rows that
 stand twice count once. A leaf is known by its content: other rows, another id, and its samples are made anew.
+
+A set may hold what a model wrote, such as one that an earlier run exported. Its `generation_depth` is read, so that what
+comes of it is counted as one generation further; of a row that stands twice the greater depth counts.
 """
 
 from __future__ import annotations
@@ -22,36 +25,39 @@ from synth_assets.records import LeafNode, SeedExample, content_id
 _VERSION = 3
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which no file can hold
 _MAX_SHOWN = 80
+_DEPTH = "generation_depth"
 _NO_ROW = "a JSON object a line, or a row of a Parquet file, with the columns that the recipe names"
 
 
 def read_data_set(spec: DataSetSpec, file: Path) -> tuple[LeafNode | None, list[SeedExample], list[Fault]]:
     """The leaf with its seeds, the first `max_rows` good rows; None if there is not one. Never raises for bad content."""
     faults: list[Fault] = []
-    texts: dict[tuple[str | None, str, str], None] = {}
+    texts: dict[tuple[str | None, str, str], int] = {}
     try:
         for number, row in read_rows(file):
             if len(texts) == spec.max_rows:
                 break
             found = _texts_of(row, spec, file, number)
-            if isinstance(found, Fault):
-                faults.append(found)
-            else:
-                texts[found] = None
+            depth = found if isinstance(found, Fault) else _depth_of(row, spec, file, number)
+            if isinstance(depth, Fault):
+                faults.append(depth)
+            elif not isinstance(found, Fault):
+                texts[found] = max(depth, texts.get(found, 0))
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         faults.append(Fault(str(file), None, None, "", "", f"cannot be read: {error}", "a .jsonl or .parquet file"))
     if not texts:
         if not faults:
             faults.append(Fault(str(file), None, None, "", "", "the data set has no rows", _NO_ROW))
         return None, [], faults
-    leaf_id = content_id("leaf_node", "data_set", spec.leaf_path, spec.task_description, list(texts))
+    depths = [list(texts.values())] if any(texts.values()) else []
+    leaf_id = content_id("leaf_node", "data_set", spec.leaf_path, spec.task_description, list(texts), *depths)
     leaf = LeafNode(
         leaf_id, spec.leaf_path, "foundational_skills", spec.task_description, spec.created_by, _VERSION, "", "", "", "", (),
         spec.path, len(texts),
     )  # fmt: skip
     seeds = [
-        SeedExample(content_id("seed_example", leaf_id, position), leaf_id, spec.leaf_path, position, *text)
-        for position, text in enumerate(texts)
+        SeedExample(content_id("seed_example", leaf_id, position), leaf_id, spec.leaf_path, position, *text, depth)
+        for position, (text, depth) in enumerate(texts.items())
     ]
     return leaf, seeds, faults
 
@@ -86,3 +92,18 @@ def _texts_of(row: Any, spec: DataSetSpec, file: Path, number: int) -> tuple[str
             return Fault(str(file), number, None, column, shown, message, "a text that is not blank")
     context = row.get(spec.context) if spec.context else None
     return context.strip() if context else None, row[spec.question].strip(), row[spec.answer].strip()
+
+
+def _depth_of(row: dict[str, Any], spec: DataSetSpec, file: Path, number: int) -> int | Fault:
+    """What is said of all rows, else what the row says; a column that nobody has named may be missing or empty."""
+    if isinstance(spec.generation_depth, int):
+        return spec.generation_depth
+    column = spec.generation_depth or _DEPTH
+    value = row.get(column)
+    if value is None and spec.generation_depth is None:
+        return 0
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    message = "no depth of generation" if column in row else f"no column {column!r} for the generation_depth"
+    shown = ascii(value)[:_MAX_SHOWN] if column in row else ""
+    return Fault(str(file), number, None, column, shown, message, "a whole number: 0 for rows of people, 1 for a model's")

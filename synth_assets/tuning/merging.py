@@ -7,10 +7,9 @@ import shutil
 from pathlib import Path
 
 from synth_assets.errors import SynthAssetsError, TuningError, Where
-from synth_assets.model_folder import check_model_folder, model_fingerprint
+from synth_assets.model_folder import MERGED_FILE, check_model_folder, model_fingerprint
 from synth_assets.tuning.student import known_failure
 
-MERGED_FILE = "merged_from.json"
 _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 

@@ -29,6 +29,7 @@ class _Row(NamedTuple):
     prompt: str
     response: str
     split: Split = "train"
+    generation_depth: int = 0
 
 
 def mix_phases(
@@ -63,12 +64,19 @@ def mix_phases(
 
 def _kept_row(sample: KeptSample, style: str) -> _Row:
     prompt = render_prompt(style, "question", context=sample.context, instruction=sample.instruction)
-    return _Row("synthetic", sample.synthetic_sample_id, sample.leaf_path, prompt, sample.response)
+    return _Row(
+        "synthetic",
+        sample.synthetic_sample_id,
+        sample.leaf_path,
+        prompt,
+        sample.response,
+        generation_depth=sample.generation_depth,
+    )
 
 
 def _seed_row(example: SeedExample, style: str) -> _Row:
     prompt = render_prompt(style, "question", context=example.context, instruction=example.question)
-    return _Row("seed", None, example.leaf_path, prompt, example.answer)
+    return _Row("seed", None, example.leaf_path, prompt, example.answer, generation_depth=example.generation_depth)
 
 
 def _split(rows: list[_Row], share: float) -> list[_Row]:
@@ -135,5 +143,5 @@ def _numbered(rows: list[_Row], phase: str, start: int) -> list[TrainingExample]
         seen[key] += 1
         example_id = key if seen[key] == 1 else content_id(key, seen[key])
         values = (row.synthetic_sample_id, row.leaf_path, row.split, phase, row.source, position, row.prompt, row.response)
-        examples.append(TrainingExample(example_id, *values))
+        examples.append(TrainingExample(example_id, *values, row.generation_depth))
     return examples

@@ -64,13 +64,14 @@ def rare_token_perplexity_ratio(
 def rare_tokens(token_ids: TokenRows, frequencies: Mapping[int, int], share: float = RAREST_SHARE) -> list[Flags]:
     """By row: which tokens are among the rarest `share` of all tokens of all rows, by their frequency in the reference.
 
-    Tokens as frequent as the last of them count as well, so that it is at least this share, and does not depend on an order.
+    Tokens of the same frequency count together or not at all, so that nothing depends on an order: of the limits that this
+    leaves, the one is taken that comes nearest to `share`.
     """
     found = [np.array([frequencies.get(int(token), 0) for token in row], np.int64) for row in token_ids]
-    ordered = np.sort(np.concatenate([*found, np.empty(0, np.int64)]))
-    if not ordered.size:
-        return [row < 0 for row in found]
-    limit = ordered[max(0, math.ceil(share * ordered.size) - 1)]
+    levels, counts = np.unique(np.concatenate([*found, np.empty(0, np.int64)]), return_counts=True)
+    if not levels.size:
+        return [np.zeros(0, np.bool_) for _ in found]
+    limit = levels[np.abs(counts.cumsum() / counts.sum() - share).argmin()]
     return [row <= limit for row in found]
 
 

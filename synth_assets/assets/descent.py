@@ -1,0 +1,40 @@
+"""Whom models descend from: what a tuned student is given to say of itself, and which teacher is refused."""
+
+from collections.abc import Sequence
+
+from synth_assets.errors import ModelError, Where
+from synth_assets.model_folder import Lineage, model_fingerprint, read_lineage
+from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.records import TrainingExample
+
+#: From here on a recipe wants rows that descend from its own student's.
+OPTED_IN = 2
+
+
+def teacher_depth(recipe: Recipe) -> int:
+    """The teacher's generation_depth. Raises ModelError for a teacher that descends from the recipe's own student.
+
+    Such a teacher closes the circle in which models collapse: the recipe must want it (trust.collapse.max_depth).
+    """
+    folder = resolve_path(recipe.teacher.path)
+    lineage = read_lineage(folder)
+    if lineage.ancestors and recipe.trust.collapse.max_depth.value < OPTED_IN:
+        student = model_fingerprint(resolve_path(recipe.student.path))
+        if student in lineage.ancestors:
+            raise ModelError(
+                "the teacher descends from the student that it is to teach, which is how models collapse",
+                value=f"student {student}, teacher of depth {lineage.generation_depth}", where=Where(str(folder)),
+                remedy="name another teacher, or set trust.collapse.max_depth to 2 or more, and keep real rows",
+            )  # fmt: skip
+    return lineage.generation_depth
+
+
+def lineage_of_student(recipe: Recipe, mix: Sequence[TrainingExample]) -> Lineage:
+    """Of the student that is tuned on the mix. Raises ModelError for a lineage that cannot be read."""
+    folders = [resolve_path(spec.path) for spec in (recipe.teacher, recipe.student)]
+    base, ancestors = read_lineage(folders[1]), {model_fingerprint(folder) for folder in folders}
+    for folder in folders:
+        ancestors.update(read_lineage(folder).ancestors)
+    depths = [row.generation_depth for row in mix if row.split == "train"]
+    share = depths.count(0) / len(depths) if depths else None
+    return Lineage(max([base.generation_depth, *depths]), tuple(sorted(ancestors)), share)
