@@ -10,8 +10,8 @@ Two attacks, each a score that is higher for what looks like a training row:
 Rows of one leaf are compared with rows of the same leaf alone: were members and others of other leaves, easy leaves would
 look like membership. Both must come of one distribution, as training and validation rows of one mix do.
 
-A third figure is a control: `min_k` under the *base*, which has seen neither. Where that is not 0.5, members and others differ
-in something else, and the attacks' figures mean nothing (M. Duan et al. 2024, arXiv 2402.07841).
+A third figure is a control: `min_k` under the *base*, which has seen neither. Where that is not 0.5, members and others
+differ in something else, and the attacks' figures mean nothing (M. Duan et al. 2024, arXiv 2402.07841).
 
 An attack that finds nothing shows that this attack finds nothing; it is no proof of privacy. So the severity is warn.
 """
@@ -68,8 +68,9 @@ def attack_student(
     """AUC and true positives at 1 % false ones, of each attack (`subject`), and the control's AUC; all at_most, and warn.
 
     `members`: training rows; `others`: rows of the same leaves that were held out. The bound is `ci_low`: what is shown to
-    leak. An AUC of 0.5 and a TPR of 0.01 are chance. The control's bound is how far its interval lies from 0.5. `num_reference` counts the others, `num_synthetic` the members, of
-    leaves that have both. insufficient_reference below `least` rows on either side.
+    leak. An AUC of 0.5 and a TPR of 0.01 are chance. The control's bound is how far its interval lies from 0.5.
+    `num_reference` counts the others, `num_synthetic` the members, of leaves that have both. insufficient_reference below
+    `least` rows on either side.
     """
     estimates = []
     for name, score in ATTACKS.items():
