@@ -13,8 +13,8 @@ from made_pipeline import TO_THE_MIX, made_recipe, materialize
 from synth_assets.assets.display import escape
 from synth_assets.cli import cli
 from synth_assets.errors import WarehouseError
-from synth_assets.export import SPLITS, dataset_splits, export
-from synth_assets.recipe import Recipe
+from synth_assets.export import SPLITS, dataset_splits, export, model_card
+from synth_assets.recipe import PrivacyBudget, Recipe
 from synth_assets.storage import Warehouse
 
 Made = tuple[Recipe, Warehouse, Path]
@@ -99,6 +99,20 @@ def test_the_cards_hold_figures_licences_and_no_markup_of_strangers(made: Made) 
     for text in (card, model):
         assert all(line.endswith("|") for line in text.splitlines() if line.startswith("|"))
         assert "{{" not in text and "None" not in text
+
+
+def test_the_model_card_says_what_a_budget_protects_and_what_not(made: Made, tmp_path: Path) -> None:
+    recipe, warehouse, out = made
+    assert "Privacy" not in (out / "adapter/README.md").read_text(encoding="utf-8")
+    budget = PrivacyBudget(epsilon=8.0, delta=1e-5, max_grad_norm=0.7)
+    recipe = recipe.model_copy(update={"tuning": recipe.tuning.model_copy(update={"privacy": budget})})
+    other = Warehouse(tmp_path)
+    other.write_table("training_mix", warehouse.read_table("training_mix"))
+    spent = warehouse.read_table("lora_checkpoint").with_columns(epsilon=pl.lit(7.991), delta=pl.lit(1e-5))
+    other.write_table("lora_checkpoint", spent)
+    card = model_card(recipe, other)
+    assert "epsilon 8.00, delta 1.0e-05" in card and "length 0.7" in card  # rounded up: never less than was spent
+    assert "seed examples and documents that the teacher saw" in card and "each single row" in card
 
 
 def test_nothing_of_this_machine_is_told(made: Made, tiny_teacher: Path) -> None:

@@ -10,6 +10,9 @@ Two attacks, each a score that is higher for what looks like a training row:
 Rows of one leaf are compared with rows of the same leaf alone: were members and others of other leaves, easy leaves would
 look like membership. Both must come of one distribution, as training and validation rows of one mix do.
 
+A third figure is a control: `min_k` under the *base*, which has seen neither. Where that is not 0.5, members and others
+differ in something else, and the attacks' figures mean nothing (M. Duan et al. 2024, arXiv 2402.07841).
+
 An attack that finds nothing shows that this attack finds nothing; it is no proof of privacy. So the severity is warn.
 """
 
@@ -17,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +29,7 @@ from synth_assets.quality.estimates import MIN_REFERENCE, Estimate, insufficient
 from synth_assets.roles import TokenLogprobs
 
 Floats = NDArray[np.float64]
-AUC, TPR = "membership_auc", "membership_tpr_at_1_fpr"
+AUC, TPR, CONTROL = "membership_auc", "membership_tpr_at_1_fpr", "membership_control_auc"
 FALSE_POSITIVES = 0.01
 
 
@@ -46,7 +49,11 @@ def calibrated_loss(row: RowLikelihoods) -> float:
 
 def min_k_logprob(row: RowLikelihoods, share: float = 0.2) -> float:
     """Mean log-probability of the least likely `share` of the response's tokens, one at least; under the student."""
-    logprobs = sorted(row.student.logprobs)
+    return _lowest(row.student, share)
+
+
+def _lowest(tokens: TokenLogprobs, share: float = 0.2) -> float:
+    logprobs = sorted(tokens.logprobs)
     lowest = logprobs[: max(1, math.floor(share * len(logprobs)))]
     return math.fsum(lowest) / len(lowest)
 
@@ -58,11 +65,12 @@ def attack_student(
     members: Sequence[RowLikelihoods], others: Sequence[RowLikelihoods], *, num_draws: int = 1000,
     confidence: float = 0.95, least: int = MIN_REFERENCE, seed: int = 0,
 ) -> list[Estimate]:  # fmt: skip
-    """AUC and true positives at 1 % false ones, of each attack (`subject`); all at_most, and warn.
+    """AUC and true positives at 1 % false ones, of each attack (`subject`), and the control's AUC; all at_most, and warn.
 
     `members`: training rows; `others`: rows of the same leaves that were held out. The bound is `ci_low`: what is shown to
-    leak. An AUC of 0.5 and a TPR of 0.01 are chance. `num_reference` counts the others, `num_synthetic` the members, of
-    leaves that have both. insufficient_reference below `least` rows on either side.
+    leak. An AUC of 0.5 and a TPR of 0.01 are chance. The control's bound is how far its interval lies from 0.5.
+    `num_reference` counts the others, `num_synthetic` the members, of leaves that have both. insufficient_reference below
+    `least` rows on either side.
     """
     estimates = []
     for name, score in ATTACKS.items():
@@ -72,7 +80,19 @@ def attack_student(
             name, scores[0], leaves[0], scores[1], leaves[1], num_draws=num_draws, confidence=confidence, least=least,
             seed=seed,
         )  # fmt: skip
-    return estimates
+    known = [np.array([_lowest(row.base) for row in rows], dtype=np.float64) for rows in (members, others)]
+    control, _ = membership_estimates(
+        "base_min_k", known[0], [row.leaf_path for row in members], known[1], [row.leaf_path for row in others],
+        num_draws=num_draws, confidence=confidence, least=least, seed=seed,
+    )  # fmt: skip
+    return [*estimates, _as_control(control)]
+
+
+def _as_control(auc: Estimate) -> Estimate:
+    if auc.ci_low is None or auc.ci_high is None:
+        return replace(auc, measure=CONTROL)
+    distance = auc.value if math.isnan(auc.value) else max(0.0, auc.ci_low - 0.5, 0.5 - auc.ci_high)
+    return replace(auc, measure=CONTROL, bound=distance)
 
 
 def membership_estimates(

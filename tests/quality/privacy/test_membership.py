@@ -10,6 +10,7 @@ import pytest
 from synth_assets.quality.estimates import hold
 from synth_assets.quality.privacy.membership import (
     AUC,
+    CONTROL,
     TPR,
     RowLikelihoods,
     attack_student,
@@ -95,15 +96,30 @@ def test_too_few_rows_and_no_numbers_are_no_pass() -> None:
     rows = [row(list(rng.normal(-1, 0.1, 6)), [-1.0] * 6) for _ in range(150)]
     found = attack_student(rows, rows[:99], num_draws=50)
     assert [(each.measure, each.subject) for each in found] == [
-        (measure, name) for name in ("calibrated_loss", "min_k") for measure in (AUC, TPR)
+        *((measure, name) for name in ("calibrated_loss", "min_k") for measure in (AUC, TPR)),
+        (CONTROL, "base_min_k"),
     ]
     assert {each.verdict for each in found} == {"insufficient_reference"}
     assert {each.verdict for each in attack_student([], [], num_draws=50)} == {"insufficient_reference"}
     elsewhere = [row([-1.0], [-1.0], "b")] * 100  # of a leaf without members
     assert {each.verdict for each in attack_student(rows, rows[:99] + elsewhere, num_draws=50)} == {"insufficient_reference"}
     assert {each.verdict for each in attack_student(rows, rows[:100], num_draws=50)} == {None}
-    broken = attack_student([*rows, row([math.nan], [-1.0])], rows, num_draws=50)
+    broken = attack_student([*rows, row([math.nan], [math.nan])], rows, num_draws=50)
     assert {hold(each, "student_report", 0.6, "at_most", "warn").verdict for each in broken} == {"not_computable"}
+
+
+def test_the_control_tells_rows_that_differ_in_something_else() -> None:
+    rng = np.random.default_rng(0)
+
+    def rows(ease: float) -> list[RowLikelihoods]:
+        base = rng.normal(-2 + ease, 0.5, (150, 6))
+        return [row([float(each) for each in line], [float(each) for each in line]) for line in base]
+
+    *_, alike = attack_student(rows(0.0), rows(0.0), num_draws=100)
+    *_, unlike = attack_student(rows(0.3), rows(0.0), num_draws=100)
+    assert (alike.measure, alike.bound) == (CONTROL, 0.0) and unlike.value > 0.7
+    assert hold(alike, "student_report", 0.05, "at_most", "warn").verdict == "passed"
+    assert hold(unlike, "student_report", 0.05, "at_most", "warn").verdict == "failed"
 
 
 def test_the_same_again() -> None:
@@ -144,11 +160,9 @@ def test_a_student_that_has_learned_by_heart_is_caught(tmp_path: Path) -> None:
             with open_likelihood_model(spec, folder) as model:
                 likelihoods.append([each for each in model.token_logprobs(asked) if not isinstance(each, str)])
         all_rows = [RowLikelihoods(*each) for each in zip(leaves, *likelihoods, strict=True)]
-        print(epochs, checkpoint.train_loss_last)
         found[epochs] = attack_student(all_rows[::2], all_rows[1::2], num_draws=200, least=30)
-    print(found)
     once, often = ({each.subject: each for each in found[epochs] if each.measure == AUC} for epochs in (1, 20))
     for attack in ("calibrated_loss", "min_k"):
         assert hold(often[attack], "student_report", 0.6, "at_most", "warn").verdict == "failed"
         assert hold(once[attack], "student_report", 0.6, "at_most", "warn").verdict == "passed"
-        assert often[attack].value > 0.9 and once[attack].value < 0.65
+        assert often[attack].value > max(0.8, once[attack].value + 0.15)
