@@ -4,6 +4,9 @@
              -> synthetic_samples -> scored_samples -> reward_filtered_set
              -> training_mix -> lora_checkpoint -> evaluation -> run_report
 
+with the reports on trust, whose gates stand before the student: fidelity_report, privacy_report, diversity_report and
+collapse_report, and after it student_report
+
 and, where the recipe has them, `judge_calibration`, `comparisons` of open answers, and `harness_scores`, the figures of the
 lm-evaluation-harness; the report waits for the last two.
 
@@ -25,7 +28,9 @@ from synth_assets.assets.jobs import CHECK_JOB_NAME, JOB_NAME, examine, step_exe
 from synth_assets.assets.resources import Engines, declared_engines, declared_recipe, open_warehouse, resources
 from synth_assets.assets.reward import reward_filtered_set, scored_samples
 from synth_assets.assets.run_report import report_of_failed_runs, run_report
-from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonomy
+from synth_assets.assets.student_report import student_report
+from synth_assets.assets.taxonomy import document_chunks, real_examples, seed_examples, taxonomy
+from synth_assets.assets.trust import collapse_report, diversity_report, fidelity_report, privacy_report
 from synth_assets.assets.tuning import lora_checkpoint, training_mix
 from synth_assets.recipe import Recipe
 from synth_assets.storage import Warehouse
@@ -34,12 +39,18 @@ ASSETS = (
     taxonomy,
     seed_examples,
     document_chunks,
+    real_examples,  # of recipes that declare them
     synthetic_samples,
     scored_samples,
     reward_filtered_set,
     training_mix,
+    fidelity_report,
+    privacy_report,
+    diversity_report,
+    collapse_report,
     lora_checkpoint,
     evaluation,
+    student_report,
     comparisons,  # of recipes with open questions
     harness_scores,  # of recipes that declare tasks for it
     run_report,

@@ -14,17 +14,17 @@ OPTED_IN = 2
 def teacher_depth(recipe: Recipe) -> int:
     """The teacher's generation_depth. Raises ModelError for a teacher that descends from the recipe's own student.
 
-    Such a teacher closes the circle in which models collapse: the recipe must want it (trust.collapse.max_depth).
+    Such a teacher closes the circle in which models collapse: the recipe must want it (trust.gates.max_depth).
     """
     folder = resolve_path(recipe.teacher.path)
     lineage = read_lineage(folder)
-    if lineage.ancestors and recipe.trust.collapse.max_depth.value < OPTED_IN:
+    if lineage.ancestors and recipe.trust.gate("max_depth").value < OPTED_IN:
         student = model_fingerprint(resolve_path(recipe.student.path))
         if student in lineage.ancestors:
             raise ModelError(
                 "the teacher descends from the student that it is to teach, which is how models collapse",
                 value=f"student {student}, teacher of depth {lineage.generation_depth}", where=Where(str(folder)),
-                remedy="name another teacher, or set trust.collapse.max_depth to 2 or more, and keep real rows",
+                remedy="name another teacher, or set trust.gates.max_depth to 2 or more, and keep real rows",
             )  # fmt: skip
     return lineage.generation_depth
 

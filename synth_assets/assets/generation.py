@@ -9,7 +9,7 @@ import polars as pl
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.descent import teacher_depth
 from synth_assets.assets.display import bars, sample_rows, table
-from synth_assets.assets.ingredients import sample_inputs
+from synth_assets.assets.ingredients import sample_inputs, shown_chunks
 from synth_assets.assets.journaling import calls_metadata, journaled_judge, journaled_text_model, panel_of
 from synth_assets.assets.leaf_partitions import LEAF_NODES, ONE_RUN, leaf_paths_of_run
 from synth_assets.assets.leasing import lease
@@ -49,7 +49,8 @@ def synthetic_samples(
     """
     with lease(context, recipe, warehouse):
         depth = teacher_depth(recipe)
-        material = Material(load(warehouse, LeafNode), load(warehouse, SeedExample), load(warehouse, DocumentChunk))
+        shown = shown_chunks(recipe, load(warehouse, DocumentChunk))
+        material = Material(load(warehouse, LeafNode), load(warehouse, SeedExample), shown)
         paths = leaf_paths_of_run(context, [leaf.leaf_path for leaf in material.leaf_nodes])
         made_of = {path: made for path, made in sample_inputs(recipe, material).items() if path in paths}
         leaves = [leaf for leaf in material.leaf_nodes if leaf.leaf_path in made_of]

@@ -15,8 +15,10 @@ from pydantic import BaseModel
 
 from synth_assets.model_folder import model_fingerprint, read_lineage
 from synth_assets.prompts import prompts_id
+from synth_assets.quality import gates_of
+from synth_assets.quality.reports import is_held_back
 from synth_assets.recipe import DataSetSpec, ModelSpec, Recipe, resolve_path, warehouse_path
-from synth_assets.records import content_id
+from synth_assets.records import DocumentChunk, TrustReport, content_id
 from synth_assets.storage import Warehouse
 from synth_assets.taxonomy import DocumentRules, Material, Taxonomy, read_taxonomy
 
@@ -103,6 +105,32 @@ def _teacher_descent(recipe: Recipe) -> tuple[object, ...]:
     return (lineage.generation_depth, *lineage.ancestors) if lineage.ancestors or lineage.generation_depth else ()
 
 
+def _said_of_trust(recipe: Recipe, report: TrustReport) -> dict[str, Any]:
+    """What all reports read, and the report's own gates."""
+    said = {"groups", "bootstrap_draws", "min_reference_rows", "confidence", "embedder"}
+    gates = {measure: recipe.trust.gate(measure).model_dump(mode="json") for measure in gates_of(report)}
+    return {**recipe.trust.model_dump(mode="json", include=said), "gates": gates}
+
+
+def _held_back(recipe: Recipe) -> tuple[object, ...]:
+    share = recipe.trust.privacy.split_share
+    return (share,) if share else ()
+
+
+def _row_privacy(recipe: Recipe) -> dict[str, Any]:
+    """What the filter reads of the section on privacy."""
+    return recipe.trust.privacy.model_dump(mode="json", exclude={"shadow_steps"})
+
+
+def _embedder(recipe: Recipe) -> tuple[str, ...]:
+    return (recipe.trust.embedder,) if recipe.trust.embedder else ()
+
+
+def shown_chunks(recipe: Recipe, chunks: Sequence[DocumentChunk]) -> list[DocumentChunk]:
+    """Those that the teacher is shown: all but what the recipe holds back for the leak test."""
+    return [chunk for chunk in chunks if not is_held_back(chunk.document_chunk_id, recipe.trust.privacy.split_share)]
+
+
 MIX_SETTINGS = {"validation_share", "replay_share", "upsample", "short_response_words"}
 
 
@@ -156,7 +184,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     "synthetic_samples": Ingredients(
         "4",
         ("taxonomy", "seed_examples", "document_chunks"),
-        lambda r: (r.seed, r.teacher, r.generation, _prompts(r), *_said_of_judges(r), *_teacher_descent(r)),
+        lambda r: (r.seed, r.teacher, r.generation, _prompts(r), *_said_of_judges(r), *_teacher_descent(r), *_held_back(r)),
         models=lambda r: (r.teacher, *([r.judge_model] if r.judges else [])),
         is_by_leaf=True,
     ),
@@ -168,9 +196,9 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         is_by_leaf=True,
     ),
     "reward_filtered_set": Ingredients(
-        "2",
-        ("synthetic_samples", "scored_samples"),
-        lambda r: (r.reward.cut, r.filter, *examinations(r)),
+        "3",
+        ("seed_examples", "document_chunks", "synthetic_samples", "scored_samples"),
+        lambda r: (r.reward.cut, r.filter, *examinations(r), _row_privacy(r)),
         files=lambda r: examinations(r),
         after=("taxonomy",),  # which retires the rows of leaves that are gone
     ),
@@ -197,6 +225,43 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         lambda r: (r.seed, r.student, r.tuning, _examined(r) and (r.evaluation.max_new_tokens, _prompts(r))),
         models=lambda r: (r.student,),
         files=lambda r: _examined(r),
+        after=("fidelity_report", "privacy_report", "diversity_report", "collapse_report"),  # whose gates stand before it
+    ),
+    "fidelity_report": Ingredients(
+        "1",
+        ("real_examples", "seed_examples", "synthetic_samples", "reward_filtered_set"),
+        lambda r: (r.seed, _said_of_trust(r, "fidelity_report"), _prompts(r), r.student),
+        models=lambda r: (r.student,),
+        files=lambda r: _embedder(r),
+        has_table=False,
+    ),
+    "privacy_report": Ingredients(
+        "1",
+        ("real_examples", "seed_examples", "document_chunks", "synthetic_samples", "reward_filtered_set"),
+        lambda r: (r.seed, _said_of_trust(r, "privacy_report"), r.trust.privacy),
+        has_table=False,
+    ),
+    "diversity_report": Ingredients(
+        "1",
+        ("taxonomy", "real_examples", "seed_examples", "synthetic_samples", "scored_samples", "reward_filtered_set"),
+        lambda r: (r.seed, _said_of_trust(r, "diversity_report"), r.reward_model, r.reward.weights, _prompts(r)),
+        models=lambda r: (r.reward_model,) if r.reward_model else (),
+        files=lambda r: _embedder(r),
+        has_table=False,
+    ),
+    "collapse_report": Ingredients(
+        "1",
+        ("real_examples", "training_mix"),
+        lambda r: (r.seed, _said_of_trust(r, "collapse_report"), r.trust.real, r.trust.previous_mix),
+        files=lambda r: (r.trust.previous_mix,) if r.trust.previous_mix else (),
+        has_table=False,
+    ),
+    "student_report": Ingredients(
+        "1",
+        ("real_examples", "training_mix", "lora_checkpoint", "evaluation"),
+        lambda r: (r.seed, _said_of_trust(r, "student_report"), r.trust.privacy.shadow_steps, r.student, _prompts(r)),
+        models=lambda r: (r.student,),
+        has_table=False,
     ),
     "evaluation": Ingredients(
         "1",
@@ -272,7 +337,7 @@ def inputs_id(asset: str, recipe: Recipe, warehouse: Warehouse) -> str:
 def sample_inputs(recipe: Recipe, material: Material) -> dict[str, str]:
     """By leaf path: what its synthetic samples depend on, from the material as files or tables hold it."""
     chunk_ids: dict[str, list[str]] = defaultdict(list)
-    for chunk in material.chunks:
+    for chunk in shown_chunks(recipe, material.chunks):
         chunk_ids[chunk.leaf_path].append(chunk.document_chunk_id)
     made_of = {leaf.leaf_path: (leaf.leaf_node_id, chunk_ids[leaf.leaf_path]) for leaf in material.leaf_nodes}
     return _leaf_inputs("synthetic_samples", recipe, made_of)

@@ -16,11 +16,29 @@ from synth_assets.assets.leasing import lease, making
 from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import leaf_digests, load, num_by, store, store_leaves
-from synth_assets.assets.taxonomy import taxonomy
+from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonomy
 from synth_assets.frames import to_frame
+from synth_assets.quality.reports import find_refusals
 from synth_assets.recipe import Recipe
-from synth_assets.records import REWARD_ATTRIBUTES, KeptSample, LeafNode, RejectedSample, ScoredSample, SyntheticSample
-from synth_assets.reward import FilterOutcome, ScoreOutcome, filter_samples, score_by_verdicts, score_samples
+from synth_assets.records import (
+    REWARD_ATTRIBUTES,
+    DocumentChunk,
+    KeptSample,
+    LeafNode,
+    RejectedSample,
+    ScoredSample,
+    SeedExample,
+    SyntheticSample,
+)
+from synth_assets.reward import (
+    FilterOutcome,
+    Refusals,
+    ScoreOutcome,
+    Texts,
+    filter_samples,
+    score_by_verdicts,
+    score_samples,
+)
 from synth_assets.storage import Warehouse
 
 GROUP = "stage_3_reward"
@@ -63,7 +81,7 @@ def scored_samples(
 
 
 @dg.asset(
-    deps=[taxonomy, synthetic_samples, scored_samples],
+    deps=[taxonomy, seed_examples, document_chunks, synthetic_samples, scored_samples],
     group_name=GROUP,
     kinds={"python", "polars", "parquet"},
     metadata=column_schema("reward_filtered_set"),
@@ -79,7 +97,10 @@ def reward_filtered_set(
     """
     with making(context, recipe, warehouse) as made_of:
         samples, scored = load(warehouse, SyntheticSample), load(warehouse, ScoredSample)
-        outcome = filter_samples(samples, scored, recipe.reward.cut, recipe.filter, held_out_questions(recipe))
+        outcome = filter_samples(
+            samples, scored, recipe.reward.cut, recipe.filter, held_out_questions(recipe),
+            _refusals(samples, recipe, warehouse),
+        )  # fmt: skip
         metadata = _filter_metadata(outcome, scored, recipe)
         return store(
             context,
@@ -91,6 +112,12 @@ def reward_filtered_set(
             counts=outcome.leaf_counts,
             rejected=outcome.rejected,
         )
+
+
+def _refusals(samples: list[SyntheticSample], recipe: Recipe, warehouse: Warehouse) -> Refusals:
+    """What may not be kept, or not as it is, for what it gives away."""
+    found = find_refusals(samples, load(warehouse, SeedExample), load(warehouse, DocumentChunk), recipe.trust.privacy)
+    return Refusals(found.reasons, {row_id: Texts(*texts) for row_id, texts in found.texts.items()})
 
 
 def _score_metadata(outcome: ScoreOutcome) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def training_mix(
 
 
 @dg.asset(
-    deps=[training_mix],
+    deps=[training_mix, "fidelity_report", "privacy_report", "diversity_report", "collapse_report"],
     group_name=GROUP,
     kinds={"python", "pytorch", "huggingface"},
     metadata=column_schema("lora_checkpoint"),

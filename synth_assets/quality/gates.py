@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 from synth_assets.quality.estimates import Estimate, hold
-from synth_assets.quality.expectations import Expectation, Suite, measure_at_least, measure_at_most, rows_exist
+from synth_assets.quality.expectations import Expectation, Suite, measure_at_least, measure_at_most
 from synth_assets.recipe import GATES, Recipe, TrustSection
 from synth_assets.records import TRUST_REPORTS, Measurement, TrustReport
 
@@ -48,7 +48,7 @@ def trust_suites(recipe: Recipe) -> list[Suite]:
 
 
 def _expectations(report: TrustReport, trust: TrustSection) -> list[Expectation]:
-    checks = [rows_exist("measures")]
+    checks = []
     for measure in gates_of(report):
         gate, direction = trust.gate(measure), GATES[measure].direction
         if gate.severity != "info":

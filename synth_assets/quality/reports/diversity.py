@@ -108,6 +108,8 @@ def _vendi(
     reference, holdout = real
     if holdout is None:
         reference, holdout = halves(reference, seed)
-    rows = (drawn(each, MAX_EMBEDDED, seed) for each in (reference, holdout, kept))
+    least = min(each.height for each in (reference, holdout, kept))
+    size = MAX_EMBEDDED if least >= trust.min_reference_rows else 0
+    rows = (drawn(each, size, seed) for each in (reference, holdout, kept))
     real_cloud, held_cloud, cloud = (embed(text_of_rows(each)).astype(np.float64) for each in rows)
     return estimate_vendi(Clouds(real_cloud, held_cloud, cloud, least=trust.min_reference_rows), seed=seed)

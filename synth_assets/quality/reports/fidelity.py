@@ -61,7 +61,8 @@ class Sets(NamedTuple):
 def measure_fidelity(sets: Sets, embed: Embed, likelihood: Likelihood | None, trust: TrustSection, seed: int) -> Findings:
     """All measures with a gate in the fidelity report, and those without one that stand beside them."""
     with_features = Sets(*(None if rows is None else _with_features(rows) for rows in sets))  # type: ignore[arg-type]
-    few = Sets(*(None if rows is None else drawn(rows, MAX_EMBEDDED, seed) for rows in with_features))  # type: ignore[arg-type]
+    size = _num_embedded(with_features, trust)
+    few = Sets(*(None if rows is None else drawn(rows, size, seed) for rows in with_features))  # type: ignore[arg-type]
     if few.holdout is None:
         reference, holdout = halves(few.reference, seed)
         few = few._replace(reference=reference, holdout=holdout)
@@ -76,6 +77,12 @@ def measure_fidelity(sets: Sets, embed: Embed, likelihood: Likelihood | None, tr
         found = [*estimate_coverage(clouds, seed=seed), *estimate_discrepancy(clouds, seed=seed)]
         estimates += [replace(each, measure=each.measure + which) for each in found]
     return Findings(estimates, _pictures(with_features, dense, vectors))
+
+
+def _num_embedded(sets: Sets, trust: TrustSection) -> int:
+    """Rows of each set: none where one is too small to be compared with anyway."""
+    smallest = min(rows.height for rows in sets if rows is not None)
+    return MAX_EMBEDDED if smallest >= trust.min_reference_rows else 0
 
 
 def _with_features(rows: pl.DataFrame) -> pl.DataFrame:
