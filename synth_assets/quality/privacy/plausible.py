@@ -23,6 +23,7 @@ _NO_PHONE = re.compile(rf"(?<!\d)(?:{_DATE}|{_YEARS}|{_RANGE})")
 _DIALLED = re.compile(
     r"\s*(?:\+\s?\d|\(?\s?0\d|\(\d).*|\d{3}([ .-])\d{3}\1\d{4}(?!\d).*|\d-\d{3}-\d{3}-\d{4}|[^-]*-[^-].*", re.DOTALL
 )
+_FRENCH = re.compile(r"0[1-9](?:([ .-])\d\d)(?:\1\d\d){3}")
 _GOES_BEFORE = re.compile(r"\d[.*^=-]?$|[^\W\d]$")
 _GOES_ON = re.compile(r"\.\d|\w|\s?[*=^%\u00d7]")
 _GAP = r"[-\u2010-\u2015\u2212\u30fc\uff0d\u00a0\u00ad\u200b\u2060\u3000 ()\[\]./~]{0,4}"
@@ -42,6 +43,8 @@ def is_plausible(text: str, finding: Finding, is_certain: bool = True) -> bool:
         return False
     if finding.kind == "PHONE_NUMBER":
         return _is_phone(finding.value, before, after)
+    if finding.kind == "CREDIT_CARD":
+        return not _is_in_a_list(before, after)
     if finding.kind == "IP_ADDRESS":
         is_part = re.search(r"\d\.$", before) or re.match(r"\.\d", after)
         is_version = "." in finding.value and _VERSION_WORDS.search(before)
@@ -65,9 +68,16 @@ def _is_phone(value: str, before: str, after: str) -> bool:
         return False
     if _is_book(groups, digits, before):
         return False
-    if _PHONE_WORDS.search(before) or _PHONE_WORDS.search(after):
+    if _PHONE_WORDS.search(before) or _PHONE_WORDS.search(after) or value.startswith("+"):
         return True
-    return (max(map(len, groups)) >= 3 and len(groups) > 1 and bool(_DIALLED.fullmatch(value))) or value.startswith("+")
+    if _FRENCH.fullmatch(value):
+        return not _is_in_a_list(before, after)
+    return max(map(len, groups)) >= 3 and len(groups) > 1 and bool(_DIALLED.fullmatch(value))
+
+
+def _is_in_a_list(before: str, after: str) -> bool:
+    """Whether further digits stand next to these: four of many numbers are no card."""
+    return bool(re.search(r"\d[ -]$", before) or re.match(r"[ -]\d", after))
 
 
 def _is_book(groups: list[str], digits: str, before: str) -> bool:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from random import Random
 
+import phonenumbers
 import pytest
 from made_rows import text
 
@@ -30,6 +31,7 @@ SEEN = {
     "In Paris: +33 1 42 68 53 00.": ("PHONE_NUMBER", "+33 1 42 68 53 00"),
     "In Tokyo: +81 3-1234-5678.": ("PHONE_NUMBER", "+81 3-1234-5678"),
     "In Sydney: +61 2 9374 4000.": ("PHONE_NUMBER", "+61 2 9374 4000"),
+    "My number: 06 12 34 56 78.": ("PHONE_NUMBER", "06 12 34 56 78"),
     "Phone:212-736-5000": ("PHONE_NUMBER", "212-736-5000"),
     "She has (212) 736-5000 at work.": ("PHONE_NUMBER", "(212) 736-5000"),
     "text me at 2127365000": ("PHONE_NUMBER", "2127365000"),
@@ -69,7 +71,38 @@ def test_our_own_texts_are_clean() -> None:
         row = json.loads(line)
         texts.append("\n".join(filter(None, (row["context"], row["question"], row["answer"]))))
     flagged = [said for said, found in zip(texts, find_personal_data(texts), strict=True) if found]
-    assert len(texts) > 700 and flagged == [said for said in flagged if "@" in said]  # contact cards hold addresses
+    assert len(texts) > 700 and flagged == []
+
+
+def test_made_rows_full_of_numbers_are_left_alone() -> None:
+    """250 of each of a dozen ways in which numbers stand in ordinary rows: at most 1 in 200 is taken for a person's."""
+    r = Random(5).randint
+    makers = (
+        lambda: f"It was founded in {r(1000, 2024)} and has {r(1, 9999)} people.",
+        lambda: f"From {r(1800, 1950)} to {r(1951, 2024)}, or {r(1800, 1950)}-{r(1951, 2024)}.",
+        lambda: f"It costs {r(1, 9)},{r(100, 999)}.{r(10, 99)} dollars, {r(1, 99)}.{r(10, 99)} in cash.",
+        lambda: f"On {r(2000, 2024)}-{r(1, 12):02d}-{r(1, 28):02d} at {r(0, 23):02d}:{r(0, 59):02d}:{r(0, 59):02d}.",
+        lambda: f"On {r(1, 28):02d}/{r(1, 12):02d}/{r(1990, 2024)} or {r(1, 28)}.{r(1, 12)}.{r(1990, 2024)}.",
+        lambda: f"Version {r(0, 9)}.{r(0, 20)}.{r(0, 99)} replaces {r(0, 9)}.{r(0, 20)}.{r(0, 99)}-rc{r(1, 9)}.",
+        lambda: "Sort " + ", ".join(str(r(1, 9999)) for _ in range(8)),
+        lambda: "Sort " + " ".join(str(r(1, 9999)) for _ in range(8)),
+        lambda: f"{r(10**6, 10**10)} + {r(10**6, 10**10)} = {r(10**6, 10**10)}",
+        lambda: f"{r(100, 99999)}-{r(100, 99999)}={r(0, 999)}",
+        lambda: f"At {r(-90, 90)}.{r(10000, 99999)}, {r(-180, 180)}.{r(10000, 99999)}.",
+        lambda: f"Order {r(10**8, 10**9)} of part {r(100, 999)}-{r(1000, 9999)}, pages {r(100, 400)}-{r(401, 999)}.",
+    )  # fmt: skip
+    rows = [make() for make in makers for _ in range(250)]
+    flagged = [said for said, found in zip(rows, find_personal_data(rows), strict=True) if found]
+    assert len(flagged) <= len(rows) / 200, flagged[:5]
+
+
+def test_numbers_of_every_country_are_found() -> None:
+    """As phonenumbers, the library, writes its example of each country's mobile numbers for callers from abroad."""
+    examples = [phonenumbers.example_number_for_type(region, 1) for region in sorted(phonenumbers.SUPPORTED_REGIONS)]
+    numbers = [phonenumbers.format_number(each, form) for each in examples if each for form in (0, 1)]
+    found = find_personal_data([f"You find me at {number} today." for number in numbers])
+    assert len(numbers) > 400
+    assert [number for number, (each,) in zip(numbers, found, strict=True) if each.value != number] == []
 
 
 def test_the_choice_of_texts_loses_nothing_and_is_much_quicker() -> None:
@@ -81,7 +114,7 @@ def test_the_choice_of_texts_loses_nothing_and_is_much_quicker() -> None:
     chosen = find_personal_data(rows)
     middle = time.process_time()
     assert chosen == find_without_choice(rows)
-    assert sum(map(bool, chosen)) == 15
+    assert sum(map(bool, chosen)) == 16
     assert (time.process_time() - middle) > 3 * (middle - start)
     assert find_personal_data(ORDINARY) == find_without_choice(ORDINARY)
 
