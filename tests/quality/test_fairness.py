@@ -74,7 +74,8 @@ def test_what_is_not_declared_is_not_assessed() -> None:
     scored = scored_rows(np.random.default_rng(0), 10, 2)
     found = [
         *estimate_representation({}, [], []), *estimate_representation(bare, ["she"], ["1"]),
-        *estimate_acceptance({}, scored), *estimate_swaps({}, {}), *estimate_swaps(bare, {}), *estimate_accuracy({}, [], [], []),
+        *estimate_acceptance({}, scored), *estimate_swaps({}, {}), *estimate_swaps(bare, {}),
+        *estimate_accuracy({}, [], [], []),
     ]  # fmt: skip
     assert len(found) == 7 and {each.verdict for each in found} == {"not_assessed"}
     assert found[0].words == "no groups are declared in the recipe under trust.groups"

@@ -36,11 +36,13 @@ def mtld(words: Sequence[str]) -> float:
 
 
 def _mtld_one_way(words: Sequence[str]) -> float:
+    """Only a word that comes again can end a run."""
     num_runs, seen, length = 0.0, set[str](), 0
     for word in words:
-        seen.add(word)
         length += 1
-        if len(seen) < MTLD_THRESHOLD * length:
+        if word not in seen:
+            seen.add(word)
+        elif len(seen) < MTLD_THRESHOLD * length:
             num_runs += 1
             seen, length = set(), 0
     if length:
