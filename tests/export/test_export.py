@@ -103,7 +103,7 @@ def test_the_cards_hold_figures_licences_and_no_markup_of_strangers(made: Made) 
 
 def test_nothing_of_this_machine_is_told(made: Made, tiny_teacher: Path) -> None:
     files = [file for file in made[2].rglob("*") if file.suffix in (".md", ".json", ".jsonl")]
-    assert len(files) == 6
+    assert len(files) == 7
     for file in files:
         text = file.read_text(encoding="utf-8")
         assert str(made[2].parent) not in text and str(tiny_teacher) not in text and str(Path.home()) not in text, file
