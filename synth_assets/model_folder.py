@@ -125,14 +125,13 @@ def read_lineage(folder: Path) -> Lineage:
     if not said:
         merged = _read_json(folder / MERGED_FILE)
         return Lineage(1, (str(merged["student"]),)) if "student" in merged else Lineage()
-    depth, ancestors, share = (said.get(key) for key in ("generation_depth", "ancestors", "real_share"))
-    is_sound = isinstance(depth, int) and depth >= 0 and isinstance(ancestors, list)
-    if not is_sound or not (share is None or isinstance(share, int | float)):
-        raise ModelError(
-            "this does not say whom the model descends from", value=said, where=Where(str(folder / LINEAGE_FILE)),
-            remedy="restore the file: generation_depth, ancestors, real_share, as lora_checkpoint wrote them",
-        )  # fmt: skip
-    return Lineage(depth, tuple(map(str, ancestors)), share)
+    match said:
+        case {"generation_depth": int(depth), "ancestors": [*ancestors], "real_share": int() | float() | None as share}:
+            return Lineage(depth, tuple(map(str, ancestors)), share)
+    raise ModelError(
+        "this does not say whom the model descends from", value=said, where=Where(str(folder / LINEAGE_FILE)),
+        remedy="restore the file: generation_depth, ancestors, real_share, as lora_checkpoint wrote them",
+    )  # fmt: skip
 
 
 def write_lineage(folder: Path, lineage: Lineage) -> Path:

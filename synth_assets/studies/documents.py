@@ -3,9 +3,11 @@
 <!-- study NAME: METRIC, METRIC by arm -->      one row a metric and arm, over all leaves
 <!-- study NAME: METRIC, METRIC by leaf -->     one row a leaf, one column a metric (and arm); likewise by step,
                                                 judge, generator
+<!-- study NAME: METRIC, METRIC by generation -->   one row a metric and arm, one column a generation, with intervals
 <!-- end -->
 
-A figure that a study wrote as a whole number is a count, any other a share.
+A figure that a study wrote as a whole number is a count; a perplexity, or a ratio of two, is shown as it is; any other is a
+share.
 """
 
 import json
@@ -13,7 +15,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-_BLOCK = re.compile(r"(<!-- study (\w+): ([\w, ]+) by (arm|leaf|step|judge|generator) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(
+    r"(<!-- study (\w+): ([\w, ]+) by (arm|leaf|step|judge|generator|generation) -->\n).*?(<!-- end -->)", re.DOTALL
+)
 SUBJECTS = {"leaf": "leaf node", "step": "step", "judge": "judge, branch", "generator": "generator"}
 Row = dict[str, Any]
 
@@ -25,7 +29,10 @@ def render_document(text: str, studies: Path) -> str:
         opening, study, metrics, how, closing = match.groups()
         rows = json.loads((studies / f"{study}.json").read_text())["rows"]
         wanted = [metric.strip() for metric in metrics.split(",")]
-        table = _by_arm(rows, wanted) if how == "arm" else _by_subject(rows, wanted, SUBJECTS[how])
+        if how in SUBJECTS:
+            table = _by_subject(rows, wanted, SUBJECTS[how])
+        else:
+            table = _by_arm(rows, wanted) if how == "arm" else _by_generation(rows, wanted)
         return f"{opening}\n{table}\n\n{closing}"
 
     return _BLOCK.sub(fill, text)
@@ -41,6 +48,20 @@ def _by_arm(rows: list[Row], metrics: list[str]) -> str:
     return "\n".join(lines)
 
 
+def _by_generation(rows: list[Row], metrics: list[str]) -> str:
+    subjects = list(dict.fromkeys(row["subject"] for row in rows if row["metric"] in metrics))
+    lines = ["| metric | arm | " + " | ".join(subjects) + " |", "|---" * (len(subjects) + 2) + "|"]
+    for metric, arm in dict.fromkeys((row["metric"], row["arm"]) for m in metrics for row in rows if row["metric"] == m):
+        cells = {row["subject"]: _with_interval(row) for row in rows if (row["metric"], row["arm"]) == (metric, arm)}
+        lines.append(f"| {metric} | {arm} | " + " | ".join(cells.get(subject, "-") for subject in subjects) + " |")
+    return "\n".join(lines)
+
+
+def _with_interval(row: Row) -> str:
+    figures = [_shown(row[name], row["metric"]) for name in ("value", "ci_low", "ci_high") if row[name] is not None]
+    return figures[0] if len(set(figures)) == 1 else f"{figures[0]} ({figures[1]} to {figures[2]})"
+
+
 def _by_subject(rows: list[Row], metrics: list[str], title: str) -> str:
     columns = list(dict.fromkeys((r["metric"], r["arm"]) for m in metrics for r in rows if r["metric"] == m))
     subjects = sorted({r["subject"] for r in rows if r["metric"] in metrics and r["subject"] != "all"})
@@ -53,6 +74,8 @@ def _by_subject(rows: list[Row], metrics: list[str], title: str) -> str:
     return "\n".join(lines)
 
 
-def _shown(value: float) -> str:
+def _shown(value: float, metric: str = "") -> str:
     """Shares as percent; an AUC reads as well so."""
+    if "perplexity" in metric:
+        return f"{value:.2f}"
     return f"{value:,}" if isinstance(value, int) else f"{100 * value:.1f} %"

@@ -139,7 +139,8 @@ class RowModel:
         positions = torch.arange(token_ids.shape[1]).expand_as(token_ids)
         with torch.no_grad():
             hidden = self.model.model(token_ids, positions, torch.zeros_like(token_ids))
-            return (hidden @ self.model.model.embed_tokens.weight.t()).log_softmax(-1)
+            logits: torch.Tensor = hidden @ self.model.model.embed_tokens.weight.t()
+            return logits.log_softmax(-1)
 
     def write_rows(self, num_rows: int, seed: int) -> list[Row]:
         """Rows that the model writes at temperature 1, from nothing but the opening of the user's turn.

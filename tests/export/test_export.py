@@ -117,7 +117,7 @@ def test_the_model_card_says_what_a_budget_protects_and_what_not(made: Made, tmp
 
 def test_nothing_of_this_machine_is_told(made: Made, tiny_teacher: Path) -> None:
     files = [file for file in made[2].rglob("*") if file.suffix in (".md", ".json", ".jsonl")]
-    assert len(files) == 6
+    assert len(files) == 7
     for file in files:
         text = file.read_text(encoding="utf-8")
         assert str(made[2].parent) not in text and str(tiny_teacher) not in text and str(Path.home()) not in text, file

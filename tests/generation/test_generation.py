@@ -197,3 +197,22 @@ def test_multi_line_questions_pass_where_the_seeds_have_them() -> None:
     script = ScriptedTeacher(lambda r: f"Sum:\n{r.seed}" if step_of(r) == "instruction" else "12.")
     outcome = generate_samples([leaf(FREE)], lines, [], script, settings(), seed=7)
     assert len(outcome.samples) == 4
+
+
+def test_a_sample_is_one_deeper_than_its_deepest_parent_and_its_teacher() -> None:
+    from dataclasses import replace
+
+    mixed = [replace(seed, generation_depth=int(seed.position == 0)) for seed in SEEDS]
+    outcomes = {
+        depth: generate_samples(LEAVES, mixed, CHUNKS, ScriptedTeacher(varied), settings(), 7, teacher_depth=depth)
+        for depth in (0, 3)
+    }
+    depth_of = {seed.seed_example_id: seed.generation_depth for seed in mixed}
+    for sample in outcomes[0].samples:
+        depths = [depth_of[name] for name in sample.seed_example_ids]
+        assert sample.generation_depth == 1 + max(depths)
+        num_parents = len(depths) + (sample.document_chunk_id is not None)
+        assert sample.synthetic_ancestry == pytest.approx(sum(depths) / num_parents)
+    assert {sample.generation_depth for sample in outcomes[0].samples} == {1, 2}
+    assert {sample.generation_depth for sample in outcomes[3].samples} == {4}
+    assert all(sample.synthetic_ancestry == 0 for sample in run(ScriptedTeacher(varied)).samples)

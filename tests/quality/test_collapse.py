@@ -206,7 +206,7 @@ def test_subjects_intervals_and_missing_leaves() -> None:
     before = _texts(1, 450, 400)
     found = {(each.measure, each.subject): each for each in diversity_against(before, _texts(2, 450, 400), num_draws=30)}
     assert {subject for _, subject in found} == {"all", "facts", "skills"}
-    ratio = found["vocabulary_ratio", "all"]
+    ratio = found["type_token_ratio", "all"]
     assert ratio.ci_low is not None and ratio.ci_low < ratio.value and ratio.bound == ratio.ci_low
     gone = {(e.measure, e.subject): e for e in diversity_against(before, before.filter(pl.col("leaf_path") != "facts/c"))}
     assert gone["leaves_kept", "all"].value == pytest.approx(2 / 3) and "facts/c" in gone["leaves_kept", "all"].words

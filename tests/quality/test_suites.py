@@ -196,7 +196,7 @@ DEFECTS: list[tuple[str, str, Callable[[dict[str, list[Any]]], None], bool]] = [
     ("comparisons", "judge_is_consistent", _every("comparisons", outcome="inconsistent"), False),
     ("comparisons", "outcome_is_known", _set("comparisons", outcome="other"), True),
     ("seed_examples", "question_is_not_blank", _set("seed_examples", question=" \n"), True),
-    ("seed_examples", "seed_examples_are_human", _set("seed_examples", generation_depth=1), True),
+    ("seed_examples", "seed_examples_are_human", _set("seed_examples", generation_depth=1), False),
     ("seed_examples", "every_leaf_node_has_its_seed_examples", lambda t: t["seed_examples"].pop(), True),
     ("document_chunks", "chunks_have_a_span", _set("document_chunks", char_end=0), True),
     ("document_chunks", "documents_have_no_faults", lambda t: t["document_faults"].append(A_FAULT), False),

@@ -82,3 +82,34 @@ def test_it_stands_among_the_leaves_of_the_taxonomy_and_after_them(tmp_path: Pat
     (tmp_path / "empty").mkdir()
     with pytest.raises(TaxonomyError):
         read_taxonomy([tmp_path / "empty"], given)
+
+
+def _with_depths(folder: Path, depths: list[Any]) -> Path:
+    rows = [{"q": f"What is {n} + 1?", "a": str(n + 1), "generation_depth": depth} for n, depth in enumerate(depths)]
+    (folder / "sums.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return folder / "sums.jsonl"
+
+
+def test_what_a_model_wrote_keeps_its_depth(tmp_path: Path) -> None:
+    file = _with_depths(tmp_path, [1, None, 0, 2])
+    of_column, seeds, faults = read_data_set(spec(), file)
+    assert [seed.generation_depth for seed in seeds] == [1, 0, 0, 2] and not faults
+    of_people, seeds, _ = read_data_set(spec(generation_depth=0), file)
+    assert {seed.generation_depth for seed in seeds} == {0}
+    of_models, seeds, _ = read_data_set(spec(generation_depth=3), file)
+    assert {seed.generation_depth for seed in seeds} == {3}
+    assert len({leaf.leaf_node_id for leaf in (of_column, of_people, of_models) if leaf}) == 3  # other samples come of them
+    file.write_text(
+        "\n".join(f'{{"q": "1?", "a": "1", "generation_depth": {depth}}}' for depth in (0, 2, 1)), encoding="utf-8"
+    )
+    assert [seed.generation_depth for seed in read_data_set(spec(), file)[1]] == [2]
+
+
+def test_a_depth_that_is_none_is_one_fault_with_its_line(tmp_path: Path) -> None:
+    file = _with_depths(tmp_path, [1, "two", -1, True, None])
+    _, seeds, faults = read_data_set(spec(generation_depth="generation_depth"), file)
+    assert len(seeds) == 1 and [(fault.line, fault.key) for fault in faults] == [
+        (n, "generation_depth") for n in (2, 3, 4, 5)
+    ]
+    _, seeds, faults = read_data_set(spec(generation_depth="made_by"), file)
+    assert not seeds and "no column 'made_by'" in faults[0].message

@@ -173,3 +173,11 @@ def test_a_missing_or_empty_replay_buffer_is_an_error_with_a_way_out(tmp_path: P
     (tmp_path / "empty.jsonl").write_text("\n")
     with pytest.raises(TuningError, match="holds no example"):
         read_replay_buffer(tmp_path / "empty.jsonl")
+
+
+def test_rows_keep_the_depth_of_what_they_are_made_of() -> None:
+    kept = [replace(row, generation_depth=2) for row in _kept("a", 4)]
+    seeds = [SeedExample(f"s{n}", "a", "a", n, None, f"Ask {n}", "Said", generation_depth=n % 2) for n in range(4)]
+    mix = mix_phases(kept, REPLAY, _settings(validation_share=0.0, replay_share=0.2), 7, "brief", seeds=seeds)
+    found = Counter((row.source, row.generation_depth) for row in mix)
+    assert found == {("synthetic", 2): 4, ("seed", 0): 2, ("seed", 1): 2, ("replay", 0): 2}

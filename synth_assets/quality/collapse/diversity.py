@@ -53,21 +53,22 @@ def diversity_against(
     branches = sorted({path.split("/")[0] for path in previous["leaf_path"]})
     estimates = [_leaves_kept(previous, current)]
     numbers: dict[tuple[str, ...], int] = {}
-    counted = [_count(frame, numbers) for frame in (previous, current)]
+    before, now = (_count(frame, numbers) for frame in (previous, current))
     for subject in ["all", *(branches if len(branches) > 1 else [])]:
-        leaves = [path for path in sorted(counted[0].rows_of) if subject in ("all", path.split("/")[0])]
-        estimates += _compare(subject, leaves, *counted, num_draws, confidence, seed, least)
+        leaves = [path for path in sorted(before.rows_of) if subject in ("all", path.split("/")[0])]
+        estimates += _compare(subject, leaves, before, now, num_draws, confidence, seed, least)
     return estimates
 
 
 def _leaves_kept(previous: pl.DataFrame, current: pl.DataFrame) -> Estimate:
     before, now = set(previous["leaf_path"]), set(current["leaf_path"])
-    counts = {"num_reference": previous.height, "num_synthetic": current.height}
-    if not before:
-        return Estimate("leaves_kept", "all", math.nan, words="there are no rows to compare with", **counts)
     gone = sorted(before - now)
+    share = 1 - len(gone) / len(before) if before else math.nan
     words = f"{len(gone)} leaves have no row: {', '.join(gone[:3])}" if gone else ""
-    return Estimate("leaves_kept", "all", 1 - len(gone) / len(before), words=words, **counts)
+    return Estimate(
+        "leaves_kept", "all", share, num_reference=previous.height, num_synthetic=current.height,
+        words=words if before else "there are no rows to compare with",
+    )  # fmt: skip
 
 
 def _compare(
@@ -75,9 +76,9 @@ def _compare(
     seed: int, least: int,
 ) -> list[Estimate]:  # fmt: skip
     none = np.empty(0, np.int64)
-    sizes = [sum(of.rows_of.get(path, none).size for path in leaves) for of in (previous, current)]
-    if min(sizes) < least:
-        return [insufficient(measure, subject, sizes[0], sizes[1], least) for measure in MEASURES]
+    num_before, num_now = (sum(of.rows_of.get(path, none).size for path in leaves) for of in (previous, current))
+    if min(num_before, num_now) < least:
+        return [insufficient(measure, subject, num_before, num_now, least) for measure in MEASURES]
     halves = {path: min(of.rows_of.get(path, none).size for of in (previous, current)) // 2 for path in leaves}
     rng = np.random.default_rng(seed)
     draws = np.array([
@@ -88,7 +89,7 @@ def _compare(
     estimates = []
     for measure, values in zip(MEASURES, draws.T, strict=True):
         low, high = (float(np.quantile(values, p)) for p in ((1 - confidence) / 2, (1 + confidence) / 2))
-        estimates.append(Estimate(measure, subject, float(values.mean()), low, high, *sizes, low, words))
+        estimates.append(Estimate(measure, subject, float(values.mean()), low, high, num_before, num_now, low, words))
     return estimates
 
 

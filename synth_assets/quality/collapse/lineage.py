@@ -68,8 +68,10 @@ def dropped_real_rows(previous: pl.DataFrame, current: pl.DataFrame) -> list[Est
         return [not_assessed("dropped_real_rows", "all", "the earlier mix has no real rows")]
     gone = real.join(current, on=texts, how="anti", maintain_order="left")
     words = f"first: {', '.join(gone['training_example_id'].head(_NUM_NAMED))}" if gone.height else ""
-    counts = {"num_reference": real.height, "num_synthetic": _num_synthetic(current)}
-    return [Estimate("dropped_real_rows", "all", float(gone.height), words=words, **counts)]
+    return [Estimate(
+        "dropped_real_rows", "all", float(gone.height), num_reference=real.height,
+        num_synthetic=_num_synthetic(current), words=words,
+    )]  # fmt: skip
 
 
 def holdout_digest(holdout: pl.DataFrame) -> str:
