@@ -25,8 +25,9 @@ import warnings
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
-from random import Random
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from synth_assets.errors import TuningError
 from synth_assets.recipe import PrivacyBudget
@@ -97,8 +98,8 @@ def secret_of(work: Path) -> bytes:
 
 def draw_batches(num_rows: int, sample_rate: float, num_steps: int, secret: bytes) -> list[list[int]]:
     """Poisson sampling: each row is in each step's batch with the same chance; a batch may be empty."""
-    rng = Random(secret + b"rows")
-    return [[row for row in range(num_rows) if rng.random() < sample_rate] for _ in range(num_steps)]
+    rng = np.random.default_rng(int.from_bytes(blake2b(b"rows", key=secret).digest()))
+    return [np.flatnonzero(rng.random(num_rows) < sample_rate).tolist() for _ in range(num_steps)]
 
 
 class PrivateGradients:
