@@ -26,7 +26,7 @@ def to_numbers(series: pl.Series) -> Floats:
     if not (series.dtype.is_numeric() or series.dtype.is_temporal() or series.dtype in (pl.Boolean, pl.Null)):
         raise TypeError(f"column {series.name} is {series.dtype}; name it among the categorical columns")
     physical = series.to_physical() if series.dtype.is_temporal() else series
-    numbers: Floats = physical.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    numbers: Floats = physical.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64, copy=False)
     return numbers
 
 
@@ -45,7 +45,7 @@ def share_codes(*columns: pl.Series) -> tuple[list[Indices], int]:
     values = together.unique(maintain_order=True).drop_nulls()
     codes = together.cast(pl.Enum(values)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy() + 1
     ends = np.cumsum([len(each) for each in texts])[:-1]
-    return [np.ascontiguousarray(part) for part in np.split(codes, ends)], len(values) + 1
+    return list(np.split(codes, ends)), len(values) + 1
 
 
 def _as_texts(column: pl.Series) -> pl.Series:

@@ -47,7 +47,8 @@ def variance_ratio(reference: pl.Series, synthetic: pl.Series) -> float:
 def _variance(numbers: Floats) -> float:
     if len(numbers) < 2:
         return math.nan
-    return 0.0 if numbers.min() == numbers.max() else float(numbers.var(ddof=1))
+    with np.errstate(invalid="ignore"):
+        return 0.0 if numbers.min() == numbers.max() else float(numbers.var(ddof=1))
 
 
 def ks_complement(reference: pl.Series, synthetic: pl.Series) -> float:
