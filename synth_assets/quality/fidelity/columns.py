@@ -32,7 +32,8 @@ def to_numbers(series: pl.Series) -> Floats:
 
 def present(numbers: Floats) -> Floats:
     """Those that are not missing."""
-    return numbers[~np.isnan(numbers)]
+    is_there: NDArray[np.bool_] = ~np.isnan(numbers)
+    return numbers if is_there.all() else numbers[is_there]
 
 
 def share_codes(*columns: pl.Series) -> tuple[list[Indices], int]:
@@ -45,7 +46,7 @@ def share_codes(*columns: pl.Series) -> tuple[list[Indices], int]:
     values = together.unique(maintain_order=True).drop_nulls()
     codes = together.cast(pl.Enum(values)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy() + 1
     ends = np.cumsum([len(each) for each in texts])[:-1]
-    return [np.ascontiguousarray(part) for part in np.split(codes, ends)], len(values) + 1
+    return list(np.split(codes, ends)), len(values) + 1
 
 
 def _as_texts(column: pl.Series) -> pl.Series:
@@ -59,8 +60,7 @@ def bin_edges(reference: Floats, num_bins: int = NUM_BINS) -> Floats:
 
     Over [0, 1] if no number is finite.
     """
-    edges: Floats = np.histogram_bin_edges(reference[np.isfinite(reference)], bins=num_bins)
-    return edges
+    return np.asarray(np.histogram_bin_edges(reference[np.isfinite(reference)], bins=num_bins), dtype=np.float64)
 
 
 def to_bins(numbers: Floats, edges: Floats, *, is_open: bool = True) -> Indices:

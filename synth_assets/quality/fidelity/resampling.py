@@ -16,7 +16,6 @@ groups), which is narrower still.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import polars as pl
@@ -36,10 +35,8 @@ class Side:
     weights: Floats
 
     def draw(self, values: Floats) -> Floats:
-        """Sums over the rows of each draw: (rows, ...) -> (num_draws, ...)."""
-        flat = values.reshape(len(values), -1)
-        sums = np.stack([self._sum(flat[:, at]) for at in range(flat.shape[1])], axis=1)
-        return (self.weights @ sums).reshape(-1, *values.shape[1:])
+        """Sums over the rows of each draw: (rows, k) -> (num_draws, k)."""
+        return self.weights @ np.stack([self._sum(column) for column in values.T], axis=1)
 
     def count(self, codes: Indices, num_codes: int) -> Floats:
         """Rows of each code in each draw, shape (num_draws, num_codes)."""
@@ -110,17 +107,21 @@ def of_size(interval: tuple[float, float]) -> tuple[float, float]:
     return min(abs(low), abs(high)), max(abs(low), abs(high))
 
 
-def is_shown(value: float, draws: Floats, num_together: int, confidence: float) -> bool:
+def is_shown(value: float, draws: Floats, num_together: int, num_clusters: int, confidence: float) -> bool:
     """Whether a difference, by itself or with the others of its family, is told from chance.
 
-    |value| > z sd(draws), z of a level of (1 - confidence) / `num_together` on two sides (Bonferroni), so that among as many
-    clean columns or pairs one is shown in at most 1 - confidence of cases.
+    |value| > t sd(draws), t Student's quantile at a level of (1 - confidence) / `num_together` on two sides (Bonferroni), so
+    that among as many clean columns or pairs one is shown in about 1 - confidence of cases. `num_clusters` - 1 degrees of
+    freedom, since the spread of few clusters is itself uncertain (Cameron, Miller 2015, J. Hum. Resour. 50:317, VI).
+    Without enough finite draws nothing is put down to chance.
     """
+    from scipy.special import stdtrit
+
     finite = draws[np.isfinite(draws)]
     if 2 * len(finite) < len(draws) or not len(finite):
         return True
-    z = NormalDist().inv_cdf(1 - (1 - confidence) / (2 * max(1, num_together)))
-    return bool(abs(value) > z * finite.std())
+    t = stdtrit(max(1, num_clusters - 1), 1 - (1 - confidence) / (2 * max(1, num_together)))
+    return bool(abs(value) > t * finite.std())
 
 
 def basic(value: float, point: float, draws: Floats, confidence: float) -> tuple[float, float]:

@@ -29,10 +29,14 @@ TITLES = {
     "pair_association": "Pairs: 1 - total variation distance of the contingency tables",
 }
 PAIRED = ("correlation", "pair_association")
+CORRECTED = "95 % interval, bias taken off"
+"""Of similarities, which chance alone lowers: such an interval may lie above the value."""
 _SHOWN_PAIRS = 12
 
 
 PAIRED = ("correlation", "pair_association")
+CORRECTED = "95 % interval, bias taken off"
+"""Of similarities, which chance alone lowers: such an interval may lie above the value."""
 _SHOWN_PAIRS = 12
 _MAX_PICTURES = 40
 
@@ -45,14 +49,18 @@ def rows_of(comparison: TableComparison, measure: str) -> list[dict[str, str]]:
         found.sort(key=lambda row: worst * row.value if row.value is not None else -math.inf)
         found = found[:_SHOWN_PAIRS]
     tests = {test.column: test for test in comparison.tests}
-    return [_row(comparison, row, tests.get(row.subject)) for row in found]
+    rows = [_row(comparison, row, tests.get(row.subject)) for row in found]
+    if len(rows) > 1 and len({row["why"] for row in rows}) == 1:
+        rows[1:] = [{**row, "why": ""} for row in rows[1:]]
+    return [{name: cell for name, cell in row.items() if name != "why" or any(each["why"] for each in rows)} for row in rows]
 
 
 def _row(comparison: TableComparison, row: Measurement, test: ColumnTest | None) -> dict[str, str]:
     shown = {"column" if " ~ " not in row.subject else "pair": row.subject}
     shown |= _sides(comparison, row)
     shown["value"] = _number(row.value)
-    shown["95 % interval"] = f"{_number(row.ci_low)} to {_number(row.ci_high)}" if row.ci_low is not None else ""
+    name = "95 % interval" if row.measure in ("mean_shift", "variance_ratio", "correlation") else CORRECTED
+    shown[name] = f"{_number(row.ci_low)} to {_number(row.ci_high)}" if row.ci_low is not None else ""
     if row.measure in ("shape", "category") and test is not None:
         shown["p"] = _number(test.p_value) + (" differs" if test.differs else "")
     shown["verdict"] = row.verdict.replace("_", " ") + (", blocking" if _is_blocked(row) else "")
@@ -117,7 +125,7 @@ def heading(comparison: TableComparison) -> list[str]:
         for kind, name, size in zip(("real", "synthetic"), comparison.names, sizes, strict=True)
     ]
     blocked = [row for row in comparison.measurements if _is_blocked(row)]
-    lines.append(f"{len(blocked)} blocking tolerances broken" if blocked else "no blocking tolerance broken")
+    lines.append(f"{len(blocked) or 'no'} blocking tolerance{'s' if len(blocked) > 1 else ''} broken")
     return lines + [f"left out: {each}" for each in tables.left_out]
 
 
@@ -126,19 +134,20 @@ def comparison_text(comparison: TableComparison) -> str:
     parts = ["\n".join(heading(comparison))]
     for measure, title in TITLES.items():
         if rows := rows_of(comparison, measure):
-            parts.append("\n".join(filter(None, [title, _aligned(rows), _rest(comparison, measure)])))
+            rest = _rest(comparison, measure)
+            parts.append("\n".join([title, _aligned(rows), *([f"  {rest}"] if rest else [])]))
     return "\n\n".join([*parts, "As SDMetrics scores them\n" + _aligned(score_rows(comparison))])
 
 
 def _rest(comparison: TableComparison, measure: str) -> str:
     num_hidden = sum(row.measure == measure for row in comparison.measurements) - _SHOWN_PAIRS
-    return f"  and {num_hidden} more pairs, not worse; --json has them all" if measure in PAIRED and num_hidden > 0 else ""
+    return f"and {num_hidden} more pairs, not worse; --json has them all" if measure in PAIRED and num_hidden > 0 else ""
 
 
 def _aligned(rows: Sequence[dict[str, str]]) -> str:
     names = [name for name in rows[0] if any(row.get(name) for row in rows)]
     table = [names, *([row.get(name, "") for name in names] for row in rows)]
-    widths = [min(40, max(len(line[at]) for line in table)) for at in range(len(names))]
+    widths = [min(64, max(len(line[at]) for line in table)) for at in range(len(names))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table)
     return "\n".join("  " + line for line in lines)
 

@@ -1,0 +1,88 @@
+"""Means, variances, shapes and categories, a column at a time; see `compare` for what is held against the tolerance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from synth_assets.quality.estimates import Estimate
+from synth_assets.quality.fidelity.columns import MISSING, Floats, present, share_codes, to_numbers
+from synth_assets.quality.fidelity.comparison import Comparison
+from synth_assets.quality.fidelity.marginals import ks_complement_of, mean_shift, tv_complement, variance_ratio
+from synth_assets.quality.fidelity.resampling import basic
+
+_GRID = 128
+
+
+def compare_moments(at_hand: Comparison, names: Sequence[str]) -> list[Estimate]:
+    shifts: list[Estimate] = []
+    ratios: list[Estimate] = []
+    for name in names:
+        drawn = _draw_moments(at_hand, name)
+        for measure, of, draws, into in (
+            ("mean_shift", mean_shift, drawn[0], shifts),
+            ("variance_ratio", variance_ratio, drawn[1], ratios),
+        ):
+            value = of(at_hand.reference[name], at_hand.synthetic[name])
+            found = at_hand.difference(measure, name, value, draws, len(names))
+            into.append(at_hand.too_few(measure, name, [name]) or found)
+    return shifts + ratios
+
+
+def _draw_moments(at_hand: Comparison, name: str) -> tuple[Floats, Floats]:
+    """Draws of the standardised difference of means, and of ln(var_s / var_r)."""
+    real, made = to_numbers(at_hand.reference[name]), to_numbers(at_hand.synthetic[name])
+    with np.errstate(all="ignore"):
+        middle, spread = (present(real).mean(), present(real).std() or 1.0) if len(present(real)) else (0.0, 1.0)
+        means, variances = [], []
+        for side, numbers in zip(at_hand.sides, ((real - middle) / spread, (made - middle) / spread), strict=True):
+            is_there = ~np.isnan(numbers)
+            filled = np.where(is_there, numbers, 0.0)
+            count, total, squares = side.draw(np.stack([is_there, filled, filled**2], axis=1)).T
+            means.append(total / count)
+            variances.append(np.maximum((squares - total**2 / count) / (count - 1), 0.0))
+        return (means[1] - means[0]) / np.sqrt(variances[0]), np.log(variances[1] / variances[0])
+
+
+def compare_shape(at_hand: Comparison, name: str, num_together: int) -> Estimate:
+    if few := at_hand.too_few("shape", name, [name]):
+        return few
+    real, made = to_numbers(at_hand.reference[name]), to_numbers(at_hand.synthetic[name])
+    value = ks_complement_of(real, made)
+    if not len(present(made)):
+        return at_hand.estimate("shape", name, value, (math.nan, math.nan), math.nan)
+    grid = np.unique(np.quantile(np.concatenate([present(real), present(made)]), np.linspace(0, 1, _GRID), method="lower"))
+    below = []
+    for side, numbers in zip(at_hand.sides, (real, made), strict=True):
+        counts = side.count(np.searchsorted(grid, np.where(np.isnan(numbers), np.inf, numbers)), len(grid) + 1)
+        counts[:, -1] = 0  # above the greatest of both: the missing
+        point = np.bincount(np.searchsorted(grid, present(numbers)), minlength=len(grid) + 1)
+        every = np.vstack([point, counts]).cumsum(axis=1)
+        with np.errstate(invalid="ignore"):
+            below.append(every / every[:, -1:])
+    draws = 1 - np.abs(below[0] - below[1]).max(axis=1)
+    interval = basic(value, float(draws[0]), draws[1:], at_hand.confidence)
+    bound = value
+    if at_hand.holdout is not None:
+        held_out = to_numbers(at_hand.holdout[name])
+        gap = at_hand.gap(made, held_out, lambda rows: ks_complement_of(real, rows), draws[1:], num_together)
+        bound = min(value, at_hand.floor + at_hand.margin - gap)
+    return at_hand.estimate("shape", name, value, interval, bound)
+
+
+def compare_category(at_hand: Comparison, name: str) -> Estimate:
+    if few := at_hand.too_few("category", name, [name]):
+        return few
+    value = tv_complement(at_hand.reference[name], at_hand.synthetic[name])
+    codes, num_codes = share_codes(at_hand.reference[name], at_hand.synthetic[name])
+    shares = []
+    for side, each in zip(at_hand.sides, codes, strict=True):
+        counts = side.count(each, num_codes)
+        counts[:, MISSING] = 0
+        with np.errstate(invalid="ignore"):
+            shares.append(counts / counts.sum(axis=1, keepdims=True))
+    draws = 1 - np.abs(shares[0] - shares[1]).sum(axis=1) / 2
+    interval = basic(value, value, draws, at_hand.confidence)
+    return at_hand.estimate("category", name, value, interval, interval[1])

@@ -1,0 +1,106 @@
+"""Correlations and associations, a pair of columns at a time; see `compare` for what is held against the tolerance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from synth_assets.quality.estimates import Estimate
+from synth_assets.quality.fidelity.columns import Floats, Indices, present, to_numbers
+from synth_assets.quality.fidelity.comparison import Comparison
+from synth_assets.quality.fidelity.dependence import cell_similarity, cells_of, correlation_matrix, rank, to_codes
+from synth_assets.quality.fidelity.resampling import Side, basic
+
+
+@dataclass(frozen=True)
+class _Codes:
+    """A column of the three tables as codes; `held_out` is not looked at where there is no holdout."""
+
+    real: Indices
+    made: Indices
+    held_out: Indices
+    num_codes: int
+
+
+def compare_correlations(at_hand: Comparison, names: Sequence[str]) -> list[Estimate]:
+    columns = [[to_numbers(frame[name]) for name in names] for frame in (at_hand.reference, at_hand.synthetic)]
+    real, made = (correlation_matrix(each, "spearman") for each in columns)
+    drawn_real, drawn_made = (draw_correlations(*pair) for pair in zip(at_hand.sides, columns, strict=True))
+    never_varies = [all(_is_constant(each[at]) for each in columns) for at in range(len(names))]
+    estimates = []
+    for low, high in combinations(range(len(names)), 2):
+        subject = f"{names[low]} ~ {names[high]}"
+        value = float(abs(made[low, high] - real[low, high]))
+        if never_varies[low] or never_varies[high]:
+            value = 0.0
+        draws = drawn_made[:, low, high] - drawn_real[:, low, high]
+        found = at_hand.difference("correlation", subject, value, draws, len(names) * (len(names) - 1) // 2)
+        estimates.append(at_hand.too_few("correlation", subject, [names[low], names[high]]) or found)
+    return estimates
+
+
+def _is_constant(numbers: Floats) -> bool:
+    numbers = present(numbers)
+    return len(numbers) > 0 and bool(numbers.min() == numbers.max())
+
+
+def draw_correlations(side: Side, columns: Sequence[Floats]) -> Floats:
+    """Pearson's coefficient of the ranks of all rows, each pair over the rows that have both: (num_draws, k, k)."""
+    if not columns or not len(columns[0]):
+        return np.full((len(side.weights), len(columns), len(columns)), np.nan)
+    with np.errstate(all="ignore"):
+        ranks = np.stack([rank(column) for column in columns], axis=1)
+        is_there = ~np.isnan(ranks)
+        ranks = np.where(is_there, ranks / len(ranks) - 0.5, 0.0)
+        there = is_there.astype(np.float64)
+        counts, sums = side.draw_products(there, there), side.draw_products(ranks, there)
+        squares, products = side.draw_products(ranks**2, there), side.draw_products(ranks, ranks)
+        variances = squares - sums**2 / counts
+        covariances = products - sums * sums.transpose(0, 2, 1) / counts
+        correlations: Floats = covariances / np.sqrt(variances * variances.transpose(0, 2, 1))
+        return correlations
+
+
+def compare_associations(at_hand: Comparison, names: Sequence[str]) -> list[Estimate]:
+    coded = {name: _code(at_hand, name) for name in names}
+    pairs = list(combinations(names, 2))
+    return [_association(at_hand, pair, coded, len(pairs)) for pair in pairs]
+
+
+def _code(at_hand: Comparison, name: str) -> _Codes:
+    """Codes of the reference, the synthetic and the holdout's rows, by one key."""
+    tables = (at_hand.synthetic, at_hand.holdout) if at_hand.holdout is not None else (at_hand.synthetic,)
+    codes, num_codes = to_codes(at_hand.reference[name], *(table[name] for table in tables))
+    return _Codes(codes[0], codes[1], codes[-1], num_codes)
+
+
+def _association(at_hand: Comparison, pair: tuple[str, str], coded: Mapping[str, _Codes], num_together: int) -> Estimate:
+    subject = " ~ ".join(pair)
+    if few := at_hand.too_few("pair_association", subject, pair):
+        return few
+    first, second = (coded[name] for name in pair)
+    num_cells = first.num_codes * second.num_codes
+    real = cells_of(first.real, second.real, second.num_codes)
+    made = cells_of(first.made, second.made, second.num_codes)
+    value = cell_similarity(real, made, num_cells)
+    interval, draws = (math.nan, math.nan), np.full(1, math.nan)
+    if len(made):
+        _, together = np.unique(np.concatenate([real, made]), return_inverse=True)
+        num_found = int(together.max()) + 1
+        shares = [
+            side.count(cells, num_found) / side.count(np.zeros_like(cells), 1)
+            for side, cells in zip(at_hand.sides, np.split(together, [len(real)]), strict=True)
+        ]
+        draws = 1 - np.abs(shares[0] - shares[1]).sum(axis=1) / 2
+        interval = basic(value, value, draws, at_hand.confidence)
+    if at_hand.holdout is None:
+        found = at_hand.estimate("pair_association", subject, value, interval, value)
+        why = "no real holdout, so what two real samples differ by is not known"
+        return found if math.isnan(value) else replace(found, words=why, verdict="not_assessed")
+    held_out = cells_of(first.held_out, second.held_out, second.num_codes)
+    gap = at_hand.gap(made, held_out, lambda cells: cell_similarity(real, cells, num_cells), draws, num_together)
+    return at_hand.estimate("pair_association", subject, value, interval, gap)
