@@ -24,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests/quality/fidelity"
 sys.path.insert(0, str(TESTS))
-from made_table import KINDS, make_columns  # noqa: E402
+from made_table import KINDS, make_columns, make_frame  # noqa: E402
 
 SEED = 11
 SDTYPES = {"numeric": "numerical", "date": "datetime", "categorical": "categorical"}
@@ -98,11 +98,9 @@ def single_metrics(num_real: int, num_made: int) -> dict[str, dict[str, float]]:
 
 def time_ours(num_rows: int) -> tuple[float, dict[str, dict[str, float]]]:
     """Seconds, the best of three, and scores under SDMetrics' names."""
-    import polars as pl
-
     from synth_assets.quality.fidelity import score_tables
 
-    tables = [pl.DataFrame(make_columns(num_rows, SEED, which)) for which in (False, True)]
+    tables = [make_frame(num_rows, SEED, which) for which in (False, True)]
     seconds = []
     for _ in range(3):
         start = time.perf_counter()

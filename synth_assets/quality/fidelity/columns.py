@@ -26,13 +26,14 @@ def to_numbers(series: pl.Series) -> Floats:
     if not (series.dtype.is_numeric() or series.dtype.is_temporal() or series.dtype in (pl.Boolean, pl.Null)):
         raise TypeError(f"column {series.name} is {series.dtype}; name it among the categorical columns")
     physical = series.to_physical() if series.dtype.is_temporal() else series
-    numbers: Floats = physical.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64, copy=False)
+    numbers: Floats = physical.cast(pl.Float64).fill_null(np.nan).to_numpy()
     return numbers
 
 
 def present(numbers: Floats) -> Floats:
     """Those that are not missing."""
-    return numbers[~np.isnan(numbers)]
+    is_there: NDArray[np.bool_] = ~np.isnan(numbers)
+    return numbers if is_there.all() else numbers[is_there]
 
 
 def share_codes(*columns: pl.Series) -> tuple[list[Indices], int]:
@@ -59,8 +60,7 @@ def bin_edges(reference: Floats, num_bins: int = NUM_BINS) -> Floats:
 
     Over [0, 1] if no number is finite.
     """
-    edges: Floats = np.histogram_bin_edges(reference[np.isfinite(reference)], bins=num_bins)
-    return edges
+    return np.asarray(np.histogram_bin_edges(reference[np.isfinite(reference)], bins=num_bins), dtype=np.float64)
 
 
 def to_bins(numbers: Floats, edges: Floats, *, is_open: bool = True) -> Indices:

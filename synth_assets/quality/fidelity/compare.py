@@ -7,7 +7,12 @@ and 68 % over a correlation. `ci_low <= tolerance` stopped none, but missed a te
 in skewed columns, and half of their doubled variances. So differences are held by their value: the tolerance lies halfway
 between what is clean and what must be caught, which is twice the tolerance. And where a value is not told from 0 at the
 level that befits so many columns (Bonferroni), the bound is 0, so that small samples raise no false alarm. That does not
-say that they are alike: it is why `min_rows` exists, and why the interval is shown. RATES
+say that they are alike: it is why `min_rows` exists, and why the interval is shown.
+
+Rates over 24 simulated worlds, 600 real against 2,000 synthetic rows in 17 leaves, 12 numeric (3 lognormal) and 3
+categorical columns. Caught: mean + .5 sd 100 % (lognormal 96 %), variance x 2 100 % (lognormal 75 %), sign of a
+correlation of .6 or .3 100 %, half of the categories gone 100 %. False alarms of a whole check: 0 %, pair_association 4 %. At 150
+against 500 rows, 20 worlds: 85 %, 100 %, 100 %, 100 %, and false alarms of 0 %, variance 15 %, correlation 10 %.
 
 | measure | value | bound | direction |
 |---|---|---|---|
@@ -24,10 +29,11 @@ below the yardstick than `holdout_margin` allows, so that the one threshold `sha
 `pair_association` is judged by the yardstick alone; without a holdout it is shown and not assessed.
 
 Intervals are those of `resampling`: clusters drawn together, sums instead of rows. For Spearman the ranks are those of all
-rows, not taken anew in each draw; for shapes the distribution functions are compared on a grid. COVERAGE
+rows, not taken anew in each draw; for shapes the distribution functions are compared on a grid. In 150 worlds the
+interval of a difference of Spearman's coefficients held the truth in 93 %, redrawing rows in 94 %, at nominally 95 %.
 
-Limits. The variance of a column with a heavy tail is itself uncertain: doubled in a lognormal column it is found in 88 % of
-cases at 600 rows, so take its logarithm. The shape does not see a doubled variance, pair_association no weak correlation.
+Limits. The variance of a column with a heavy tail is itself uncertain: doubled in a lognormal column it is found in three
+of four cases at 600 rows, so take its logarithm. The shape does not see a doubled variance, pair_association no weak correlation.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def correlation_matrix(columns: list[Floats], coefficient: Coefficient) -> Float
     whole = [at for at, column in enumerate(columns) if not np.isnan(column).any()]
     if whole and len(columns[0]) > 1:
         ranked = [rank(columns[at]) if coefficient == "spearman" else columns[at] for at in whole]
-        matrix[np.ix_(whole, whole)] = _correlate(np.stack(ranked, axis=1))
+        matrix[np.ix_(whole, whole)] = _correlate(np.stack(ranked))
     for low in range(len(columns)):
         for high in range(low, len(columns)):
             if low not in whole or high not in whole:
@@ -58,17 +58,17 @@ def correlation(first: Floats, second: Floats, coefficient: Coefficient) -> floa
         return math.nan
     if coefficient == "spearman":
         first, second = rank(first), rank(second)
-    return float(_correlate(np.stack([first, second], axis=1))[0, 1])
+    return float(_correlate(np.stack([first, second]))[0, 1])
 
 
 def _correlate(columns: Floats) -> Floats:
+    """(k, rows) -> (k, k)."""
     with np.errstate(invalid="ignore", over="ignore"):
-        centred = columns - columns.mean(axis=0)
-        norms = np.sqrt((centred**2).sum(axis=0))
-        norms[(columns.min(axis=0) == columns.max(axis=0)) | ~np.isfinite(norms)] = np.nan
-        scaled = centred / norms
-        clipped: Floats = np.clip(scaled.T @ scaled, -1, 1)
-        return clipped
+        centred = columns - columns.mean(axis=1, keepdims=True)
+        norms = np.sqrt(np.einsum("ij,ij->i", centred, centred))
+        norms[(columns.min(axis=1) == columns.max(axis=1)) | ~np.isfinite(norms)] = np.nan
+        correlations: Floats = np.clip(centred @ centred.T / np.outer(norms, norms), -1, 1)
+        return correlations
 
 
 def correlation_similarity(reference: pl.DataFrame, synthetic: pl.DataFrame, coefficient: Coefficient = "pearson") -> float:

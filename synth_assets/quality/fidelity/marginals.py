@@ -60,9 +60,14 @@ def ks_complement_of(real: Floats, made: Floats) -> float:
     real, made = np.sort(present(real)), np.sort(present(made))
     if not len(real) or not len(made):
         return math.nan
-    points = np.concatenate([real, made])
-    below = np.searchsorted(real, points, side="right") / len(real)
-    return float(1 - np.abs(below - np.searchsorted(made, points, side="right") / len(made)).max())
+    return 1 - max(_furthest(real, made), _furthest(made, real))
+
+
+def _furthest(numbers: Floats, others: Floats) -> float:
+    """max |F - G| at the steps of F, both sorted; of equal numbers the last one is the step."""
+    steps = np.flatnonzero(np.append(numbers[1:] != numbers[:-1], True))
+    below = np.searchsorted(others, numbers[steps], side="right") / len(others)
+    return float(np.abs((steps + 1) / len(numbers) - below).max())
 
 
 def tv_complement(reference: pl.Series, synthetic: pl.Series, unseen: float = 0.0) -> float:
@@ -70,12 +75,20 @@ def tv_complement(reference: pl.Series, synthetic: pl.Series, unseen: float = 0.
 
     `unseen`: rows that a category is given which no reference row has; SDMetrics gives `SDMETRICS_UNSEEN`.
     """
-    (real_codes, made_codes), num_codes = share_codes(reference, synthetic)
-    real, made = count_codes(real_codes, num_codes), count_codes(made_codes, num_codes)
-    real[MISSING] = made[MISSING] = 0
+    return tv_complement_of(*count_categories(reference, synthetic), unseen=unseen)
+
+
+def count_categories(reference: pl.Series, synthetic: pl.Series) -> tuple[Floats, Floats]:
+    """Rows of each category of both, the missing ones first."""
+    (real, made), num_codes = share_codes(reference, synthetic)
+    return count_codes(real, num_codes), count_codes(made, num_codes)
+
+
+def tv_complement_of(real: Floats, made: Floats, unseen: float = 0.0) -> float:
+    real, made = real[MISSING + 1 :], made[MISSING + 1 :]
     if not real.sum() or not made.sum():
         return math.nan
-    real[(real == 0) & (made > 0)] = unseen
+    real = np.where((real == 0) & (made > 0), unseen, real)
     return float(1 - np.abs(real / real.sum() - made / made.sum()).sum() / 2)
 
 
@@ -91,10 +104,12 @@ def range_coverage(reference: pl.Series, synthetic: pl.Series) -> float:
 
 def category_coverage(reference: pl.Series, synthetic: pl.Series) -> float:
     """Share of the reference's categories that occur among the synthetic rows."""
-    (real, made), num_codes = share_codes(reference, synthetic)
-    is_real = count_codes(real, num_codes)[1:] > 0
-    is_made = count_codes(made, num_codes)[1:] > 0
-    return float((is_real & is_made).sum() / is_real.sum()) if is_real.any() else math.nan
+    return category_coverage_of(*count_categories(reference, synthetic))
+
+
+def category_coverage_of(real: Floats, made: Floats) -> float:
+    is_real = real[MISSING + 1 :] > 0
+    return float((is_real & (made[MISSING + 1 :] > 0)).sum() / is_real.sum()) if is_real.any() else math.nan
 
 
 def boundary_adherence(reference: pl.Series, synthetic: pl.Series) -> float:
@@ -110,10 +125,11 @@ def boundary_adherence(reference: pl.Series, synthetic: pl.Series) -> float:
 
 def category_adherence(reference: pl.Series, synthetic: pl.Series) -> float:
     """Share of synthetic values that are a category of the reference; missing is one if the reference has missing ones."""
-    (real, made), num_codes = share_codes(reference, synthetic)
-    if not len(made):
-        return math.nan
-    return float((count_codes(real, num_codes) > 0)[made].mean())
+    return category_adherence_of(*count_categories(reference, synthetic))
+
+
+def category_adherence_of(real: Floats, made: Floats) -> float:
+    return float(made[real > 0].sum() / made.sum()) if made.sum() else math.nan
 
 
 def missing_value_similarity(reference: pl.Series, synthetic: pl.Series) -> float:

@@ -29,6 +29,7 @@ from synth_assets.quality.fidelity.columns import (
     Indices,
     Kind,
     bin_edges,
+    count_codes,
     share_codes,
     to_bins,
     to_numbers,
@@ -37,17 +38,18 @@ from synth_assets.quality.fidelity.dependence import cell_similarity, cells_of, 
 from synth_assets.quality.fidelity.marginals import (
     SDMETRICS_UNSEEN,
     boundary_adherence,
-    category_adherence,
-    category_coverage,
+    category_adherence_of,
+    category_coverage_of,
     ks_complement,
     missing_value_similarity,
     range_coverage,
-    tv_complement,
+    tv_complement_of,
 )
 
 MIN_CORRELATION = 0.5
 MIN_ASSOCIATION = 0.3
 Measure = Callable[[pl.Series, pl.Series], float]
+Codes = tuple[list[Indices], int]
 
 
 @dataclass(frozen=True)
@@ -77,32 +79,30 @@ def score_tables(reference: pl.DataFrame, synthetic: pl.DataFrame, kinds: Mappin
     """Scores over the columns of `kinds`, which both tables hold."""
     numbers = [name for name, kind in kinds.items() if kind in ("numeric", "date")]
     categories = [name for name, kind in kinds.items() if kind == "categorical"]
+    coded = {name: _code(reference[name], synthetic[name], name in numbers) for name in [*numbers, *categories]}
+    counted = {name: [count_codes(codes, coded[name][1]) for codes in coded[name][0]] for name in categories}
     shapes = [
         *_of_columns("KSComplement", ks_complement, reference, synthetic, numbers),
-        *_of_columns("TVComplement", _sdmetrics_tv, reference, synthetic, categories),
+        *(Score("TVComplement", name, tv_complement_of(*each, unseen=SDMETRICS_UNSEEN)) for name, each in counted.items()),
     ]
     validity = [
         *_of_columns("BoundaryAdherence", boundary_adherence, reference, synthetic, numbers),
-        *_of_columns("CategoryAdherence", category_adherence, reference, synthetic, categories),
+        *(Score("CategoryAdherence", name, category_adherence_of(*each)) for name, each in counted.items()),
     ]
     others = [
         *_of_columns("RangeCoverage", range_coverage, reference, synthetic, numbers),
-        *_of_columns("CategoryCoverage", category_coverage, reference, synthetic, categories),
+        *(Score("CategoryCoverage", name, category_coverage_of(*each)) for name, each in counted.items()),
         *_of_columns("MissingValueSimilarity", missing_value_similarity, reference, synthetic, [*numbers, *categories]),
     ]
     order = [name for name, kind in kinds.items() if kind != "text"]
     pairs = [
         *_correlation_scores(reference, synthetic, numbers),
-        *_contingency_scores(reference, synthetic, order, set(numbers)),
+        *_contingency_scores(coded, order, set(numbers)),
     ]
     shape, pair, valid = _mean(shapes), _mean(pairs), _mean(validity)
     structure = _structure(reference, synthetic)
     quality, diagnostic = _mean_of([shape, pair]), _mean_of([valid, structure])
     return TableScores(shape, pair, quality, valid, structure, diagnostic, (*shapes, *pairs, *validity, *others))
-
-
-def _sdmetrics_tv(reference: pl.Series, synthetic: pl.Series) -> float:
-    return tv_complement(reference, synthetic, SDMETRICS_UNSEEN)
 
 
 def _of_columns(
@@ -126,10 +126,7 @@ def _correlation_scores(reference: pl.DataFrame, synthetic: pl.DataFrame, names:
     ]
 
 
-def _contingency_scores(
-    reference: pl.DataFrame, synthetic: pl.DataFrame, names: Sequence[str], numbers: set[str]
-) -> list[Score]:
-    coded = {name: _code(reference[name], synthetic[name], name in numbers) for name in names}
+def _contingency_scores(coded: Mapping[str, Codes], names: Sequence[str], numbers: set[str]) -> list[Score]:
     scores = []
     for first, second in combinations(names, 2):
         if first in numbers and second in numbers:
@@ -142,7 +139,7 @@ def _contingency_scores(
     return scores
 
 
-def _code(reference: pl.Series, synthetic: pl.Series, is_number: bool) -> tuple[list[Indices], int]:
+def _code(reference: pl.Series, synthetic: pl.Series, is_number: bool) -> Codes:
     if not is_number:
         return share_codes(reference, synthetic)
     return [_own_bins(to_numbers(column)) for column in (reference, synthetic)], NUM_BINS + 2

@@ -1,7 +1,12 @@
 """A real and a synthetic table of 12 columns, made from a seed with NumPy alone, so that any environment can make them."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import polars as pl
 
 KINDS = {
     "age": "numeric", "income": "numeric", "spent": "numeric", "visits": "numeric", "height": "numeric", "score": "numeric",
@@ -42,3 +47,12 @@ def make_columns(num_rows: int, seed: int, is_synthetic: bool) -> dict[str, NDAr
         "street": np.array([f"street {number}" for number in range(60)], dtype=object)[rng.integers(60, size=num_rows)],
         "is_member": (base + rng.normal(size=num_rows)) > 0.5 * is_synthetic,
     }
+
+
+def make_frame(num_rows: int, seed: int, is_synthetic: bool) -> "pl.DataFrame":
+    """The same as Polars has it."""
+    import polars as pl
+
+    columns = make_columns(num_rows, seed, is_synthetic)
+    texts = {name: pl.Series(name, each.tolist(), dtype=pl.String) for name, each in columns.items() if each.dtype == object}
+    return pl.DataFrame({**columns, **texts})

@@ -8,17 +8,16 @@ import math
 from itertools import combinations
 from pathlib import Path
 
-import polars as pl
 import pytest
-from made_table import KINDS, make_columns
+from made_table import KINDS, make_frame
 
 from synth_assets.quality.fidelity import TableScores, marginals, score_tables
 from synth_assets.quality.fidelity.dependence import contingency_similarity, correlation_similarity
 
 ORACLE = json.loads((Path(__file__).parent / "sdmetrics.json").read_text(encoding="utf-8"))
 METRICS = ORACLE["metrics"]
-REAL = pl.DataFrame(make_columns(400, ORACLE["seed"], False))
-MADE = pl.DataFrame(make_columns(300, ORACLE["seed"], True))
+REAL = make_frame(400, ORACLE["seed"], False)
+MADE = make_frame(300, ORACLE["seed"], True)
 MEASURES = {
     "KSComplement": marginals.ks_complement,
     "TVComplement": lambda real, made: marginals.tv_complement(real, made, marginals.SDMETRICS_UNSEEN),
@@ -55,7 +54,7 @@ def test_of_two_columns_of_any_kind() -> None:
 
 def test_the_reports_of_a_whole_table() -> None:
     reports = ORACLE["reports"]
-    tables = [pl.DataFrame(make_columns(400, ORACLE["seed"], which)) for which in (False, True)]
+    tables = [make_frame(400, ORACLE["seed"], which) for which in (False, True)]
     scores = score_tables(tables[0], tables[1], KINDS)
     quality = {
         "score": scores.quality, "Column Shapes": scores.column_shapes, "Column Pair Trends": scores.column_pair_trends,
