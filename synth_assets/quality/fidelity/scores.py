@@ -80,7 +80,7 @@ def score_tables(reference: pl.DataFrame, synthetic: pl.DataFrame, kinds: Mappin
     numbers = [name for name, kind in kinds.items() if kind in ("numeric", "date")]
     categories = [name for name, kind in kinds.items() if kind == "categorical"]
     coded = {name: _code(reference[name], synthetic[name], name in numbers) for name in [*numbers, *categories]}
-    counted = {name: [count_codes(codes, coded[name][1]) for codes in coded[name][0]] for name in categories}
+    counted = {name: _count(coded[name]) for name in categories}
     shapes = [
         *_of_columns("KSComplement", ks_complement, reference, synthetic, numbers),
         *(Score("TVComplement", name, tv_complement_of(*each, unseen=SDMETRICS_UNSEEN)) for name, each in counted.items()),
@@ -143,6 +143,11 @@ def _code(reference: pl.Series, synthetic: pl.Series, is_number: bool) -> Codes:
     if not is_number:
         return share_codes(reference, synthetic)
     return [_own_bins(to_numbers(column)) for column in (reference, synthetic)], NUM_BINS + 2
+
+
+def _count(coded: Codes) -> tuple[Floats, Floats]:
+    (real, made), num_codes = coded
+    return count_codes(real, num_codes), count_codes(made, num_codes)
 
 
 def _own_bins(numbers: Floats) -> Indices:
