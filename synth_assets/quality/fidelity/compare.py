@@ -34,8 +34,8 @@ rows, not taken anew in each draw; for shapes the distribution functions are com
 interval of a difference of Spearman's coefficients held the truth in 93 %, redrawing rows in 94 %, at nominally 95 %.
 
 Limits. The variance of a column with a heavy tail is itself uncertain: doubled in a lognormal column it is found in three
-of four cases at 600 rows, so take its logarithm. The shape sees a doubled variance in half of the cases, pair_association the
-turned sign of a correlation of .3 in 71 %. Where the leaves of the two tables have nothing in common but their names, a
+of four cases at 600 rows, so take its logarithm. The shape sees a doubled variance in half of the cases, pair_association
+the turned sign of a correlation of .3 in 71 %. Where the leaves of the two tables have nothing in common but their names, a
 shift of half a standard deviation is found in a third of the cases.
 """
 
