@@ -4,9 +4,9 @@
 
 SDMetrics 0.32 needs pandas < 3, so it lives in an environment of its own: `python -m venv E && E/bin/pip install
 sdmetrics==0.32.* 'pandas<3'`. Both make the same tables from the same seed and are timed without imports and without
-making the tables, in seconds of CPU, with one thread each. SDMetrics is timed twice: as it comes, which draws 50,000 rows for pairs of
-categories, and on all rows; the second must give the same scores as ours, to 1e-9. `--write-oracle` writes what the tests
-hold ours against, from 400 and 300 rows.
+making the tables, in seconds of CPU, so that others on the machine do not count. SDMetrics is timed twice: as it comes,
+which draws 50,000 rows for pairs of categories, and on all rows; the second must give the same scores as ours, to 1e-9.
+`--write-oracle` writes what the tests hold ours against, from 400 and 300 rows.
 """
 
 import argparse

@@ -38,8 +38,11 @@ def draw_distributions(real: Floats, synthetic: Floats, title: str, unit: str = 
     real, synthetic = real[np.isfinite(real)], synthetic[np.isfinite(synthetic)]
     if not len(real) or not len(synthetic):
         return ""
-    low, high = np.quantile(np.concatenate([real, synthetic]), [0.005, 0.995])
+    together = np.concatenate([real, synthetic])
+    low, high = np.quantile(together, [0.005, 0.995])
     edges = np.linspace(low, high if high > low else low + 1, 41)
+    if high - low < 60 and (together == np.floor(together)).all():
+        edges = np.arange(np.floor(low), np.ceil(high) + 2) - 0.5  # a bin a whole number: others would be empty
 
     def draw(axes: Axes) -> None:
         for values, color, style, name in ((real, REAL, "-", "real"), (synthetic, SYNTHETIC, "--", "synthetic")):
@@ -92,7 +95,7 @@ def draw_correlations(real: Floats, synthetic: Floats, names: Sequence[str], tit
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 3.6), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(6.4, 3.6 if len(names) <= _MAX_NAMED_COLUMNS else 3.0), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 3)
     if len(names) <= _MAX_NAMED_COLUMNS:
