@@ -285,10 +285,10 @@ GATES: Mapping[str, DeclaredGate] = {
     ),
     "canary_exposure": _at_most(
         "student_report",
-        10.0,
+        6.0,
         "warn",
         "Can a number that stood in few rows be read out of a student?",
-        "13.3 bits are a full disclosure of a four-digit number",
+        "13.3 bits are a full disclosure of a four-digit number; what stood in one row should stay below half",
     ),
     "student_accuracy_gap": _at_most(
         "student_report",

@@ -66,7 +66,7 @@ class TrustSection(Section):
     real: RealData | None = None
     """None: the seeds are the reference, and most of fidelity cannot be assessed."""
     embedder: Text | None = None
-    """Folder of a sentence-transformer; None: the mean of the student's last hidden states."""
+    """Folder of a sentence-transformer, or of a language model, whose hidden states are taken; None: all-MiniLM-L6-v2."""
     gates: dict[str, Gate] = Field(default_factory=dict)
     """Measure -> gate, where the default does not fit; `synth_assets/recipe/gates.py` has them all."""
     privacy: PrivacySection = PrivacySection()
