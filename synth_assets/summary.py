@@ -15,7 +15,7 @@ import polars as pl
 
 from synth_assets.assets.checks import data_docs_folder
 from synth_assets.assets.resources import command_line
-from synth_assets.assets.run_report import report_file
+from synth_assets.assets.run_report import TRUST_PAGE, report_file
 from synth_assets.assets.running import CheckOutcome
 from synth_assets.assets.storing import ASSET_OF_STAGE
 from synth_assets.assets.tuning import load_tuned
@@ -181,7 +181,7 @@ def _places(warehouse: Warehouse, last: LastRun) -> str:
     if warehouse.has_table("lora_checkpoint") and "lora_checkpoint" not in last.left:
         lines.append(f"  adapter    {warehouse.folder / load_tuned(warehouse).adapter_path}")
     if last.run_id and (report := report_file(warehouse, last.run_id)).is_file():
-        lines.append(f"  report     {report}")
+        lines += [f"  report     {report}", f"  trust      {report.with_name(TRUST_PAGE)}"]
     if (docs := data_docs_folder(warehouse) / "index.html").is_file():
         lines.append(f"  Data Docs  {docs}")
     return "\n".join([*lines, f"Look at it: {command_line('dev')}, then http://127.0.0.1:3000"])

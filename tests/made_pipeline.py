@@ -11,7 +11,7 @@ from synth_assets.assets.checks import stage_checks
 from synth_assets.assets.currency import material_of_files
 from synth_assets.assets.leaf_partitions import bring_up_to_date, range_tags
 from synth_assets.assets.resources import Engines, resources
-from synth_assets.definitions import build_definitions
+from synth_assets.definitions import ASSETS, build_definitions
 from synth_assets.recipe import ModelSpec, Recipe, read_recipe
 from synth_assets.records import RewardAttributes
 from synth_assets.roles import Conversation, GenerationRequest, GenerationResult, OnResult, OnScore
@@ -21,6 +21,8 @@ TO_THE_MIX = (
     "taxonomy", "seed_examples", "document_chunks", "synthetic_samples", "scored_samples", "reward_filtered_set",
     "training_mix",
 )  # fmt: skip
+
+ASSETS_TO_THE_MIX = [asset for asset in ASSETS if asset.key.path[-1] in TO_THE_MIX]
 
 
 class MadeTeacher:
@@ -94,6 +96,7 @@ def made_recipe(folder: Path, student: Path | None = None) -> Recipe:
     for phase, num_steps in zip(said["tuning"]["phases"], (1, 2), strict=True):
         phase["max_steps"] = num_steps
     said["student"]["path"] = str(student or folder / "student")
+    said["trust"] = {}
     return Recipe.model_validate_json(json.dumps(said))
 
 

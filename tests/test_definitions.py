@@ -48,18 +48,28 @@ def test_the_pipeline_as_dagster_sees_it() -> None:
         spec.key.to_user_string(): (spec.group_name, sorted(dep.asset_key.to_user_string() for dep in spec.deps))
         for spec in definitions.defs.resolve_all_asset_specs()
     }
+    filtered = ["real_examples", "reward_filtered_set", "seed_examples", "synthetic_samples"]
+    reports = ["collapse_report", "diversity_report", "fidelity_report", "privacy_report"]
     assert specs == {
         "taxonomy": ("stage_1_taxonomy", []),
         "seed_examples": ("stage_1_taxonomy", ["taxonomy"]),
         "document_chunks": ("stage_1_taxonomy", ["seed_examples", "taxonomy"]),
+        "real_examples": ("stage_1_taxonomy", []),
         "synthetic_samples": ("stage_2_generation", ["document_chunks", "seed_examples", "taxonomy"]),
         "scored_samples": ("stage_3_reward", ["synthetic_samples"]),
-        "reward_filtered_set": ("stage_3_reward", ["scored_samples", "synthetic_samples", "taxonomy"]),
+        "reward_filtered_set": (
+            "stage_3_reward", ["document_chunks", "scored_samples", "seed_examples", "synthetic_samples", "taxonomy"],
+        ),
         "training_mix": ("stage_4_tuning", ["reward_filtered_set", "seed_examples"]),
-        "lora_checkpoint": ("stage_4_tuning", ["training_mix"]),
+        "fidelity_report": ("trust", filtered),
+        "privacy_report": ("trust", sorted([*filtered, "document_chunks"])),
+        "diversity_report": ("trust", sorted([*filtered, "scored_samples", "taxonomy"])),
+        "collapse_report": ("trust", ["real_examples", "training_mix"]),
+        "lora_checkpoint": ("stage_4_tuning", [*reports, "training_mix"]),
         "evaluation": ("stage_5_evaluation", ["lora_checkpoint"]),
-        "run_report": ("stage_5_evaluation", ["evaluation"]),
-    }
+        "student_report": ("trust", ["evaluation", "lora_checkpoint", "real_examples", "training_mix"]),
+        "run_report": ("stage_5_evaluation", ["evaluation", "student_report"]),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -296,7 +296,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     ),
     "run_report": Ingredients(
         "1",
-        ("evaluation", "judge_calibration", "comparisons", "harness_scores"),
+        ("evaluation", "judge_calibration", "comparisons", "harness_scores", "student_report"),
         lambda r: (r.evaluation.confidence, *([r.evaluation.harness] if r.evaluation.harness else [])),
         has_table=False,
     ),

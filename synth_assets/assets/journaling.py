@@ -151,7 +151,7 @@ def journaled_text_model(
         calls = JournaledCalls(
             journal, asdict, lambda said: GenerationResult(**said), lambda result: result.finish_reason in again, progress
         )
-        opened = _once(lambda: stack.enter_context(engines.open_text_model(spec, place)))
+        opened = once(lambda: stack.enter_context(engines.open_text_model(spec, place)))
         yield JournaledTextModel(spec, fingerprint, calls, opened)
 
 
@@ -187,7 +187,7 @@ def journaled_reward_model(
         calls = JournaledCalls(
             journal, _write_score, _read_score, lambda score: isinstance(score, str) and "failed" in engines.retry, progress
         )
-        opened = _once(lambda: stack.enter_context(engines.open_reward_model(spec)))
+        opened = once(lambda: stack.enter_context(engines.open_reward_model(spec)))
         yield JournaledRewardModel(spec, fingerprint, calls, opened)
 
 
@@ -204,7 +204,8 @@ def _fingerprint(folder: Path, kind: ArchitectureKind) -> str:
     return model_fingerprint(folder)
 
 
-def _once(open_model: Callable[[], ModelT]) -> Callable[[], ModelT]:
+def once(open_model: Callable[[], ModelT]) -> Callable[[], ModelT]:
+    """A model that is opened when it is asked for first."""
     opened: list[ModelT] = []
 
     def get() -> ModelT:

@@ -19,7 +19,7 @@ from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import load
 from synth_assets.assets.taxonomy import real_examples
 from synth_assets.assets.trust import GROUP, KINDS, real_rows, store_findings
-from synth_assets.assets.tuning import load_tuned, lora_checkpoint, tuned_student_folder
+from synth_assets.assets.tuning import load_tuned, lora_checkpoint, training_mix, tuned_student_folder
 from synth_assets.quality.fairness import estimate_accuracy
 from synth_assets.quality.privacy.canaries import Canary, insert_canaries, make_canaries, shadow_settings
 from synth_assets.quality.reports import Findings, Pair, measure_canaries, measure_membership, measure_perplexities
@@ -33,7 +33,7 @@ SHADOWS = "shadow_students"
 
 
 @dg.asset(
-    deps=[real_examples, lora_checkpoint, evaluation],
+    deps=[real_examples, training_mix, lora_checkpoint, evaluation],
     group_name=GROUP,
     kinds=KINDS | {"pytorch"},
     metadata=column_schema("measures"),

@@ -4,16 +4,19 @@ Each loads tables, calls its measure in `quality.reports`, and writes its part o
 asset hold the figures against the gates of the recipe, and the student waits for them.
 """
 
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, cast
 
 import dagster as dg
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import gallery
 from synth_assets.assets.generation import synthetic_samples
-from synth_assets.assets.journaling import calls_metadata, journaled_reward_model
+from synth_assets.assets.journaling import calls_metadata, journaled_reward_model, once
 from synth_assets.assets.leasing import making
 from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
@@ -68,11 +71,11 @@ def fidelity_report(
         samples, kept = (
             rows_of_samples(warehouse.read_table(name)) for name in ("synthetic_samples", "reward_filtered_set")
         )
-        embedder = engines.open_embedder(_embedder_folder(recipe))
-        with engines.open_likelihood_model(recipe.student) as base:
+        with ExitStack() as stack:
+            base = once(lambda: stack.enter_context(engines.open_likelihood_model(recipe.student)))
             findings = measure_fidelity(
-                Sets(reference, holdout, samples, kept), embedder.embed,
-                lambda rows: response_losses(base, rows, recipe.generation.prompts), recipe.trust, recipe.seed,
+                Sets(reference, holdout, samples, kept), _embed(engines, recipe),
+                lambda rows: response_losses(base(), rows, recipe.generation.prompts), recipe.trust, recipe.seed,
             )  # fmt: skip
         return store_findings(context, recipe, warehouse, made_of, findings)
 
@@ -123,9 +126,8 @@ def diversity_report(
             low_rewards=rejected.filter(pl.col("rejection_reason") == "low_reward")["synthetic_sample_id"].to_list(),
         )
         swapped, calls = _swapped(context, recipe, warehouse, engines, made)
-        embedder = engines.open_embedder(_embedder_folder(recipe))
         real = real_rows(warehouse, recipe)
-        findings = measure_diversity(made, real, swapped, embedder.embed, recipe.trust, recipe.seed)
+        findings = measure_diversity(made, real, swapped, _embed(engines, recipe), recipe.trust, recipe.seed)
         return store_findings(context, recipe, warehouse, made_of, findings, calls)
 
 
@@ -172,8 +174,11 @@ def real_rows(warehouse: Warehouse, recipe: Recipe) -> tuple[pl.DataFrame, pl.Da
     return rows_of_real(real, "reference"), rows_of_real(real, "holdout")
 
 
-def _embedder_folder(recipe: Recipe) -> Path | None:
-    return resolve_path(recipe.trust.embedder) if recipe.trust.embedder else None
+def _embed(engines: Engines, recipe: Recipe) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+    """The embedder, loaded when there is a first text for it."""
+    folder = resolve_path(recipe.trust.embedder) if recipe.trust.embedder else None
+    embedder = once(lambda: engines.open_embedder(folder))
+    return lambda texts: embedder().embed(texts) if texts else np.zeros((0, 1), np.float32)
 
 
 def _swapped(

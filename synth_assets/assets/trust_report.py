@@ -126,7 +126,9 @@ def _judged(measure: str, rows: pl.DataFrame, rates: Mapping[str, str], recipe: 
     declared, gate = GATES[measure], recipe.trust.gate(measure)
     sign = 1 if declared.direction == "at_most" else -1
     order = pl.col("verdict").replace_strict({name: number for number, name in enumerate(_WORST_FIRST)})
-    worst = rows.sort(order, -sign * pl.col("bound"), maintain_order=True, nulls_last=True).row(0, named=True)
+    worst = rows.sort(order, -sign * pl.col("bound"), -sign * pl.col("value"), maintain_order=True, nulls_last=True).row(
+        0, named=True
+    )
     failed = ("failed, stops the run" if worst["severity"] == "block" else "failed, shown", "failed")
     verdict, colour = VERDICTS.get(worst["verdict"], failed)
     return {
@@ -139,11 +141,16 @@ def _judged(measure: str, rows: pl.DataFrame, rates: Mapping[str, str], recipe: 
         "is_stopping": colour == "failed" and worst["severity"] == "block",
         "figure": _figure(worst),
         "bound": f"{'at most' if sign > 0 else 'at least'} {gate.value:.3g}" if colour != "open" else "",
-        "sizes": f"{worst['num_reference']:,} / {worst['num_synthetic']:,}",
-        "detail": worst["detail"],
+        "sizes": _sizes(worst),
+        "detail": worst["detail"] if colour != "passed" else "",
         "reason": gate.reason,
         "rates": rates.get(measure, ""),
     }
+
+
+def _sizes(row: Mapping[str, Any]) -> str:
+    sizes = (row["num_reference"], row["num_synthetic"])
+    return " / ".join(f"{size:,}" if size else "-" for size in sizes) if any(sizes) else ""
 
 
 def _figure(row: Mapping[str, Any]) -> str:
@@ -158,10 +165,13 @@ def _shown(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _not_checked(rows: pl.DataFrame) -> Sequence[str]:
-    """What the measures say of themselves, each once, and what is never looked at."""
-    open_rows = rows.filter(pl.col("verdict").is_in(["not_assessed", "insufficient_reference"]))
-    said = open_rows.unique(["measure", "detail"], maintain_order=True).iter_rows(named=True)
-    return [*(f"{row['measure']} ({row['subject']}): {row['detail']}" for row in said), *LIMITS]
+    """What the measures say of themselves, by reason, and what is never looked at."""
+    open_rows = rows.filter(
+        pl.col("verdict").is_in(["not_assessed", "insufficient_reference"])
+        & ~pl.col("measure").str.ends_with("_before_filter")
+    )
+    by_reason = open_rows.group_by("detail", maintain_order=True).agg(pl.col("measure").unique(maintain_order=True))
+    return [*(f"{', '.join(measures)}: {detail}" for detail, measures in by_reason.iter_rows()), *LIMITS]
 
 
 def _error_rates() -> dict[str, str]:

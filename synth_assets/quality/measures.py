@@ -240,7 +240,7 @@ def _of_report(report: str, tables: Tables, recipe: Recipe) -> list[Measure]:
         measures.append(Measure(name, row["subject"], held, row["threshold"], row["detail"]))
         if (nearer := recipe.trust.gate(name).warn) is not None:
             measures.append(Measure(f"{name}{NEARER}", row["subject"], held, nearer, row["detail"]))
-    too_few = rows.filter(pl.col("verdict") == "insufficient_reference").height
+    too_few = rows.filter((pl.col("verdict") == "insufficient_reference") & (pl.col("severity") != "info")).height
     return [*measures, Measure("measures_with_too_few_rows", ALL, too_few, 0)]
 
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
-from made_pipeline import MADE_ENGINES, TO_THE_MIX, made_recipe, materialize
+from made_pipeline import ASSETS_TO_THE_MIX, MADE_ENGINES, TO_THE_MIX, made_recipe, materialize
 
 from synth_assets.assets.automation import READ_FROM_FILES, automation
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.leaf_partitions import partition_key
-from synth_assets.definitions import ASSETS, build_definitions
+from synth_assets.definitions import build_definitions
 from synth_assets.recipe import Recipe, RewardCut, Threshold, read_recipe
 from synth_assets.storage import Warehouse
 
@@ -19,7 +19,7 @@ START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_ran
 
 
 def nightly(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> dg.RunRequest:
-    schedule, _ = automation(ASSETS[:7], recipe, warehouse)
+    schedule, _ = automation(ASSETS_TO_THE_MIX, recipe, warehouse)
     with dg.build_schedule_context(instance, datetime(2026, 1, 2, tzinfo=UTC)) as context:
         (request,) = schedule.evaluate_tick(context).run_requests or ()
     return request
@@ -57,7 +57,7 @@ def test_a_threshold_that_was_changed_is_judged_in_the_night(tmp_path: Path) -> 
 
 def test_the_sensor_waits_for_the_files_to_rest_and_starts_one_run(tmp_path: Path) -> None:
     recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
-    _, sensor = automation(ASSETS[:7], recipe, warehouse)
+    _, sensor = automation(ASSETS_TO_THE_MIX, recipe, warehouse)
     leaf, cursor = tmp_path / "taxonomy" / COUNTING / "qna.yaml", None
     with dg.DagsterInstance.ephemeral() as instance:
 

@@ -15,8 +15,7 @@ from synth_assets.assets.tuning import load_tuned, tuned_student_folder
 from synth_assets.errors import ModelError
 from synth_assets.export import export
 from synth_assets.model_folder import Lineage, model_fingerprint, read_lineage, write_lineage
-from synth_assets.recipe import Recipe, resolve_path
-from synth_assets.recipe.trust import gate
+from synth_assets.recipe import Gate, Recipe, resolve_path
 from synth_assets.records import TrainingExample
 from synth_assets.storage import Warehouse
 
@@ -29,8 +28,8 @@ def with_models(recipe: Recipe, teacher: Path, student: Path) -> Recipe:
 
 
 def opted_in(recipe: Recipe) -> Recipe:
-    collapse = recipe.trust.collapse.model_copy(update={"max_depth": gate(2, "block", "for the tests: two generations")})
-    return recipe.model_copy(update={"trust": recipe.trust.model_copy(update={"collapse": collapse})})
+    gates = {"max_depth": Gate(value=2, severity="block", reason="for the tests: two generations")}
+    return recipe.model_copy(update={"trust": recipe.trust.model_copy(update={"gates": gates})})
 
 
 @pytest.fixture
@@ -104,7 +103,7 @@ def test_the_tuned_student_and_the_exported_adapter_carry_their_lineage(
         assert materialize(recipe, warehouse, instance, [*TO_THE_MIX, "lora_checkpoint"]).success
     tuned = tuned_student_folder(warehouse, recipe, load_tuned(warehouse))
     lineage = read_lineage(tuned)
-    assert lineage.generation_depth == 1 and lineage.real_share == 0.0
+    assert lineage.generation_depth == 1 and lineage.real_share == pytest.approx(1 / 3)
     assert set(lineage.ancestors) == {model_fingerprint(tiny_teacher), model_fingerprint(resolve_path(recipe.student.path))}
     with pytest.raises(ModelError, match="descends from the student"):
         teacher_depth(with_models(recipe, tuned, tiny_student))

@@ -8,20 +8,19 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
-from made_pipeline import MADE_ENGINES, TO_THE_MIX, MadeTeacher, made_recipe, materialize
+from made_pipeline import ASSETS_TO_THE_MIX, MADE_ENGINES, TO_THE_MIX, MadeTeacher, made_recipe, materialize
 
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.currency import Plan, plan_run
 from synth_assets.assets.leaf_partitions import LEAF_NODES, MAX_SLUG, bring_up_to_date, partition_key
 from synth_assets.assets.resources import Engines
-from synth_assets.definitions import ASSETS
 from synth_assets.errors import EngineError
 from synth_assets.recipe import Recipe, Threshold
 from synth_assets.roles import GenerationRequest, GenerationResult, OnResult, TextModel
 from synth_assets.storage import Warehouse, read_journal
 
 COUNTING, NAMING, TOWNS = "foundational_skills/counting", "compositional_skills/naming", "knowledge/towns"
-MADE = ASSETS[:7]
+MADE = ASSETS_TO_THE_MIX
 NEXT = ["reward_filtered_set", "training_mix"]
 
 

@@ -18,7 +18,10 @@ from synth_assets.storage import Warehouse
 from synth_assets.summary import LastRun, closing_summary
 from synth_assets.trace import trace_sample, trace_text
 
-LATER = ["lora_checkpoint", "evaluation", "run_report"]
+LATER = [
+    "fidelity_report", "privacy_report", "diversity_report", "collapse_report", "lora_checkpoint", "evaluation",
+    "student_report", "run_report",
+]  # fmt: skip
 
 
 def _phased(folder: Path, student: Path | None = None) -> Recipe:

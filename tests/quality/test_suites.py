@@ -10,10 +10,20 @@ import pytest
 
 from synth_assets.errors import Fault
 from synth_assets.frames import to_frame
-from synth_assets.quality import ExpectationResult, judge_stage, suites_of
-from synth_assets.recipe import HarnessSection, JudgesSection, Threshold, read_recipe
+from synth_assets.quality import (
+    Estimate,
+    ExpectationResult,
+    gates_of,
+    hold_all,
+    insufficient,
+    judge_stage,
+    not_assessed,
+    suites_of,
+)
+from synth_assets.recipe import GATES, HarnessSection, JudgesSection, Threshold, read_recipe
 from synth_assets.records import (
     TABLES,
+    TRUST_REPORTS,
     BenchmarkAnswer,
     BenchmarkQuestion,
     Checkpoint,
@@ -23,12 +33,14 @@ from synth_assets.records import (
     JudgedCase,
     KeptSample,
     LeafNode,
+    RealExample,
     RejectedSample,
     ScoredSample,
     SeedExample,
     StageCounts,
     SyntheticSample,
     TrainingExample,
+    TrustReport,
 )
 
 RECIPE = read_recipe(Path(__file__).parents[2] / "data/recipes/embedded.yaml", "demo")
@@ -131,12 +143,23 @@ def _good_tables() -> dict[str, list[Any]]:
             for arm in ("base", "tuned")
             for task in ("mmlu", "synth_assets_taxonomy")
         ],
+        "real_examples": [RealExample("x0", "reference", LEAVES[0], None, "Q?", "A.")],
+        "measures": [
+            held
+            for report in TRUST_REPORTS
+            for held in hold_all(report, [_at_its_bound(name) for name in gates_of(report)], RECIPE.trust)
+        ],
         "stage_counts": [
             StageCounts("generation", "a", 15, 12, 3, 0),
             StageCounts("scoring", "a", 12, 12, 0, 0),
             StageCounts("filter", "a", 12, 6, 6, 0),
         ],
     }
+
+
+def _at_its_bound(measure: str) -> Estimate:
+    gate = GATES[measure].gate
+    return Estimate(measure, "all", gate.value if gate.warn is None else gate.warn)
 
 
 def _judge(suite: str, tables: dict[str, list[Any]]) -> dict[str, ExpectationResult]:
@@ -296,7 +319,41 @@ def test_a_planted_defect_fails_its_check(
     assert not result.is_passed and result.is_blocking == is_blocking
 
 
-@pytest.mark.parametrize("suite", [name for name in SUITES if name != "document_chunks"])
+@pytest.mark.parametrize("report", TRUST_REPORTS)
+def test_a_report_that_measured_nothing_passes_no_gate(report: TrustReport) -> None:
+    """Neither with no row at all, nor with rows that say that there is no figure."""
+    for measured in ([], hold_all(report, [], RECIPE.trust)):
+        results = _judge(report, _good_tables() | {"measures": measured})
+        del results["there_are_rows_to_compare_with"]
+        assert results and not any(result.is_passed for result in results.values())
+
+
+@pytest.mark.parametrize("measure", [name for name, declared in GATES.items() if declared.gate.severity != "info"])
+def test_a_measure_beyond_its_bound_fails_its_check_and_names_the_rows(measure: str) -> None:
+    declared = GATES[measure]
+    beyond = declared.gate.value + (0.01 if declared.direction == "at_most" else -0.01)
+    estimates = [_at_its_bound(name) for name in gates_of(declared.report) if name != measure]
+    estimates += [_at_its_bound(measure), Estimate(measure, "a part", beyond, words="row 4711 of leaf a")]
+    results = _judge(declared.report, _good_tables() | {"measures": hold_all(declared.report, estimates, RECIPE.trust)})
+    result = results[f"{measure}_is_within_bounds"]
+    assert not result.is_passed and "a part" in result.observed and "row 4711" in result.observed
+    assert result.is_blocking == (declared.gate.severity == "block")
+    others = [each for name, each in results.items() if not name.startswith(measure)]
+    assert all(each.is_passed for each in others)
+
+
+def test_what_was_not_assessed_is_said_and_is_no_failure() -> None:
+    rows = [not_assessed(name, "all", "nobody has declared it") for name in gates_of("diversity_report")]
+    results = _judge("diversity_report", _good_tables() | {"measures": hold_all("diversity_report", rows, RECIPE.trust)})
+    assert all(result.is_passed for result in results.values())
+    assert "not assessed: nobody has declared it" in results["acceptance_ratio_is_within_bounds"].observed
+    few = [insufficient(name, "all", 7, 2000) for name in gates_of("diversity_report")]
+    results = _judge("diversity_report", _good_tables() | {"measures": hold_all("diversity_report", few, RECIPE.trust)})
+    assert not results["there_are_rows_to_compare_with"].is_passed
+    assert "7 rows" in results["vendi_ratio_is_within_bounds"].observed
+
+
+@pytest.mark.parametrize("suite", [name for name in SUITES if name not in ("document_chunks", *TRUST_REPORTS)])
 def test_an_empty_table_passes_nothing_that_reads_it(suite: str) -> None:
     tables = _good_tables()
     tables[suite] = []

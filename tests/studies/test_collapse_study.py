@@ -8,8 +8,7 @@ import pytest
 
 from synth_assets.embedded.leaves import TAUGHT
 from synth_assets.quality.collapse import perplexity
-from synth_assets.recipe import Recipe, read_recipe, resolve_path
-from synth_assets.recipe.trust import gate
+from synth_assets.recipe import Gate, Recipe, read_recipe, resolve_path
 from synth_assets.studies.collapse import ARMS, KINDS, METRICS, Experiment, Lineages, run_collapse_study
 from synth_assets.studies.generations import Row, RowModel, Schedule, instance_in, real_rows, token_frequencies
 from synth_assets.studies.results import StudyRow
@@ -19,10 +18,14 @@ TINY = Experiment(60, 2, 2, 100, Schedule(num_steps=2, num_rows=2, length=160, l
 BASE = resolve_path(read_recipe().student.path)
 
 
+def gate(limit: float) -> Gate:
+    return Gate(value=limit, severity="block", reason="for the tests")
+
+
 def _recipe(limit: float) -> Recipe:
     recipe = read_recipe(scale="smoke")
-    collapse = recipe.trust.collapse.model_copy(update={"perplexity_ratio": gate(limit, "block", "for the tests")})
-    return recipe.model_copy(update={"trust": recipe.trust.model_copy(update={"collapse": collapse})})
+    gates = {"perplexity_ratio": gate(limit)}
+    return recipe.model_copy(update={"trust": recipe.trust.model_copy(update={"gates": gates})})
 
 
 def test_the_verifiers_read_every_real_row_and_no_spoiled_one() -> None:
@@ -86,9 +89,9 @@ def test_the_study_runs_and_finds_what_an_interrupted_one_has_finished(
 def test_the_guard_refuses_a_worse_model_and_the_one_before_stands() -> None:
     lineages = Lineages(_recipe(0.01), 1, TINY)
     first = lineages.begin()
-    refused = list(lineages.descend("guarded", first, gate(0.01, "block", "nothing can pass this gate")))
+    refused = list(lineages.descend("guarded", first, gate(0.01)))
     assert refused == [first.figures._replace(refused=1.0)] * 2
-    assert all(f.refused == 0.0 for f in lineages.descend("replace", first, gate(0.01, "block", "replacing is not judged")))
+    assert all(f.refused == 0.0 for f in lineages.descend("replace", first, gate(0.01)))
 
 
 def test_arms_take_what_they_say() -> None:
