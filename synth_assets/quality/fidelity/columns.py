@@ -19,6 +19,8 @@ Kind = Literal["numeric", "date", "categorical", "text"]
 NUM_BINS = 10
 MISSING = 0
 """The code of a missing category."""
+_FIRST_ROWS = 2000
+"""Among so many nearly all categories occur; to look for them in all rows takes as long as to code those."""
 
 
 def to_numbers(series: pl.Series) -> Floats:
@@ -41,12 +43,20 @@ def share_codes(*columns: pl.Series) -> tuple[list[Indices], int]:
 
     Values are compared as they are written, so that a truth value, a whole number and a text may all be categories.
     """
+    if all(column.dtype == pl.Boolean for column in columns):
+        return [column.cast(pl.Int64).fill_null(MISSING - 1).to_numpy() + 1 for column in columns], 3
     texts = [_as_texts(column) for column in columns]
-    together = pl.concat([pl.Series("value", each) for each in texts])
-    values = together.unique(maintain_order=True).drop_nulls()
-    codes = together.cast(pl.Enum(values)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy() + 1
-    ends = np.cumsum([len(each) for each in texts])[:-1]
-    return list(np.split(codes, ends)), len(values) + 1
+    values = _distinct([each.head(_FIRST_ROWS) for each in texts])
+    coded = [each.cast(pl.Enum(values), strict=False) for each in texts]
+    unknown = [each.filter(code.is_null() & each.is_not_null()) for each, code in zip(texts, coded, strict=True)]
+    if any(len(each) for each in unknown):
+        values = pl.concat([values, _distinct(unknown)])
+        coded = [each.cast(pl.Enum(values)) for each in texts]
+    return [code.to_physical().cast(pl.Int64).fill_null(MISSING - 1).to_numpy() + 1 for code in coded], len(values) + 1
+
+
+def _distinct(texts: list[pl.Series]) -> pl.Series:
+    return pl.concat([pl.Series("value", each) for each in texts]).unique(maintain_order=True).drop_nulls()
 
 
 def _as_texts(column: pl.Series) -> pl.Series:
@@ -60,7 +70,10 @@ def bin_edges(reference: Floats, num_bins: int = NUM_BINS) -> Floats:
 
     Over [0, 1] if no number is finite.
     """
-    return np.asarray(np.histogram_bin_edges(reference[np.isfinite(reference)], bins=num_bins), dtype=np.float64)
+    ends = np.array([reference.min(), reference.max()]) if len(reference) else reference
+    if not np.isfinite(ends).all():
+        ends = reference[np.isfinite(reference)]
+    return np.asarray(np.histogram_bin_edges(ends, bins=num_bins), dtype=np.float64)
 
 
 def to_bins(numbers: Floats, edges: Floats, *, is_open: bool = True) -> Indices:
@@ -72,7 +85,11 @@ def to_bins(numbers: Floats, edges: Floats, *, is_open: bool = True) -> Indices:
     edges = edges.copy()
     if is_open:
         edges[0], edges[-1] = -np.inf, np.inf
-    return np.digitize(numbers, edges).astype(np.int64)
+    # An increasing edge is passed or not: comparing with each takes a sixth of the time of a search in each row.
+    passed = np.zeros(len(numbers), dtype=np.int16)
+    for edge in edges:
+        passed += ~(numbers < edge)
+    return passed.astype(np.int64)
 
 
 def count_codes(codes: Indices, num_codes: int) -> Floats:
