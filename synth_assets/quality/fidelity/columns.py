@@ -68,12 +68,16 @@ def _as_texts(column: pl.Series) -> pl.Series:
 def bin_edges(reference: Floats, num_bins: int = NUM_BINS) -> Floats:
     """Edges of equal bins over the reference's range, shape (num_bins + 1,); numpy.histogram_bin_edges.
 
-    Over [0, 1] if no number is finite.
+    Over [0, 1] if no number is finite. Of a range that holds fewer floats than bins, edges coincide.
     """
     ends = np.array([reference.min(), reference.max()]) if len(reference) else reference
     if not np.isfinite(ends).all():
         ends = reference[np.isfinite(reference)]
-    return np.asarray(np.histogram_bin_edges(ends, bins=num_bins), dtype=np.float64)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(np.histogram_bin_edges(ends, bins=num_bins), dtype=np.float64)
+    except ValueError:  # the range holds fewer floats than bins, or is itself beyond them
+        return 2 * np.linspace(ends.min() / 2, ends.max() / 2, num_bins + 1)
 
 
 def to_bins(numbers: Floats, edges: Floats, *, is_open: bool = True) -> Indices:

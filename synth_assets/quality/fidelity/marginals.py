@@ -96,7 +96,8 @@ def _narrow_bins(real: Floats, made: Floats) -> tuple[list[Indices], int, bool]:
         return [np.zeros(len(each), dtype=np.int64) for each in (real, made)], 1, width == 0
     is_exact = width < _MAX_BINS and all(bool((each == np.floor(each)).all()) for each in (real, made))
     num_bins = int(width) if is_exact else _MAX_BINS
-    scale = num_bins / width
+    with np.errstate(over="ignore"):
+        scale = num_bins / width
     if not math.isfinite(scale):
         return [np.zeros(len(each), dtype=np.int64) for each in (real, made)], 1, False
     return [((each - low) * scale).astype(np.int64) for each in (real, made)], num_bins + 1, is_exact
