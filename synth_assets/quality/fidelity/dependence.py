@@ -27,7 +27,7 @@ from synth_assets.quality.fidelity.columns import (
 Coefficient = Literal["pearson", "spearman"]
 _MAX_CELLS = 4_000_000
 """Beyond so many cells only those that hold rows are counted."""
-_BLOCK = 8192
+_BLOCK = 2048
 """Rows at a time that a processor's cache holds."""
 _LEAST_SHARE = 1e-3
 """Of a sum of squares that must be left when it is taken about the pair's own mean, lest digits be lost."""
@@ -63,15 +63,16 @@ def _correlate_with_gaps(columns: list[Floats]) -> Floats:
     """
     with np.errstate(all="ignore"):
         centres = np.array([[present(column).mean()] if len(present(column)) else [0.0] for column in columns])
-        counts, sums, all_squares, products = np.zeros((4, len(columns), len(columns)))
+        num_columns = len(columns)
+        together = np.zeros((3 * num_columns, 2 * num_columns))
         for start in range(0, len(columns[0]), _BLOCK):
             centred = np.stack([column[start : start + _BLOCK] for column in columns]) - centres
             is_there = ~np.isnan(centred)
-            there, centred = is_there.astype(np.float64), np.where(is_there, centred, 0.0)
-            counts += there @ there.T
-            sums += centred @ there.T
-            all_squares += centred**2 @ there.T
-            products += centred @ centred.T
+            centred[~is_there] = 0
+            both = np.concatenate([is_there, centred])
+            together += np.concatenate([both, centred**2]) @ both.T
+        counts, all_squares = together[:num_columns, :num_columns], together[2 * num_columns :, :num_columns]
+        sums, products = np.hsplit(together[num_columns : 2 * num_columns], 2)
         squares = all_squares - sums**2 / counts
         is_sure = squares > _LEAST_SHARE * all_squares
         correlations = np.clip((products - sums * sums.T / counts) / np.sqrt(squares) / np.sqrt(squares.T), -1, 1)
@@ -127,9 +128,9 @@ def to_codes(reference: pl.Series, *others: pl.Series, num_bins: int = NUM_BINS)
     return share_codes(reference, *others)
 
 
-def cells_of(first: Indices, second: Indices, num_second: int) -> Indices:
-    """One number for the two codes of each row."""
-    cells = first * num_second
+def cells_of(first: Indices, second: Indices, num_second: int, room: Indices | None = None) -> Indices:
+    """One number for the two codes of each row; written into `room`, if given."""
+    cells: Indices = np.multiply(first, num_second, out=room, dtype=np.int64)
     cells += second
     return cells
 

@@ -100,7 +100,13 @@ def _narrow_bins(real: Floats, made: Floats) -> tuple[list[Indices], int, bool]:
         scale = num_bins / width
     if not math.isfinite(scale):
         return [np.zeros(len(each), dtype=np.int64) for each in (real, made)], 1, False
-    return [((each - low) * scale).astype(np.int64) for each in (real, made)], num_bins + 1, is_exact
+    return [_scale(each, low, scale).astype(np.int64) for each in (real, made)], num_bins + 1, is_exact
+
+
+def _scale(numbers: Floats, low: float, scale: float) -> Floats:
+    scaled = numbers - low
+    scaled *= scale
+    return scaled
 
 
 def _merge(real: Floats, made: Floats) -> tuple[Indices, Indices, Indices]:

@@ -139,11 +139,13 @@ def _correlation_scores(numbers: Mapping[str, Pair]) -> list[Score]:
 
 def _contingency_scores(coded: Mapping[str, Codes], names: Sequence[str], numbers: set[str]) -> list[Score]:
     scores = []
+    room: list[Indices] | None = None  # for the cells of the two tables: new memory for each pair takes longer than counting
     for first, second in combinations(names, 2):
         if first in numbers and second in numbers:
             continue
         (first_codes, num_first), (second_codes, num_second) = coded[first], coded[second]
-        real, made = (cells_of(*pair, num_second) for pair in zip(first_codes, second_codes, strict=True))
+        room = room or [np.empty(len(each), dtype=np.int64) for each in first_codes]
+        real, made = (cells_of(first_codes[at], second_codes[at], num_second, room[at]) for at in (0, 1))
         cells, real_counts, made_counts = count_cells(real, made, num_first * num_second)
         value = cell_similarity_of(real_counts, made_counts)
         association = cramers_v_of(cells, real_counts, num_second)
