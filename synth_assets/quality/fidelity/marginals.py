@@ -22,6 +22,7 @@ SDMETRICS_UNSEEN = 1e-6
 """What SDMetrics counts for a synthetic category without a real row, instead of 0."""
 _DECIMALS = sys.float_info.dig - 1
 _MAX_BINS = 8192
+_ROWS_A_BIN = 16
 
 
 def mean_shift(reference: pl.Series, synthetic: pl.Series) -> float:
@@ -95,7 +96,7 @@ def _narrow_bins(real: Floats, made: Floats) -> tuple[list[Indices], int, bool]:
     if not 0 < width < math.inf:
         return [np.zeros(len(each), dtype=np.int64) for each in (real, made)], 1, width == 0
     is_exact = width < _MAX_BINS and all(bool((each == np.floor(each)).all()) for each in (real, made))
-    num_bins = int(width) if is_exact else _MAX_BINS
+    num_bins = int(width) if is_exact else min(_MAX_BINS, 1 + (len(real) + len(made)) // _ROWS_A_BIN)
     with np.errstate(over="ignore"):
         scale = num_bins / width
     if not math.isfinite(scale):
