@@ -20,6 +20,8 @@ Kind = Literal["numeric", "date", "categorical", "text"]
 NUM_BINS = 10
 MISSING = 0
 """The code of a missing category."""
+_MOST_EDGES = 64
+"""Up to so many it is faster to compare all rows with each edge than to search the edges for each row: six times for ten."""
 _FIRST_ROWS = 2000
 """Among so many nearly all categories occur; to look for them in all rows takes as long as to code those."""
 
@@ -95,7 +97,8 @@ def to_bins(numbers: Floats, edges: Floats, *, is_open: bool = True) -> Indices:
     edges = edges.copy()
     if is_open:
         edges[0], edges[-1] = -np.inf, np.inf
-    # Comparing all rows with each edge takes a sixth of the time of a search in each row.
+    if len(edges) > _MOST_EDGES:
+        return np.digitize(numbers, edges)
     bins = np.full(len(numbers), len(edges), dtype=np.int16)
     for edge in edges:
         bins -= numbers < edge

@@ -44,15 +44,15 @@ def correlation_matrix(columns: list[Floats], coefficient: Coefficient) -> Float
         return np.empty((0, 0))
     matrix = np.full((len(columns), len(columns)), np.nan)
     is_whole = np.array([not np.isnan(column).any() for column in columns])
-    whole = np.flatnonzero(is_whole)
+    whole, is_open = np.flatnonzero(is_whole), np.full(matrix.shape, True)
     if coefficient == "pearson" and not is_whole.all():
         matrix = _correlate_with_gaps(columns)
     elif len(whole) and len(columns[0]) > 1:
         ranked = [rank(columns[at]) if coefficient == "spearman" else columns[at] for at in whole]
         matrix[np.ix_(whole, whole)] = _correlate(np.stack(ranked))
-    for low, high in zip(*np.triu_indices(len(columns)), strict=True):
-        if np.isnan(matrix[low, high]):
-            matrix[low, high] = matrix[high, low] = correlation(columns[low], columns[high], coefficient)
+        is_open[np.ix_(whole, whole)] = False
+    for low, high in zip(*np.nonzero(np.triu(is_open & np.isnan(matrix))), strict=True):
+        matrix[low, high] = matrix[high, low] = correlation(columns[low], columns[high], coefficient)
     return matrix
 
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
-from synth_assets.quality.fidelity import dependence
+from synth_assets.quality.fidelity import Kind, dependence, score_tables
 from synth_assets.quality.fidelity.columns import bin_edges, share_codes, to_bins
 from synth_assets.quality.fidelity.dependence import correlation, correlation_matrix
 from synth_assets.quality.fidelity.marginals import ks_complement_of
@@ -56,6 +56,8 @@ def test_bins(name: str) -> None:
     assert np.array_equal(to_bins(on_edges, edges, is_open=False), np.digitize(on_edges, edges))
     opened = np.concatenate([[-math.inf], edges[1:-1], [math.inf]])
     assert np.array_equal(to_bins(on_edges, edges), np.digitize(on_edges, opened))
+    many = np.linspace(-1, 1, 40_000)
+    assert np.array_equal(to_bins(on_edges, many, is_open=False), np.digitize(on_edges, many))
 
 
 def test_correlations_with_gaps_are_those_of_the_complete_rows() -> None:
@@ -98,3 +100,13 @@ def test_cells_are_counted_the_same_whether_all_or_only_those_with_rows(monkeypa
         assert np.array_equal(ours, theirs)
     assert dependence.cell_similarity(real, made // 3 * 3, 130) == pytest.approx(similar, abs=1e-15)
     assert dependence.cramers_v(real, real % 7, 130, 7) == pytest.approx(associated, abs=1e-15)
+
+
+def test_tables_without_rows_have_no_figures_and_raise_nothing() -> None:
+    full = pl.DataFrame({"x": [1.0, 2.0, None], "c": ["a", "b", None], "d": [True, False, None], "t": ["u", "v", "w"]})
+    kinds: dict[str, Kind] = {"x": "numeric", "c": "categorical", "d": "categorical", "t": "text"}
+    for real, made in ((full, full.clear()), (full.clear(), full), (full.clear(), full.clear())):
+        scores = score_tables(real, made, kinds)
+        assert math.isnan(scores.column_shapes) and scores.data_structure == 1
+        assert all(math.isnan(each.value) for each in scores.details if each.measure.endswith(("Complement", "Similarity")))
+    assert score_tables(full, full, kinds).column_shapes == 1 and math.isnan(score_tables(full, full, {}).column_shapes)
