@@ -12,7 +12,14 @@ import numpy as np
 from synth_assets.quality.estimates import Estimate
 from synth_assets.quality.fidelity.columns import Floats, Indices, present, to_numbers
 from synth_assets.quality.fidelity.comparison import Comparison
-from synth_assets.quality.fidelity.dependence import cell_similarity, cells_of, correlation_matrix, rank, to_codes
+from synth_assets.quality.fidelity.dependence import (
+    cell_similarity,
+    cells_of,
+    correlation_matrix,
+    number_cells,
+    rank,
+    to_codes,
+)
 from synth_assets.quality.fidelity.resampling import Side, basic
 
 
@@ -89,12 +96,9 @@ def _association(at_hand: Comparison, pair: tuple[str, str], coded: Mapping[str,
     value = cell_similarity(real, made, num_cells)
     interval, draws = (math.nan, math.nan), np.full(1, math.nan)
     if len(made):
-        _, together = np.unique(np.concatenate([real, made]), return_inverse=True)
-        num_found = int(together.max()) + 1
-        shares = [
-            side.count(cells, num_found) / side.count(np.zeros_like(cells), 1)
-            for side, cells in zip(at_hand.sides, np.split(together, [len(real)]), strict=True)
-        ]
+        cells, *numbered = number_cells(real, made, num_cells)
+        counts = [side.count(each, len(cells)) for side, each in zip(at_hand.sides, numbered, strict=True)]
+        shares = [each / each.sum(axis=1, keepdims=True) for each in counts]
         draws = 1 - np.abs(shares[0] - shares[1]).sum(axis=1) / 2
         interval = basic(value, value, draws, at_hand.confidence)
     if at_hand.holdout is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -61,24 +62,35 @@ class Comparison:
         in both figures and goes out, so that half of the variance of the draws is left.
         """
         num_rows = min(len(made), len(held_out))
-        rng = np.random.default_rng(self.seed)
 
         def mean(rows: RowsT) -> float:
             if len(rows) == num_rows:
                 return measure(rows)
-            return float(np.mean([measure(rows[rng.permutation(len(rows))[:num_rows]]) for _ in range(_NUM_THINNED)]))
+            return float(np.mean([measure(rows[chosen]) for chosen in _thin(len(rows), num_rows, self.seed)]))
 
         gap = mean(held_out) - mean(made)
         return gap if self.is_shown(gap, draws / math.sqrt(2), num_together) else min(gap, 0.0)
 
+    @cached_property
+    def _num_present(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Rows of each table that hold a value, by column."""
+        real, made = ({each.name: _count_present(each) for each in frame} for frame in (self.reference, self.synthetic))
+        return real, made
+
     def too_few(self, measure: str, subject: str, columns: Sequence[str]) -> Estimate | None:
         """An estimate that says so, if a column has too few rows. No synthetic row at all is no matter of few."""
-        num_real = min(_num_present(self.reference[name]) for name in columns)
-        num_made = min(_num_present(self.synthetic[name]) for name in columns)
+        num_real, num_made = (min(counts[name] for name in columns) for counts in self._num_present)
         if num_real >= self.min_rows and (num_made >= self.min_rows or num_made == 0):
             return None
         return insufficient(measure, subject, num_real, num_made, self.min_rows)
 
 
-def _num_present(column: pl.Series) -> int:
+@lru_cache(maxsize=2)
+def _thin(num_all: int, num_rows: int, seed: int) -> list[Indices]:
+    """Rows chosen at random, the same for all columns and pairs, so that they are drawn once."""
+    rng = np.random.default_rng(seed)
+    return [rng.permutation(num_all)[:num_rows] for _ in range(_NUM_THINNED)]
+
+
+def _count_present(column: pl.Series) -> int:
     return len(column) - (column.fill_nan(None) if column.dtype.is_float() else column).null_count()

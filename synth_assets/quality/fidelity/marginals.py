@@ -16,11 +16,13 @@ import sys
 import numpy as np
 import polars as pl
 
-from synth_assets.quality.fidelity.columns import MISSING, Floats, count_codes, present, share_codes, to_numbers
+from synth_assets.quality.fidelity.columns import MISSING, Floats, Indices, count_codes, present, share_codes, to_numbers
 
 SDMETRICS_UNSEEN = 1e-6
 """What SDMetrics counts for a synthetic category without a real row, instead of 0."""
 _DECIMALS = sys.float_info.dig - 1
+_MAX_BINS = 8192
+_ROWS_A_BIN = 16
 
 
 def mean_shift(reference: pl.Series, synthetic: pl.Series) -> float:
@@ -53,21 +55,69 @@ def _variance(numbers: Floats) -> float:
 
 def ks_complement(reference: pl.Series, synthetic: pl.Series) -> float:
     """1 - max |F_r - F_s| over the empirical distribution functions (Kolmogorov-Smirnov); rounded as SDMetrics does."""
-    return ks_complement_of(np.round(to_numbers(reference), _DECIMALS), np.round(to_numbers(synthetic), _DECIMALS))
+    return rounded_ks_complement_of(to_numbers(reference), to_numbers(synthetic))
+
+
+def rounded_ks_complement_of(real: Floats, made: Floats) -> float:
+    return ks_complement_of(np.round(real, _DECIMALS), np.round(made, _DECIMALS))
 
 
 def ks_complement_of(real: Floats, made: Floats) -> float:
-    real, made = np.sort(present(real)), np.sort(present(made))
+    """Unrounded. Sorts only the rows among which the greatest distance may lie.
+
+    Both are counted in narrow bins first. At the ends of a bin the distribution functions are known, and within it they lie
+    between those, so that most bins cannot hold a distance greater than the greatest at the ends.
+    """
+    real, made = present(real), present(made)
     if not len(real) or not len(made):
         return math.nan
-    return 1 - max(_furthest(real, made), _furthest(made, real))
+    bins, num_bins, is_exact = _narrow_bins(real, made)
+    counts = [np.bincount(each, minlength=num_bins) for each in bins]
+    ends = [each.cumsum() / len(rows) for each, rows in zip(counts, (real, made), strict=True)]
+    starts = [np.append(0.0, each[:-1]) for each in ends]
+    known = float(np.abs(ends[0] - ends[1]).max())
+    is_unsure = np.maximum(ends[0] - starts[1], ends[1] - starts[0]) > known
+    if is_exact or not is_unsure.any():
+        return 1 - known
+    chosen = [np.sort(rows[is_unsure[each]]) for rows, each in zip((real, made), bins, strict=True)]
+    below = [np.cumsum(np.where(is_unsure, 0, each)) for each in counts]
+    in_bin = np.repeat(np.arange(num_bins), np.where(is_unsure, counts[0] + counts[1], 0))
+    steps, among_real, among_made = _merge(chosen[0], chosen[1])
+    at = in_bin[steps]
+    distances = (among_real + below[0][at]) / len(real) - (among_made + below[1][at]) / len(made)
+    return 1 - max(known, float(np.abs(distances).max()))
 
 
-def _furthest(numbers: Floats, others: Floats) -> float:
-    """max |F - G| at the steps of F, both sorted; of equal numbers the last one is the step."""
-    steps = np.flatnonzero(np.append(numbers[1:] != numbers[:-1], True))
-    below = np.searchsorted(others, numbers[steps], side="right") / len(others)
-    return float(np.abs((steps + 1) / len(numbers) - below).max())
+def _narrow_bins(real: Floats, made: Floats) -> tuple[list[Indices], int, bool]:
+    """The bin of each number, the same order as the numbers'; how many bins; and whether each holds but one number."""
+    low, high = min(real.min(), made.min()), max(real.max(), made.max())
+    with np.errstate(over="ignore", invalid="ignore"):
+        width = high - low
+    if not 0 < width < math.inf:
+        return [np.zeros(len(each), dtype=np.int64) for each in (real, made)], 1, width == 0
+    is_exact = width < _MAX_BINS and all(bool((each == np.floor(each)).all()) for each in (real, made))
+    num_bins = int(width) if is_exact else min(_MAX_BINS, 1 + (len(real) + len(made)) // _ROWS_A_BIN)
+    with np.errstate(over="ignore"):
+        scale = num_bins / width
+    if not math.isfinite(scale):
+        return [np.zeros(len(each), dtype=np.int64) for each in (real, made)], 1, False
+    return [_scale(each, low, scale).astype(np.int64) for each in (real, made)], num_bins + 1, is_exact
+
+
+def _scale(numbers: Floats, low: float, scale: float) -> Floats:
+    scaled = numbers - low
+    scaled *= scale
+    return scaled
+
+
+def _merge(real: Floats, made: Floats) -> tuple[Indices, Indices, Indices]:
+    """Of two sorted arrays: where the last of equal numbers stands in both together, and how many of each stand up to it."""
+    both = np.concatenate([real, made])
+    order = np.argsort(both, kind="stable")  # merges the two runs, without a search
+    both = both[order]
+    steps: Indices = np.flatnonzero(np.append(both[1:] != both[:-1], True))
+    among_real: Indices = np.cumsum(order < len(real), dtype=np.int64)[steps]
+    return steps, among_real, steps + 1 - among_real
 
 
 def tv_complement(reference: pl.Series, synthetic: pl.Series, unseen: float = 0.0) -> float:
@@ -94,7 +144,11 @@ def tv_complement_of(real: Floats, made: Floats, unseen: float = 0.0) -> float:
 
 def range_coverage(reference: pl.Series, synthetic: pl.Series) -> float:
     """Share of the reference's range between the least and the greatest synthetic value; NaN for a constant reference."""
-    real, made = present(to_numbers(reference)), present(to_numbers(synthetic))
+    return range_coverage_of(to_numbers(reference), to_numbers(synthetic))
+
+
+def range_coverage_of(real: Floats, made: Floats) -> float:
+    real, made = present(real), present(made)
     if not len(real) or not len(made) or real.min() == real.max():
         return math.nan
     width = real.max() - real.min()
@@ -114,7 +168,10 @@ def category_coverage_of(real: Floats, made: Floats) -> float:
 
 def boundary_adherence(reference: pl.Series, synthetic: pl.Series) -> float:
     """Share of synthetic values within the reference's range; a missing one is outside, unless the reference has them."""
-    real, made = to_numbers(reference), to_numbers(synthetic)
+    return boundary_adherence_of(to_numbers(reference), to_numbers(synthetic))
+
+
+def boundary_adherence_of(real: Floats, made: Floats) -> float:
     if np.isnan(real).any():
         made = present(made)
     real = present(real)

@@ -34,21 +34,28 @@ from synth_assets.quality.fidelity.columns import (
     to_bins,
     to_numbers,
 )
-from synth_assets.quality.fidelity.dependence import cell_similarity, cells_of, correlation_matrix, cramers_v
+from synth_assets.quality.fidelity.dependence import (
+    cell_similarity_of,
+    cells_of,
+    correlation_matrix,
+    count_cells,
+    cramers_v_of,
+)
 from synth_assets.quality.fidelity.marginals import (
     SDMETRICS_UNSEEN,
-    boundary_adherence,
+    boundary_adherence_of,
     category_adherence_of,
     category_coverage_of,
-    ks_complement,
     missing_value_similarity,
-    range_coverage,
+    range_coverage_of,
+    rounded_ks_complement_of,
     tv_complement_of,
 )
 
 MIN_CORRELATION = 0.5
 MIN_ASSOCIATION = 0.3
-Measure = Callable[[pl.Series, pl.Series], float]
+Pair = tuple[Floats, Floats]
+Measure = Callable[[Floats, Floats], float]
 Codes = tuple[list[Indices], int]
 
 
@@ -76,45 +83,49 @@ class TableScores:
 
 
 def score_tables(reference: pl.DataFrame, synthetic: pl.DataFrame, kinds: Mapping[str, Kind]) -> TableScores:
-    """Scores over the columns of `kinds`, which both tables hold."""
-    numbers = [name for name, kind in kinds.items() if kind in ("numeric", "date")]
+    """Scores over the columns of `kinds`, which both tables hold.
+
+    Each column is turned into numbers or codes once, and each pair of columns counted once, for all measures.
+    """
     categories = [name for name, kind in kinds.items() if kind == "categorical"]
-    coded = {name: _code(reference[name], synthetic[name], name in numbers) for name in [*numbers, *categories]}
+    numbers = {
+        name: (to_numbers(reference[name]), to_numbers(synthetic[name]))
+        for name, kind in kinds.items() if kind in ("numeric", "date")
+    }  # fmt: skip
+    coded = {name: _code(pair) for name, pair in numbers.items()}
+    coded |= {name: share_codes(reference[name], synthetic[name]) for name in categories}
     counted = {name: _count(coded[name]) for name in categories}
     shapes = [
-        *_of_columns("KSComplement", ks_complement, reference, synthetic, numbers),
+        *_of_numbers("KSComplement", rounded_ks_complement_of, numbers),
         *(Score("TVComplement", name, tv_complement_of(*each, unseen=SDMETRICS_UNSEEN)) for name, each in counted.items()),
     ]
     validity = [
-        *_of_columns("BoundaryAdherence", boundary_adherence, reference, synthetic, numbers),
+        *_of_numbers("BoundaryAdherence", boundary_adherence_of, numbers),
         *(Score("CategoryAdherence", name, category_adherence_of(*each)) for name, each in counted.items()),
     ]
     others = [
-        *_of_columns("RangeCoverage", range_coverage, reference, synthetic, numbers),
+        *_of_numbers("RangeCoverage", range_coverage_of, numbers),
         *(Score("CategoryCoverage", name, category_coverage_of(*each)) for name, each in counted.items()),
-        *_of_columns("MissingValueSimilarity", missing_value_similarity, reference, synthetic, [*numbers, *categories]),
+        *(
+            Score("MissingValueSimilarity", name, missing_value_similarity(reference[name], synthetic[name]))
+            for name in [*numbers, *categories]
+        ),
     ]
     order = [name for name, kind in kinds.items() if kind != "text"]
-    pairs = [
-        *_correlation_scores(reference, synthetic, numbers),
-        *_contingency_scores(coded, order, set(numbers)),
-    ]
+    pairs = [*_correlation_scores(numbers), *_contingency_scores(coded, order, set(numbers))]
     shape, pair, valid = _mean(shapes), _mean(pairs), _mean(validity)
     structure = _structure(reference, synthetic)
     quality, diagnostic = _mean_of([shape, pair]), _mean_of([valid, structure])
     return TableScores(shape, pair, quality, valid, structure, diagnostic, (*shapes, *pairs, *validity, *others))
 
 
-def _of_columns(
-    name: str, measure: Measure, reference: pl.DataFrame, synthetic: pl.DataFrame, columns: Sequence[str]
-) -> list[Score]:
-    return [Score(name, column, measure(reference[column], synthetic[column])) for column in columns]
+def _of_numbers(name: str, measure: Measure, numbers: Mapping[str, Pair]) -> list[Score]:
+    return [Score(name, column, measure(real, made)) for column, (real, made) in numbers.items()]
 
 
-def _correlation_scores(reference: pl.DataFrame, synthetic: pl.DataFrame, names: Sequence[str]) -> list[Score]:
-    real, made = (
-        correlation_matrix([to_numbers(frame[name]) for name in names], "pearson") for frame in (reference, synthetic)
-    )
+def _correlation_scores(numbers: Mapping[str, Pair]) -> list[Score]:
+    names = list(numbers)
+    real, made = (correlation_matrix([pair[side] for pair in numbers.values()], "pearson") for side in (0, 1))
     return [
         Score(
             "CorrelationSimilarity",
@@ -128,30 +139,27 @@ def _correlation_scores(reference: pl.DataFrame, synthetic: pl.DataFrame, names:
 
 def _contingency_scores(coded: Mapping[str, Codes], names: Sequence[str], numbers: set[str]) -> list[Score]:
     scores = []
+    room: list[Indices] | None = None  # for the cells of the two tables: new memory for each pair takes longer than counting
     for first, second in combinations(names, 2):
         if first in numbers and second in numbers:
             continue
         (first_codes, num_first), (second_codes, num_second) = coded[first], coded[second]
-        real, made = (cells_of(*pair, num_second) for pair in zip(first_codes, second_codes, strict=True))
-        value = cell_similarity(real, made, num_first * num_second)
-        association = cramers_v(first_codes[0], second_codes[0], num_first, num_second)
+        room = room or [np.empty(len(each), dtype=np.int64) for each in first_codes]
+        real, made = (cells_of(first_codes[at], second_codes[at], num_second, room[at]) for at in (0, 1))
+        cells, real_counts, made_counts = count_cells(real, made, num_first * num_second)
+        value = cell_similarity_of(real_counts, made_counts)
+        association = cramers_v_of(cells, real_counts, num_second)
         scores.append(Score("ContingencySimilarity", f"{first} ~ {second}", value, association > MIN_ASSOCIATION))
     return scores
 
 
-def _code(reference: pl.Series, synthetic: pl.Series, is_number: bool) -> Codes:
-    if not is_number:
-        return share_codes(reference, synthetic)
-    return [_own_bins(to_numbers(column)) for column in (reference, synthetic)], NUM_BINS + 2
+def _code(pair: Pair) -> Codes:
+    return [to_bins(each, bin_edges(each), is_open=False) for each in pair], NUM_BINS + 2
 
 
 def _count(coded: Codes) -> tuple[Floats, Floats]:
     (real, made), num_codes = coded
     return count_codes(real, num_codes), count_codes(made, num_codes)
-
-
-def _own_bins(numbers: Floats) -> Indices:
-    return to_bins(numbers, bin_edges(numbers), is_open=False)
 
 
 def _structure(reference: pl.DataFrame, synthetic: pl.DataFrame) -> float:

@@ -11,7 +11,7 @@ from synth_assets.quality.estimates import Estimate, hold
 from synth_assets.quality.fidelity import LEAST, MEASURES, compare_features
 from synth_assets.quality.fidelity.compare_pairs import draw_correlations
 from synth_assets.quality.fidelity.resampling import MAX_CLUSTERS, basic, draw_clusters, is_shown, of_size, percentile
-from synth_assets.recipe.trust import FidelityGates
+from synth_assets.recipe import GATES
 from synth_assets.records import Verdict
 
 NUMERIC, CATEGORICAL = ["a", "b", "c", "d", "e", "f"], ["kind", "topic"]
@@ -50,9 +50,9 @@ def compare(
 
 
 def verdict(estimate: Estimate) -> Verdict:
-    gate = getattr(FidelityGates(), estimate.measure)
-    direction = "at_least" if estimate.measure in LEAST else "at_most"
-    return hold(estimate, "fidelity_report", gate.value, direction, gate.severity).verdict
+    declared = GATES[estimate.measure]
+    assert declared.direction == ("at_least" if estimate.measure in LEAST else "at_most")
+    return hold(estimate, "fidelity_report", declared.gate.value, declared.direction, declared.gate.severity).verdict
 
 
 def failed(estimates: list[Estimate]) -> set[str]:
