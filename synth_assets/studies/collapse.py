@@ -19,7 +19,9 @@ valid_share             of these rows those whose question the world's verifiers
 right_share             those whose answer is right as well
 refused                 share of models that the guard refused; its other figures are those of the model that stands
 
-Every training has as many steps, whatever it is trained on, so that arms differ by their rows alone. Subjects are
+Every training has as many steps, whatever it is trained on, so that arms differ by their rows alone: an arm with more rows
+sees each of them less often. With a quarter fewer steps (32) the model of a first seed had not learned its real rows, the
+guarded ones saw them half as often, and the guard refused all five; so the steps suffice for some four passes. Subjects are
 generations, intervals are over seeds. A seed that an interrupted study has finished is not run again.
 """
 
@@ -60,7 +62,7 @@ class Experiment:
     num_generations: int = 5
     holdout_rows_per_kind: int = 10
     num_reference_rows: int = 3000
-    schedule: Schedule = field(default_factory=lambda: Schedule(num_steps=32, learning_rate=4e-3))
+    schedule: Schedule = field(default_factory=lambda: Schedule(num_steps=44, learning_rate=4e-3))
 
 
 class Figures(NamedTuple):
