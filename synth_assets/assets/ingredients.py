@@ -131,6 +131,8 @@ def shown_chunks(recipe: Recipe, chunks: Sequence[DocumentChunk]) -> list[Docume
     return [chunk for chunk in chunks if not is_held_back(chunk.document_chunk_id, recipe.trust.privacy.split_share)]
 
 
+#: What samples are made from. Its content is in what the samples are made of: a comment in a file makes nothing anew.
+SOURCES = ("seed_examples", "document_chunks")
 MIX_SETTINGS = {"validation_share", "replay_share", "upsample", "short_response_words"}
 
 
@@ -197,10 +199,10 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     ),
     "reward_filtered_set": Ingredients(
         "3",
-        ("seed_examples", "document_chunks", "synthetic_samples", "scored_samples"),
+        ("synthetic_samples", "scored_samples"),
         lambda r: (r.reward.cut, r.filter, *examinations(r), _row_privacy(r)),
         files=lambda r: examinations(r),
-        after=("taxonomy",),  # which retires the rows of leaves that are gone
+        after=("taxonomy", *SOURCES),  # which retire the rows of leaves that are gone
     ),
     "training_mix": Ingredients(
         "3",
@@ -229,24 +231,27 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     ),
     "fidelity_report": Ingredients(
         "1",
-        ("real_examples", "seed_examples", "synthetic_samples", "reward_filtered_set"),
+        ("real_examples", "synthetic_samples", "reward_filtered_set"),
         lambda r: (r.seed, _said_of_trust(r, "fidelity_report"), _prompts(r), r.student),
         models=lambda r: (r.student,),
         files=lambda r: _embedder(r),
+        after=("seed_examples",),
         has_table=False,
     ),
     "privacy_report": Ingredients(
         "1",
-        ("real_examples", "seed_examples", "document_chunks", "synthetic_samples", "reward_filtered_set"),
+        ("real_examples", "synthetic_samples", "reward_filtered_set"),
         lambda r: (r.seed, _said_of_trust(r, "privacy_report"), r.trust.privacy),
+        after=SOURCES,
         has_table=False,
     ),
     "diversity_report": Ingredients(
         "1",
-        ("taxonomy", "real_examples", "seed_examples", "synthetic_samples", "scored_samples", "reward_filtered_set"),
+        ("real_examples", "synthetic_samples", "scored_samples", "reward_filtered_set"),
         lambda r: (r.seed, _said_of_trust(r, "diversity_report"), r.reward_model, r.reward.weights, _prompts(r)),
         models=lambda r: (r.reward_model,) if r.reward_model else (),
         files=lambda r: _embedder(r),
+        after=("taxonomy", "seed_examples"),
         has_table=False,
     ),
     "collapse_report": Ingredients(
