@@ -23,8 +23,9 @@ from synth_assets.assets.comparisons import comparisons
 from synth_assets.assets.evaluation import evaluation
 from synth_assets.assets.generation import synthetic_samples
 from synth_assets.assets.harness import harness_scores
-from synth_assets.assets.ingredients import INGREDIENTS, code_version
+from synth_assets.assets.ingredients import INGREDIENTS
 from synth_assets.assets.jobs import CHECK_JOB_NAME, JOB_NAME, examine, step_executor, synthesize
+from synth_assets.assets.made_of import code_version
 from synth_assets.assets.resources import Engines, declared_engines, declared_recipe, open_warehouse, resources
 from synth_assets.assets.reward import reward_filtered_set, scored_samples
 from synth_assets.assets.run_report import report_of_failed_runs, run_report

@@ -12,8 +12,9 @@ import yaml
 
 from synth_assets.cli import cli
 from synth_assets.evaluation import check_tasks
-from synth_assets.recipe import LOCAL_TASKS, HarnessSection
+from synth_assets.recipe import LOCAL_TASKS, HarnessSection, TrustSection
 from synth_assets.recipe.harness import KNOWN_TASKS
+from synth_assets.records import TRUST_REPORTS
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -69,6 +70,14 @@ def test_the_harness_of_the_readme_is_one_that_a_recipe_may_declare() -> None:
     for name in KNOWN_TASKS:
         assert name in block, name
     assert PROJECT["project"]["optional-dependencies"]["harness"] and "synth_assets[harness]" in README
+
+
+def test_the_section_on_trust_is_one_that_a_recipe_may_hold() -> None:
+    block = next(block for block in README.split("```yaml\n") if block.startswith("trust:")).split("```")[0]
+    trust = TrustSection.model_validate_json(json.dumps(yaml.safe_load(block)["trust"]))
+    assert trust.real and trust.groups["gender"].targets and trust.gate("mean_shift").value == 0.2
+    for report in TRUST_REPORTS:
+        assert f"| `{report}` |" in README
 
 
 def test_pictures_are_there() -> None:

@@ -9,10 +9,11 @@ import polars as pl
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.descent import teacher_depth
 from synth_assets.assets.display import bars, sample_rows, table
-from synth_assets.assets.ingredients import sample_inputs, shown_chunks
+from synth_assets.assets.ingredients import shown_chunks
 from synth_assets.assets.journaling import calls_metadata, journaled_judge, journaled_text_model, panel_of
 from synth_assets.assets.leaf_partitions import LEAF_NODES, ONE_RUN, leaf_paths_of_run
 from synth_assets.assets.leasing import lease
+from synth_assets.assets.made_of import sample_inputs
 from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import load, num_by, store_leaves

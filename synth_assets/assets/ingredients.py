@@ -1,26 +1,20 @@
 """What each asset is made of: the part of the recipe that it reads, upstream tables, models, files, and its code.
 
-`version` is raised by hand when a change of code changes rows. Hashing reads every file: models of many GB take
-as long as reading them takes, once (`model_folder.model_fingerprint`).
+`version` is raised by hand when a change of code changes rows. `made_of.py` makes hashes of it all.
 """
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
-from synth_assets.model_folder import model_fingerprint, read_lineage
+from synth_assets.model_folder import read_lineage
 from synth_assets.prompts import prompts_id
 from synth_assets.quality import gates_of
 from synth_assets.quality.reports import is_held_back
 from synth_assets.recipe import DataSetSpec, ModelSpec, Recipe, resolve_path, warehouse_path
-from synth_assets.records import DocumentChunk, TrustReport, content_id
-from synth_assets.storage import Warehouse
-from synth_assets.taxonomy import DocumentRules, Material, Taxonomy, read_taxonomy
+from synth_assets.records import DocumentChunk, TrustReport
+from synth_assets.taxonomy import DocumentRules, Taxonomy, read_taxonomy
 
 
 @dataclass(frozen=True)
@@ -313,64 +307,7 @@ def upstream_of(asset: str, recipe: Recipe) -> tuple[str, ...]:
     return tuple(name for name in INGREDIENTS[asset].upstream if INGREDIENTS[name].is_declared(recipe))
 
 
-def code_version(asset: str, recipe: Recipe) -> str:
-    """Version of the code and hash of the part of the recipe that the asset reads."""
-    parts = INGREDIENTS[asset]
-    said = [_plain(part) for part in parts.settings(recipe)]
-    return f"{parts.version}-{content_id('settings', asset, said)[:8]}"
-
-
-def _plain(part: object) -> object:
-    """Sections of the recipe as JSON can hold them."""
-    if isinstance(part, BaseModel):
-        return part.model_dump(mode="json")
-    return [_plain(each) for each in part] if isinstance(part, list | tuple) else part
-
-
-def inputs_id(asset: str, recipe: Recipe, warehouse: Warehouse) -> str:
-    """Content hash of everything that the asset's rows depend on. Raises ModelError for a missing model."""
-    parts = INGREDIENTS[asset]
-    return content_id(
-        "inputs",
-        code_version(asset, recipe),
-        {name: table_digest(warehouse, name) for name in upstream_of(asset, recipe)},
-        [model_fingerprint(resolve_path(spec.path)) for spec in parts.models(recipe)],
-        [_files_digest(resolve_path(path)) for path in parts.files(recipe)],
-    )
-
-
-def sample_inputs(recipe: Recipe, material: Material) -> dict[str, str]:
-    """By leaf path: what its synthetic samples depend on, from the material as files or tables hold it."""
-    chunk_ids: dict[str, list[str]] = defaultdict(list)
-    for chunk in shown_chunks(recipe, material.chunks):
-        chunk_ids[chunk.leaf_path].append(chunk.document_chunk_id)
-    made_of = {leaf.leaf_path: (leaf.leaf_node_id, chunk_ids[leaf.leaf_path]) for leaf in material.leaf_nodes}
-    return _leaf_inputs("synthetic_samples", recipe, made_of)
-
-
-def score_inputs(recipe: Recipe, samples: Mapping[str, str]) -> dict[str, str]:
-    """By leaf path: what its scores depend on; `samples` are the hashes of the leaves' samples."""
-    return _leaf_inputs("scored_samples", recipe, samples)
-
-
-def _leaf_inputs(asset: str, recipe: Recipe, made_of: Mapping[str, object]) -> dict[str, str]:
-    fingerprints = [model_fingerprint(resolve_path(spec.path)) for spec in INGREDIENTS[asset].models(recipe)]
-    shared = content_id("inputs", code_version(asset, recipe), fingerprints)
-    return {path: content_id("leaf_inputs", shared, path, made) for path, made in made_of.items()}
-
-
-def table_digest(warehouse: Warehouse, name: str) -> str | None:
-    """SHA-256 of the table's file, which `Warehouse.write_table` returned; None where there is none."""
-    if not warehouse.has_table(name):
-        return None
-    return hashlib.sha256(warehouse.table_path(name).read_bytes()).hexdigest()
-
-
-def _files_digest(path: Path) -> str:
-    """Names and contents of all files under a folder; a missing one has a digest as well."""
-    whole = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    for file in files:
-        content = hashlib.sha256(file.read_bytes()).hexdigest()
-        whole.update(f"{file.relative_to(path).as_posix()}\0{content}\n".encode())
-    return whole.hexdigest()
+def made_before(asset: str, recipe: Recipe) -> tuple[str, ...]:
+    """The assets that must have been made, and have passed their gates, whether or not their rows are read."""
+    after = (name for name in INGREDIENTS[asset].after if INGREDIENTS[name].is_declared(recipe))
+    return (*upstream_of(asset, recipe), *after)

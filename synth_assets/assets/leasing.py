@@ -13,7 +13,8 @@ from contextlib import ExitStack, contextmanager
 import dagster as dg
 
 from synth_assets.assets.checks import check_keys, last_verdict
-from synth_assets.assets.ingredients import INGREDIENTS, inputs_id, upstream_of
+from synth_assets.assets.ingredients import INGREDIENTS, made_before
+from synth_assets.assets.made_of import inputs_id
 from synth_assets.errors import GateError, SynthAssetsError
 from synth_assets.recipe import Recipe
 from synth_assets.storage import FileLock, Warehouse
@@ -53,13 +54,13 @@ def lease(context: dg.AssetExecutionContext, recipe: Recipe, warehouse: Warehous
 
 def _check_gates(asset: str, recipe: Recipe, instance: dg.DagsterInstance) -> None:
     """Dagster stops what follows a failed check in the same run; this stops it in later runs as well."""
-    keys, waiting, seen = check_keys(recipe), list(upstream_of(asset, recipe)), set[str]()
+    keys, waiting, seen = check_keys(recipe), list(made_before(asset, recipe)), set[str]()
     while waiting:
         name = waiting.pop()
         if name in seen:
             continue
         seen.add(name)
-        waiting += upstream_of(name, recipe)
+        waiting += made_before(name, recipe)
         for key in keys.get(name, ()):
             judged = last_verdict(key, instance)
             if judged and judged.blocking and not judged.passed:

@@ -9,10 +9,10 @@ from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, histogram, sample_rows
 from synth_assets.assets.generation import synthetic_samples
 from synth_assets.assets.held_out import held_out_questions
-from synth_assets.assets.ingredients import score_inputs
 from synth_assets.assets.journaling import calls_metadata, journaled_reward_model
 from synth_assets.assets.leaf_partitions import LEAF_NODES, ONE_RUN, leaf_paths_of_run
 from synth_assets.assets.leasing import lease, making
+from synth_assets.assets.made_of import score_inputs
 from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import leaf_digests, load, num_by, store, store_leaves

@@ -10,7 +10,7 @@ import pytest
 from made_pipeline import TO_THE_MIX, made_recipe, materialize
 
 from synth_assets.assets.descent import lineage_of_student, teacher_depth
-from synth_assets.assets.ingredients import code_version
+from synth_assets.assets.made_of import code_version
 from synth_assets.assets.tuning import load_tuned, tuned_student_folder
 from synth_assets.errors import ModelError
 from synth_assets.export import export

@@ -94,6 +94,8 @@ def run(recipe: Recipe, folder: Path, teacher: MadeTeacher, reward_model: MadeRe
             recipe, warehouse, instance, TO_THE_STUDENT, engines=Engines(open_teacher, open_reward_model)
         )  # fmt: skip
         checks = result.get_asset_check_evaluations()
+        later = materialize(recipe, warehouse, instance, ["lora_checkpoint"])
+        assert not later.success or not any(each.blocking and not each.passed for each in checks)
     made = {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key}
     stopped = {each.check_name: str(each.description) for each in checks if each.blocking and not each.passed}
     return Outcome(warehouse, made, stopped)

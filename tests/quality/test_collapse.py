@@ -21,10 +21,8 @@ from synth_assets.quality.collapse import (
     real_share_measures,
 )
 from synth_assets.quality.estimates import Estimate, hold
-from synth_assets.recipe.trust import CollapseSection
+from synth_assets.recipe import GATES
 from synth_assets.records import Split, TrainingExample
-
-GATES = CollapseSection()
 
 
 def mix_of(*depths: int, split: Split = "train") -> pl.DataFrame:
@@ -36,8 +34,9 @@ def mix_of(*depths: int, split: Split = "train") -> pl.DataFrame:
 
 
 def verdict(estimate: Estimate, gate: str, direction: str = "at_least") -> str:
-    said = getattr(GATES, gate)
-    return hold(estimate, "collapse_report", said.value, direction, said.severity).verdict  # type: ignore[arg-type]
+    declared = GATES[gate]
+    assert declared.direction == direction
+    return hold(estimate, declared.report, declared.gate.value, declared.direction, declared.gate.severity).verdict
 
 
 def test_the_deepest_rows_are_counted_and_named() -> None:

@@ -1,0 +1,39 @@
+"""The page on trust: readable before anything is measured, complete after, and never a way in for what a row says."""
+
+from pathlib import Path
+
+from made_pipeline import made_recipe
+from markupsafe import escape
+
+from synth_assets.assets.trust_report import SECTIONS, keep_pictures, render_trust_report, write_trust_report
+from synth_assets.frames import to_frame
+from synth_assets.quality import Estimate, gates_of, hold_all, insufficient, not_assessed
+from synth_assets.recipe import GATES
+from synth_assets.records import TRUST_REPORTS, Measurement
+from synth_assets.storage import Warehouse
+
+
+def test_a_warehouse_without_measures_has_a_page_that_says_so(tmp_path: Path) -> None:
+    page = render_trust_report(made_recipe(tmp_path), Warehouse(tmp_path / "warehouse"))
+    assert "Nothing has been measured yet" in page and page.count("Not measured in this warehouse") == len(SECTIONS)
+
+
+def test_every_gate_has_a_question_with_its_figure_and_what_failed_stands_first(tmp_path: Path) -> None:
+    recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
+    measured: list[Measurement] = []
+    for report in TRUST_REPORTS:
+        found = [Estimate(each, "all", GATES[each].gate.value, num_synthetic=2087) for each in gates_of(report)]
+        measured += hold_all(report, found, recipe.trust)
+    leak = Estimate("leaked_values", "all", 3.0, words="row <script>alert(1)</script> holds m***@example.org")
+    measured += hold_all("privacy_report", [leak], recipe.trust)[:1]
+    measured += hold_all("diversity_report", [not_assessed("vendi_ratio", "b", "nobody has declared it")], recipe.trust)[:1]
+    measured += hold_all("fidelity_report", [insufficient("mean_shift", "c", 7, 2087)], recipe.trust)[:1]
+    warehouse.write_table("measures", to_frame(measured, Measurement))
+    keep_pictures(warehouse, "fidelity_report", {"A map": "data:image/png;base64,AAAA"})
+    page = write_trust_report(recipe, warehouse, tmp_path / "trust.html").read_text(encoding="utf-8")
+    for declared in GATES.values():
+        assert escape(declared.asks) in page and escape(declared.gate.reason) in page
+    assert "Stopped: 1 of the checks" in page and "m***@example.org" in page and "<script>" not in page
+    assert "vendi_ratio: nobody has declared it" in page and "mean_shift: 7 rows are too few" in page
+    assert 'src="data:image/png;base64,AAAA"' in page and "http" not in page
+    assert page.index("Stopped: 1") < page.index("Is it like the real data?")
