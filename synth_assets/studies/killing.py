@@ -48,6 +48,7 @@ def small_recipe(folder: Path, num_samples: int = 12, num_steps: int = 30) -> Pa
     recipe["quality"]["min_accuracy_gain"]["value"] = -1.0
     recipe["quality"]["min_retained_share"]["value"] = 0.0
     recipe["quality"]["max_leaf_share"]["value"] = 1.0
+    recipe["trust"] = {}  # so few rows compare with nothing
     for role in ("reward_model", "student"):
         recipe[role]["engine"] = "transformers"  # one engine process is enough to be killed, and these start sooner
     file = folder / "recipe.yaml"

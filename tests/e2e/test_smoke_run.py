@@ -40,9 +40,13 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Warehouse,
 def test_the_summary_tells_the_whole_story(smoke: tuple[Warehouse, str]) -> None:
     _, text = smoke
     for part in ("finished", "MiB", "generation", "scoring", "filter", "Turned away because", "Checks: ",
-                 " 0 failed", "Right answers", "taxonomy  base", "taxonomy  tuned", "retained", "adapter", "Data Docs",
+                 "Right answers", "taxonomy  base", "taxonomy  tuned", "retained", "adapter", "Data Docs", "trust.html",
                  "synth-assets --scale smoke dev"):  # fmt: skip
         assert part in text, part
+    warnings = [line for line in text.splitlines() if line.startswith(("  warning ", "  STOPPED "))]
+    assert warnings and all("there_are_rows_to_compare_with" in line for line in warnings), (
+        "smoke has few rows, and no fault"
+    )
     for asset in assets_of(read_recipe()):
         assert f"  {asset.key.path[-1]}: " in text
 

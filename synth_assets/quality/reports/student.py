@@ -21,6 +21,7 @@ from synth_assets.quality.reports.rows import drawn
 from synth_assets.recipe import TrustSection
 from synth_assets.roles import LikelihoodModel
 
+MAX_READ = 400
 MAX_ATTACKED = 500
 #: Of the 10,000 numbers that a canary could hold; the rank among all is extrapolated.
 NUM_CANDIDATES = 1_000
@@ -43,6 +44,7 @@ def measure_perplexities(
     names = ("perplexity_ratio", "rare_perplexity_ratio")
     if reference is None or holdout is None:
         return [not_assessed(name, "base", _NO_REAL) for name in names]
+    reference, holdout = (drawn(rows, MAX_READ, seed) for rows in (reference, holdout))
     good, (base, tuned) = read_by_all([pair.base, pair.tuned], conversations_of(holdout, style))
     if len(good) < trust.min_reference_rows:
         return [insufficient(name, "base", len(good), len(good), trust.min_reference_rows) for name in names]
@@ -66,10 +68,10 @@ def measure_perplexities(
 def measure_membership(pair: Pair, mix: pl.DataFrame, trust: TrustSection, seed: int) -> list[Estimate]:
     """Training rows of the samples against validation rows of the same leaf nodes; `mix`: the table training_mix."""
     new = mix.filter(pl.col("source") == "synthetic")
-    members, others = (
-        _likelihoods(pair, drawn(new.filter(pl.col("split") == split), MAX_ATTACKED, seed))
-        for split in ("train", "validation")
-    )
+    trained, held_out = (new.filter(pl.col("split") == split) for split in ("train", "validation"))
+    if min(trained.height, held_out.height) < trust.min_reference_rows:
+        return [insufficient("membership_auc", "all", held_out.height, trained.height, trust.min_reference_rows)]
+    members, others = (_likelihoods(pair, drawn(rows, MAX_ATTACKED, seed)) for rows in (trained, held_out))
     said = {"num_draws": trust.bootstrap_draws, "confidence": trust.confidence, "least": trust.min_reference_rows}
     return attack_student(members, others, seed=seed, **said)  # type: ignore[arg-type]
 
