@@ -10,7 +10,7 @@ alarm. Intervals are Wilson's, over seeds; 20 of 20 are at least 84 % by them.
 Verdicts come by the product's own way. Checks of stages: tables -> `judge_stage`, Great Expectations included. Checks of
 reports: data -> the report's measures -> `hold_all` -> `measure_stage` -> the suite's comparison of the figure with its
 threshold, without Great Expectations, which would do the same comparison in a hundred times the time (a test holds the two
-against each other). DEFECTS says what is planted and how large it is.
+against each other). `planted.DEFECTS` says what is planted and how large it is.
 
 Clean data are those of the closed world (`trust_world`), and tables that are whole (`planted_tables`); so false alarms here
 say nothing of a teacher's own flaws, which a gate is there to find. Real rows are the same with each seed, as they are for
@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -39,9 +40,10 @@ from synth_assets.quality.gates import NEARER
 from synth_assets.quality.reports import response_losses
 from synth_assets.recipe import GATES, Recipe, warehouse_path
 from synth_assets.records import TABLES, TRUST_REPORTS, Measurement, TrustReport, content_id
-from synth_assets.studies.planted_rows import TOO_FEW, Embed, Planted, plant_in_fidelity, plant_in_privacy
+from synth_assets.studies.planted import TOO_FEW
+from synth_assets.studies.planted_rows import Embed, Planted, plant_in_fidelity, plant_in_privacy
 from synth_assets.studies.planted_sets import plant_in_collapse, plant_in_diversity
-from synth_assets.studies.planted_students import plant_in_student
+from synth_assets.studies.planted_students import Remembering, Schooled, plant_in_student, schooled
 from synth_assets.studies.planted_tables import defects_of, good_tables, with_every_stage
 from synth_assets.studies.results import StudyRow, share
 from synth_assets.studies.trust_world import TrustWorld
@@ -64,15 +66,13 @@ class Models(NamedTuple):
 
     embed: Embed
     likelihood: Callable[[pl.DataFrame], Sequence[float | None]]
-    base: object
+    student: Schooled
 
 
 def run_gates_study(recipe: Recipe, seeds: Sequence[int], report: Callable[[str], None] = print) -> Iterator[StudyRow]:
     recipe = with_every_stage(recipe)
     outcomes: list[Outcome] = []
-    with open_likelihood_model(recipe.student) as base:
-        style = recipe.generation.prompts
-        models = Models(remembering(), lambda rows: response_losses(base, rows, style), base)
+    with open_models(recipe) as models:
         for seed in seeds:
             for part in VERSIONS:
                 found = _of_part(recipe, part, seed, models)
@@ -80,6 +80,13 @@ def run_gates_study(recipe: Recipe, seeds: Sequence[int], report: Callable[[str]
                 wrong = sorted({each.subject for each in found if each.has_defect != each.has_failed})
                 report(f"seed {seed}, {part}: {len(found)} verdicts, wrong: {', '.join(wrong) or 'none'}")
     yield from rates(outcomes)
+
+
+@contextmanager
+def open_models(recipe: Recipe) -> Iterator[Models]:
+    with open_likelihood_model(recipe.student) as model, schooled(recipe) as student:
+        base = Remembering(model)
+        yield Models(remembering(), lambda rows: response_losses(base, rows, recipe.generation.prompts), student)
 
 
 def rates(outcomes: Sequence[Outcome]) -> Iterator[StudyRow]:
@@ -118,7 +125,7 @@ def _planted(world: TrustWorld, part: str, models: Models) -> Iterator[Planted]:
         return plant_in_privacy(world)
     if part == "diversity_report":
         return plant_in_diversity(world, models.embed)
-    return plant_in_collapse(world) if part == "collapse_report" else plant_in_student(world, models.base)  # type: ignore[arg-type]
+    return plant_in_collapse(world) if part == "collapse_report" else plant_in_student(world, models.student)
 
 
 def judge_report(recipe: Recipe, name: TrustReport, estimates: Sequence[Estimate]) -> Iterator[tuple[Expectation, bool]]:

@@ -2,7 +2,7 @@
 
 Each function yields `Planted`: the checks that a defect is there for (None: all, on clean data), and the estimates that the
 report's own measures give. Several defects share a measurement where none touches what another is seen by. The sizes in
-words are in `gates.DEFECTS`.
+words are in `planted.DEFECTS`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from synth_assets.quality.fidelity import compare_features
 from synth_assets.quality.reports import Sets, measure_fidelity, measure_privacy
 from synth_assets.quality.reports.fidelity import BEFORE, CATEGORIES, Likelihood
 from synth_assets.records import DocumentChunk, KeptSample, SeedExample, SyntheticSample
+from synth_assets.studies.planted import TOO_FEW
 from synth_assets.studies.planted_values import random_email, random_identifier, random_phone, random_secret
 from synth_assets.studies.trust_world import PATHS, TrustWorld, rows_of
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 #: Of each set, so that a seed takes seconds; a run embeds 500.
 NUM_EMBEDDED = 300
-TOO_FEW = "there_are_rows_to_compare_with"
 _FEW = 50
 
 
@@ -87,7 +87,7 @@ def _turned(made: pl.DataFrame, real: pl.DataFrame, names: Sequence[str], rng: R
     ranks = real.select(pl.col(names).rank()).to_numpy()
     strongest = np.abs(np.corrcoef(ranks, rowvar=False) - np.eye(len(names))).max(axis=0)
     name = rng.choice([each for each, rho in zip(names, strongest, strict=True) if rho >= 0.3])
-    return made.with_columns(2 * pl.col(name).mean() - pl.col(name))
+    return made.with_columns(pl.col(name).mean() * 2 - pl.col(name))
 
 
 def _two_humped(made: pl.DataFrame, real: pl.DataFrame, names: Sequence[str], rng: Random) -> pl.DataFrame:

@@ -1,9 +1,12 @@
 """Defects planted in the tuning of a student, for the checks of the report on the student; and the same without any.
 
-The students are the embedded one, tuned with the product's own LoRA and read by its own likelihoods. Clean: one pass over
-CLEAN_ROWS real rows that are not of the holdout. Forgetful: as many steps on the same rows, of which in some the words of
-the answers are shuffled. Over-trained: many passes over few rows. Remembering: canaries that stand in the rows 16 times.
-Answers of groups are drawn: what a gap looks like needs no student.
+The embedded student expects so little of the world's rows that whatever it is tuned on, it expects them more: it has nothing
+to forget. So what is tuned here is that student after SCHOOLING steps on rows of the world (`schooled`), which is once
+for all seeds. Tuning and reading are the product's own.
+
+Clean: one pass over CLEAN_ROWS rows. Forgetful: as many steps on the same rows, of which in some the words of the answers
+are shuffled. Over-trained: eight passes over FEW_ROWS rows. Remembering: canaries that stand in the rows 16 times. Answers
+of groups are drawn: what a gap looks like needs no student. Perplexities are of 20 rows a leaf node.
 """
 
 from __future__ import annotations
@@ -14,67 +17,114 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from synth_assets.frames import to_frame
 from synth_assets.inference import open_likelihood_model
 from synth_assets.quality import Estimate
 from synth_assets.quality.fairness import estimate_accuracy
-from synth_assets.quality.privacy.canaries import Canary, insert_canaries, make_canaries, measure_exposure, shadow_settings
+from synth_assets.quality.privacy.canaries import (
+    Canary,
+    default_sentences,
+    insert_canaries,
+    make_canaries,
+    measure_exposure,
+    shadow_settings,
+)
 from synth_assets.quality.reports import Pair, measure_membership, measure_perplexities
+from synth_assets.quality.reports.rows import drawn
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import TrainingExample
-from synth_assets.roles import LikelihoodModel
-from synth_assets.studies.planted_rows import TOO_FEW, Planted
+from synth_assets.roles import Conversation, LikelihoodModel, TokenLogprobs
+from synth_assets.studies.planted import TOO_FEW
+from synth_assets.studies.planted_rows import Planted, clean
 from synth_assets.studies.trust_world import TrustWorld, examples_of
 from synth_assets.tuning import merge_adapter, tune_student, tuned_student
 
-CLEAN_ROWS, FEW_ROWS = 400, 200
-ONE_PASS, MANY_PASSES = 25, 100
+CLEAN_ROWS, FEW_ROWS = 400, 120
+#: Steps of 16 rows.
+ONE_PASS, EIGHT_PASSES, WITH_CANARIES, SCHOOLING = 25, 60, 16, 100
 #: Share of the forgetful student's rows whose answers are shuffled.
 SHUFFLED = 0.5
-NUM_CANARIES, NUM_CANDIDATES = 8, 200
-_FEW, _QUESTIONS = 50, 400
+NUM_CANARIES, NUM_CANDIDATES = 8, 100
+_FEW, _NUM_READ, _QUESTIONS = 50, 340, 400
 _GAP = 0.25
 
 
-def plant_in_student(world: TrustWorld, base: LikelihoodModel) -> Iterator[Planted]:
-    rng, seed = world.rng("student"), world.seed
+class Schooled(NamedTuple):
+    """A student before it is tuned: its folder, and its likelihoods, which remember what they have read."""
+
+    folder: Path
+    model: LikelihoodModel
+
+
+class Remembering:
+    """A LikelihoodModel that reads no conversation twice: real rows come again with every seed."""
+
+    def __init__(self, model: LikelihoodModel) -> None:
+        self.fingerprint = model.fingerprint
+        self._model = model
+        self._known: dict[Conversation, TokenLogprobs | str] = {}
+
+    def token_logprobs(self, conversations: Sequence[Conversation]) -> list[TokenLogprobs | str]:
+        new = [each for each in dict.fromkeys(conversations) if each not in self._known]
+        self._known.update(zip(new, self._model.token_logprobs(new), strict=True))
+        return [self._known[each] for each in conversations]
+
+    def text_logprobs(self, texts: Sequence[str]) -> list[TokenLogprobs | str]:
+        return self._model.text_logprobs(texts)
+
+
+@contextmanager
+def schooled(recipe: Recipe) -> Iterator[Schooled]:
+    """The student of all seeds."""
+    world = TrustWorld(recipe, 0)
+    with tuned(recipe, examples_of(world.samples, 1), SCHOOLING, 0, resolve_path(recipe.student.path)) as student:
+        yield Schooled(student.folder, Remembering(student.model))
+
+
+def plant_in_student(world: TrustWorld, base: Schooled) -> Iterator[Planted]:
+    rng, seed, recipe = world.rng("student"), world.seed, world.recipe
     rows = rng.sample(world.samples, CLEAN_ROWS + FEW_ROWS)
     train, others = examples_of(rows[:CLEAN_ROWS], 1), examples_of(rows[CLEAN_ROWS:], 1, split="validation")
+    mix = to_frame([*train[:FEW_ROWS], *others], TrainingExample)
     never, often = (make_canaries(seed, _sentences(seed), (times,)) for times in (0, 16))
-    with tuned(world.recipe, train, ONE_PASS, seed) as student:
-        pair = Pair(base, student)
-        estimates = _perplexities(world, pair) + measure_membership(
-            pair, to_frame([*train, *others], TrainingExample), world.recipe.trust, seed
-        )
-        estimates += _exposure(world, student, never) + _accuracies(world, 0.0, rng)
-        yield Planted(None, estimates, has_defect=False)
-    with tuned(world.recipe, [_shuffled(row, rng) for row in train], ONE_PASS, seed) as student:
-        yield Planted(("perplexity_ratio", "rare_perplexity_ratio"), _perplexities(world, Pair(base, student)))
-        yield Planted((TOO_FEW,), _perplexities(world, Pair(base, student), _FEW))
-    with tuned(world.recipe, train[:FEW_ROWS], MANY_PASSES, seed) as student:
-        mix = to_frame([*train[:FEW_ROWS], *others], TrainingExample)
-        yield Planted(("membership_auc",), measure_membership(Pair(base, student), mix, world.recipe.trust, seed))
-    with tuned(world.recipe, insert_canaries(train[:FEW_ROWS], often, seed), ONE_PASS, seed) as student:
-        yield Planted(("canary_exposure",), _exposure(world, student, often))
+    with tuned(recipe, train, ONE_PASS, seed, base.folder) as student:
+        pair = Pair(base.model, student.model)
+        estimates = _perplexities(world, pair) + measure_membership(pair, mix, recipe.trust, seed)
+        estimates += _exposure(world, student.model, never) + _accuracies(world, 0.0, rng)
+        yield clean(estimates)
+    with tuned(recipe, [_shuffled(row, rng) for row in train], ONE_PASS, seed, base.folder) as student:
+        pair = Pair(base.model, Remembering(student.model))
+        yield Planted(("perplexity_ratio", "rare_perplexity_ratio"), _perplexities(world, pair))
+        yield Planted((TOO_FEW,), _perplexities(world, pair, _FEW))
+    with tuned(recipe, train[:FEW_ROWS], EIGHT_PASSES, seed, base.folder) as student:
+        pair = Pair(base.model, student.model)
+        yield Planted(("membership_auc",), measure_membership(pair, mix, recipe.trust, seed))
+    with_canaries = insert_canaries(train[:FEW_ROWS], often, seed)
+    with tuned(recipe, with_canaries, WITH_CANARIES, seed, base.folder) as student:
+        yield Planted(("canary_exposure",), _exposure(world, student.model, often))
     yield Planted(("student_accuracy_gap",), _accuracies(world, _GAP, rng))
 
 
 @contextmanager
-def tuned(recipe: Recipe, rows: Sequence[TrainingExample], num_steps: int, seed: int) -> Iterator[LikelihoodModel]:
+def tuned(
+    recipe: Recipe, rows: Sequence[TrainingExample], num_steps: int, seed: int, student: Path
+) -> Iterator[Schooled]:  # fmt: skip
     """A student that is tuned on the rows as a run does it, and forgotten afterwards."""
-    student, settings = resolve_path(recipe.student.path), shadow_settings(recipe.tuning, num_steps)
+    settings = shadow_settings(recipe.tuning, num_steps)
     with TemporaryDirectory(prefix="synth-assets-") as scratch:
         folder = Path(scratch)
         checkpoint = tuned_student(tune_student(student, rows, settings, seed, folder))
         merged = merge_adapter(student, folder / checkpoint.adapter_path, folder / "merged")
         with open_likelihood_model(recipe.student, merged) as model:
-            yield model
+            yield Schooled(merged, model)
 
 
-def _perplexities(world: TrustWorld, pair: Pair, num_rows: int = 10_000) -> list[Estimate]:
+def _perplexities(world: TrustWorld, pair: Pair, num_rows: int = _NUM_READ) -> list[Estimate]:
     style, trust = world.recipe.generation.prompts, world.recipe.trust
-    return measure_perplexities(pair, world.reference, world.holdout.head(num_rows), style, trust, world.seed)
+    reference, holdout = (drawn(rows, _NUM_READ, 0) for rows in (world.reference, world.holdout))
+    return measure_perplexities(pair, reference, holdout.head(num_rows), style, trust, world.seed)
 
 
 def _exposure(world: TrustWorld, student: LikelihoodModel, canaries: Sequence[Canary]) -> list[Estimate]:
@@ -82,8 +132,6 @@ def _exposure(world: TrustWorld, student: LikelihoodModel, canaries: Sequence[Ca
 
 
 def _sentences(seed: int) -> list[tuple[str, str]]:
-    from synth_assets.quality.privacy.canaries import default_sentences
-
     return Random(f"sentences-{seed}").sample(default_sentences(), NUM_CANARIES)
 
 

@@ -84,8 +84,12 @@ def compare_features(
         num_draws,
         seed,
     )
+    real_sides = None
+    if holdout is not None:
+        real = (reference[clusters], holdout[clusters]) if clusters else (reference.height, holdout.height)
+        real_sides = draw_clusters(*real, num_draws, seed)
     at_hand = Comparison(
-        reference, synthetic, holdout, sides, confidence, min_rows, shape_floor, holdout_margin, seed
+        reference, synthetic, holdout, sides, confidence, min_rows, shape_floor, holdout_margin, seed, real_sides
     )  # fmt: skip
     return [
         *compare_moments(at_hand, numeric),
