@@ -49,7 +49,7 @@ from synth_assets.studies.results import StudyRow, share
 from synth_assets.studies.trust_world import TrustWorld
 
 #: Raised where what is planted, or how it is judged, has changed: the parts are then run anew.
-VERSIONS = {"stages": 1, **dict.fromkeys(TRUST_REPORTS, 1)}
+VERSIONS: dict[str, int] = {"stages": 1, **dict.fromkeys(TRUST_REPORTS, 1)}
 
 
 class Outcome(NamedTuple):

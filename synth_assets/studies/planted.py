@@ -41,7 +41,7 @@ DEFECTS: Mapping[str, str] = {
     "leaves_kept": "a leaf node without rows",
     "perplexity_ratio": "words shuffled in the answers of half of the rows that the student is tuned on",
     "rare_perplexity_ratio": "words shuffled in the answers of half of the rows that the student is tuned on",
-    "membership_auc": "200 rows, trained on eight times each, against one time",
+    "membership_auc": "110 rows, trained on four times each, against rows that were not trained on",
     "canary_exposure": "numbers that stand 16 times in the training rows, against none",
     "student_accuracy_gap": "one of two groups answered right 25 points less often, 400 questions a group",
 }

@@ -4,9 +4,9 @@ The embedded student expects so little of the world's rows that whatever it is t
 to forget. So what is tuned here is that student after SCHOOLING steps on rows of the world (`schooled`), which is once
 for all seeds. Tuning and reading are the product's own.
 
-Clean: one pass over CLEAN_ROWS rows. Forgetful: as many steps on the same rows, of which in some the words of the answers
-are shuffled. Over-trained: eight passes over FEW_ROWS rows. Remembering: canaries that stand in the rows 16 times. Answers
-of groups are drawn: what a gap looks like needs no student. Perplexities are of 20 rows a leaf node.
+Clean: one pass over CLEAN_ROWS rows, and "members" that it was not tuned on. Forgetful: as many steps on the same rows, of which in some the words of the answers
+are shuffled. Over-trained: four passes over FEW_ROWS rows. Remembering: canaries that stand in the rows 16 times. Answers
+of groups are drawn: what a gap looks like needs no student. Perplexities are of 170 rows.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from synth_assets.studies.planted_rows import Planted, clean
 from synth_assets.studies.trust_world import TrustWorld, examples_of
 from synth_assets.tuning import merge_adapter, tune_student, tuned_student
 
-CLEAN_ROWS, FEW_ROWS = 400, 120
+CLEAN_ROWS, FEW_ROWS = 400, 110
 #: Steps of 16 rows.
-ONE_PASS, EIGHT_PASSES, WITH_CANARIES, SCHOOLING = 25, 60, 16, 100
+ONE_PASS, FOUR_PASSES, WITH_CANARIES, SCHOOLING = 25, 28, 15, 100
 #: Share of the forgetful student's rows whose answers are shuffled.
 SHUFFLED = 0.5
-NUM_CANARIES, NUM_CANDIDATES = 8, 100
-_FEW, _NUM_READ, _QUESTIONS = 50, 340, 400
+NUM_CANARIES, NUM_CANDIDATES = 8, 50
+_FEW, _NUM_READ, _QUESTIONS = 50, 170, 400
 _GAP = 0.25
 
 
@@ -85,20 +85,21 @@ def schooled(recipe: Recipe) -> Iterator[Schooled]:
 
 def plant_in_student(world: TrustWorld, base: Schooled) -> Iterator[Planted]:
     rng, seed, recipe = world.rng("student"), world.seed, world.recipe
-    rows = rng.sample(world.samples, CLEAN_ROWS + FEW_ROWS)
-    train, others = examples_of(rows[:CLEAN_ROWS], 1), examples_of(rows[CLEAN_ROWS:], 1, split="validation")
-    mix = to_frame([*train[:FEW_ROWS], *others], TrainingExample)
+    rows = rng.sample(world.samples, CLEAN_ROWS + 2 * FEW_ROWS)
+    train, unseen = examples_of(rows[:CLEAN_ROWS], 1), examples_of(rows[-FEW_ROWS:], 1)
+    others = examples_of(rows[CLEAN_ROWS:-FEW_ROWS], 1, split="validation")
+    mix, control = (to_frame([*members, *others], TrainingExample) for members in (train[:FEW_ROWS], unseen))
     never, often = (make_canaries(seed, _sentences(seed), (times,)) for times in (0, 16))
     with tuned(recipe, train, ONE_PASS, seed, base.folder) as student:
         pair = Pair(base.model, student.model)
-        estimates = _perplexities(world, pair) + measure_membership(pair, mix, recipe.trust, seed)
+        estimates = _perplexities(world, pair) + measure_membership(pair, control, recipe.trust, seed)
         estimates += _exposure(world, student.model, never) + _accuracies(world, 0.0, rng)
         yield clean(estimates)
     with tuned(recipe, [_shuffled(row, rng) for row in train], ONE_PASS, seed, base.folder) as student:
         pair = Pair(base.model, Remembering(student.model))
         yield Planted(("perplexity_ratio", "rare_perplexity_ratio"), _perplexities(world, pair))
         yield Planted((TOO_FEW,), _perplexities(world, pair, _FEW))
-    with tuned(recipe, train[:FEW_ROWS], EIGHT_PASSES, seed, base.folder) as student:
+    with tuned(recipe, train[:FEW_ROWS], FOUR_PASSES, seed, base.folder) as student:
         pair = Pair(base.model, student.model)
         yield Planted(("membership_auc",), measure_membership(pair, mix, recipe.trust, seed))
     with_canaries = insert_canaries(train[:FEW_ROWS], often, seed)

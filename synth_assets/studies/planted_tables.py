@@ -114,7 +114,7 @@ def _answers(questions: list[BenchmarkQuestion]) -> list[BenchmarkAnswer]:
     num_right = {("base", "taxonomy"): 1, ("tuned", "taxonomy"): 8, ("base", "retained"): 10, ("tuned", "retained"): 9}
     return [
         BenchmarkAnswer(
-            q.benchmark_question_id, q.leaf_path, q.suite, arm, "x",  # type: ignore[arg-type]
+            q.benchmark_question_id, q.leaf_path, q.suite, arm, "x",
             int(q.benchmark_question_id[1:]) < num_right[arm, q.suite],
         )
         for arm in ("base", "tuned")
@@ -170,7 +170,7 @@ def _of_student(rng: Random) -> Tables:
             for n, outcome in enumerate(outcomes)
         ],
         "harness_scores": [
-            HarnessScore(task, arm, 5, "acc", rng.random(), None, 100, False)  # type: ignore[arg-type]
+            HarnessScore(task, arm, 5, "acc", rng.random(), None, 100, False)
             for arm in ("base", "tuned")
             for task in ("mmlu", "synth_assets_taxonomy")
         ],

@@ -140,14 +140,20 @@ def examples_of(
     """Rows of a training mix: synthetic ones, or, at depth 0, real ones as seeds."""
     examples = []
     for number, row in enumerate(rows):
-        is_made = isinstance(row, SyntheticSample)
-        row_id = row.synthetic_sample_id if is_made else row.real_example_id
-        texts = (row.instruction, row.response) if is_made else (row.question, row.answer)
-        prompt = render_prompt(_STYLE, "question", context=row.context, instruction=texts[0])
+        if isinstance(row, SyntheticSample):
+            sample_id, row_id, asked, answer = (
+                row.synthetic_sample_id,
+                row.synthetic_sample_id,
+                row.instruction,
+                row.response,
+            )
+        else:
+            sample_id, row_id, asked, answer = None, row.real_example_id, row.question, row.answer
+        prompt = render_prompt(_STYLE, "question", context=row.context, instruction=asked)
         examples.append(
             TrainingExample(
-                f"{split}-{row_id}", row_id if is_made else None, row.leaf_path, split, phase,
-                "synthetic" if is_made else "seed", number, prompt, texts[1], depth,
+                f"{split}-{row_id}", sample_id, row.leaf_path, split, phase, "synthetic" if sample_id else "seed", number,
+                prompt, answer, depth,
             )
         )  # fmt: skip
     return examples

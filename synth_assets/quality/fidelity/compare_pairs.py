@@ -16,6 +16,9 @@ from synth_assets.quality.fidelity.dependence import cell_similarity, cells_of, 
 from synth_assets.quality.fidelity.resampling import Side, basic
 
 
+LARGE = 0.4
+
+
 @dataclass(frozen=True)
 class _Codes:
     """A column of the three tables as codes; `held_out` is not looked at where there is no holdout."""
@@ -39,7 +42,7 @@ def compare_correlations(at_hand: Comparison, names: Sequence[str]) -> list[Esti
         if never_varies[low] or never_varies[high]:
             value = 0.0
         draws = drawn_made[:, low, high] - drawn_real[:, low, high]
-        chance = None if by_chance is None else by_chance[:, low, high]
+        chance = None if by_chance is None or value < LARGE else by_chance[:, low, high]
         found = at_hand.difference("correlation", subject, value, draws, len(names) * (len(names) - 1) // 2, chance)
         estimates.append(at_hand.too_few("correlation", subject, [names[low], names[high]]) or found)
     return estimates
@@ -50,7 +53,8 @@ def _draw_chance(at_hand: Comparison, names: Sequence[str], real: Sequence[Float
 
     A correlation that has turned its sign differs in each draw of leaves by twice the correlation of that draw, and among
     few leaves that varies so much that a difference of 1 was not told from chance. Where nothing has turned, the leaves
-    go out of the difference. As wide as for as many synthetic rows.
+    go out of the difference. As wide as for as many synthetic rows. Only for differences of `LARGE` and more: of smaller
+    ones too many are shown where nothing differs.
     """
     if at_hand.holdout is None or at_hand.real_sides is None or not at_hand.holdout.height or not made:
         return None

@@ -93,11 +93,15 @@ def _with_features(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_dense_features(sets: Sets, vectors: list[NDArray[np.float32]], likelihood: Likelihood | None) -> Sets:
-    """With the features that take a model: all fitted on the reference."""
+    """With the features that take a model.
+
+    The axes are those of the holdout. Of their own rows they show the greatest variance, and no correlation: fitted on the
+    reference they made any other rows, real ones too, vary less by a third, and cried wolf in most clean tables.
+    """
     reference = sets.reference
-    if reference.height < 2:
+    if min(len(vectors[0]), len(vectors[1])) < 2:
         return sets
-    components = fit_components(vectors[0])
+    components = fit_components(vectors[1])
     centroids = fit_leaf_centroids(vectors[0], reference["leaf_path"].to_list())
     extended = []
     for number, (rows, embedded) in enumerate(zip(sets, vectors, strict=True)):
