@@ -37,10 +37,10 @@ class Engines:
 
     open_text_model: Callable[..., AbstractContextManager[TextModel]] = open_text_model
     open_reward_model: Callable[[ModelSpec], AbstractContextManager[RewardModel]] = open_reward_model
-    open_embedder: Callable[[Path | None], Embedder] = open_embedder
-    open_likelihood_model: Callable[..., AbstractContextManager[LikelihoodModel]] = open_likelihood_model
     retry: tuple[Retry, ...] = ()
     """Which finished calls are made again, though the journal has their answers."""
+    open_embedder: Callable[[Path | None], Embedder] = open_embedder
+    open_likelihood_model: Callable[..., AbstractContextManager[LikelihoodModel]] = open_likelihood_model
 
 
 def declared_recipe() -> Recipe:

@@ -4,6 +4,8 @@
 <!-- study NAME: METRIC, METRIC by leaf -->     one row a leaf, one column a metric (and arm); likewise by step,
                                                 judge, generator
 <!-- study NAME: METRIC, METRIC by generation -->   one row a metric and arm, one column a generation, with intervals
+<!-- study NAME: METRIC, METRIC by gate -->    one row a gate on trust, with what was planted; likewise by check, for the
+                                                checks of stages (their subject is "suite.check")
 <!-- end -->
 
 A figure that a study wrote as a whole number is a count; a perplexity, or a ratio of two, is shown as it is; any other is a
@@ -15,8 +17,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from synth_assets.studies.planted import DEFECTS
+
 _BLOCK = re.compile(
-    r"(<!-- study (\w+): ([\w, ]+) by (arm|leaf|step|judge|generator|generation) -->\n).*?(<!-- end -->)", re.DOTALL
+    r"(<!-- study (\w+): ([\w, ]+) by (arm|leaf|step|judge|generator|generation|gate|check) -->\n).*?(<!-- end -->)",
+    re.DOTALL,
 )
 SUBJECTS = {"leaf": "leaf node", "step": "step", "judge": "judge, branch", "generator": "generator"}
 Row = dict[str, Any]
@@ -29,10 +34,7 @@ def render_document(text: str, studies: Path) -> str:
         opening, study, metrics, how, closing = match.groups()
         rows = json.loads((studies / f"{study}.json").read_text())["rows"]
         wanted = [metric.strip() for metric in metrics.split(",")]
-        if how in SUBJECTS:
-            table = _by_subject(rows, wanted, SUBJECTS[how])
-        else:
-            table = _by_arm(rows, wanted) if how == "arm" else _by_generation(rows, wanted)
+        table = _by_subject(rows, wanted, SUBJECTS[how]) if how in SUBJECTS else _OTHERWISE[how](rows, wanted)
         return f"{opening}\n{table}\n\n{closing}"
 
     return _BLOCK.sub(fill, text)
@@ -54,6 +56,27 @@ def _by_generation(rows: list[Row], metrics: list[str]) -> str:
     for metric, arm in dict.fromkeys((row["metric"], row["arm"]) for m in metrics for row in rows if row["metric"] == m):
         cells = {row["subject"]: _with_interval(row) for row in rows if (row["metric"], row["arm"]) == (metric, arm)}
         lines.append(f"| {metric} | {arm} | " + " | ".join(cells.get(subject, "-") for subject in subjects) + " |")
+    return "\n".join(lines)
+
+
+def _by_gate(rows: list[Row], metrics: list[str]) -> str:
+    return _by_checks(rows, metrics, "gate", has_suite=False)
+
+
+def _by_check(rows: list[Row], metrics: list[str]) -> str:
+    return _by_checks(rows, metrics, "check", has_suite=True)
+
+
+def _by_checks(rows: list[Row], metrics: list[str], title: str, *, has_suite: bool) -> str:
+    """The arm says what a failure does."""
+    wanted = [row for row in rows if row["metric"] in metrics and ("." in row["subject"]) == has_suite]
+    heads = [title, "severity", *metrics, *([] if has_suite else ["planted defect"])]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    cells = {(row["subject"], row["metric"]): _shown(row["value"]) for row in wanted}
+    for subject, arm in dict.fromkeys((row["subject"], row["arm"]) for row in wanted):
+        defect = [] if has_suite else [DEFECTS[subject.removesuffix("_warn")]]
+        shown = [subject, arm, *(cells.get((subject, metric), "-") for metric in metrics), *defect]
+        lines.append("| " + " | ".join(shown) + " |")
     return "\n".join(lines)
 
 
@@ -79,3 +102,6 @@ def _shown(value: float, metric: str = "") -> str:
     if "perplexity" in metric:
         return f"{value:.2f}"
     return f"{value:,}" if isinstance(value, int) else f"{100 * value:.1f} %"
+
+
+_OTHERWISE = {"arm": _by_arm, "generation": _by_generation, "gate": _by_gate, "check": _by_check}

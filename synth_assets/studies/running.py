@@ -9,6 +9,7 @@ from synth_assets.recipe import Recipe, read_recipe, resolve_path
 from synth_assets.studies.collapse import run_collapse_study
 from synth_assets.studies.embedded import run_embedded_study
 from synth_assets.studies.filter import run_filter_study
+from synth_assets.studies.gates import run_gates_study
 from synth_assets.studies.judges import run_judges_study
 from synth_assets.studies.kill import run_kill_study
 from synth_assets.studies.phases import run_phases_study
@@ -22,6 +23,7 @@ STUDIES: dict[str, tuple[Callable[[Recipe, Sequence[int]], Iterator[StudyRow]], 
     "judges": (run_judges_study, (51, 52, 53), 15),
     "phases": (run_phases_study, (51, 52, 53), 25),
     "collapse": (run_collapse_study, (61, 62, 63, 64, 65), 50),
+    "gates": (run_gates_study, tuple(range(71, 91)), 35),
 }
 
 

@@ -23,6 +23,9 @@ from synth_assets.quality.fidelity.dependence import (
 from synth_assets.quality.fidelity.resampling import Side, basic
 
 
+LARGE = 0.4
+
+
 @dataclass(frozen=True)
 class _Codes:
     """A column of the three tables as codes; `held_out` is not looked at where there is no holdout."""
@@ -37,6 +40,7 @@ def compare_correlations(at_hand: Comparison, names: Sequence[str]) -> list[Esti
     columns = [[to_numbers(frame[name]) for name in names] for frame in (at_hand.reference, at_hand.synthetic)]
     real, made = (correlation_matrix(each, "spearman") for each in columns)
     drawn_real, drawn_made = (draw_correlations(*pair) for pair in zip(at_hand.sides, columns, strict=True))
+    by_chance = _draw_chance(at_hand, names, columns[0], made=len(columns[1][0]) if names else 0)
     never_varies = [all(_is_constant(each[at]) for each in columns) for at in range(len(names))]
     estimates = []
     for low, high in combinations(range(len(names)), 2):
@@ -45,9 +49,27 @@ def compare_correlations(at_hand: Comparison, names: Sequence[str]) -> list[Esti
         if never_varies[low] or never_varies[high]:
             value = 0.0
         draws = drawn_made[:, low, high] - drawn_real[:, low, high]
-        found = at_hand.difference("correlation", subject, value, draws, len(names) * (len(names) - 1) // 2)
+        chance = None if by_chance is None or value < LARGE else by_chance[:, low, high]
+        found = at_hand.difference("correlation", subject, value, draws, len(names) * (len(names) - 1) // 2, chance)
         estimates.append(at_hand.too_few("correlation", subject, [names[low], names[high]]) or found)
     return estimates
+
+
+def _draw_chance(at_hand: Comparison, names: Sequence[str], real: Sequence[Floats], made: int) -> Floats | None:
+    """Draws of what two real samples differ by, reference and holdout; None without a holdout.
+
+    A correlation that has turned its sign differs in each draw of leaves by twice the correlation of that draw, and among
+    few leaves that varies so much that a difference of 1 was not told from chance. Where nothing has turned, the leaves
+    go out of the difference. As wide as for as many synthetic rows. Only for differences of `LARGE` and more: of smaller
+    ones too many are shown where nothing differs.
+    """
+    if at_hand.holdout is None or at_hand.real_sides is None or not at_hand.holdout.height or not made:
+        return None
+    held_out = [to_numbers(at_hand.holdout[name]) for name in names]
+    drawn = [draw_correlations(*pair) for pair in zip(at_hand.real_sides, (real, held_out), strict=True)]
+    num_real, num_held_out = at_hand.reference.height, at_hand.holdout.height
+    widened: Floats = (drawn[1] - drawn[0]) * math.sqrt((1 / num_real + 1 / made) / (1 / num_real + 1 / num_held_out))
+    return widened
 
 
 def _is_constant(numbers: Floats) -> bool:

@@ -32,6 +32,8 @@ class Comparison:
     floor: float
     margin: float
     seed: int
+    real_sides: tuple[Side, Side] | None = None
+    """Draws of the reference and of the holdout; None without a holdout."""
 
     def estimate(self, measure: str, subject: str, value: float, interval: tuple[float, float], bound: float) -> Estimate:
         """`failed` where the difference is infinite: it is no figure, and yet the columns differ."""
@@ -43,10 +45,18 @@ class Comparison:
         bound = bound if math.isfinite(value) else math.nan
         return Estimate(measure, subject, value, *interval, *size, bound=bound, words=words)
 
-    def difference(self, measure: str, subject: str, value: float, draws: Floats, num_together: int) -> Estimate:
-        """Of a family of `num_together`; the bound is the value, or 0 where chance alone may have made it."""
+    def difference(
+        self, measure: str, subject: str, value: float, draws: Floats, num_together: int, chance: Floats | None = None
+    ) -> Estimate:
+        """Of a family of `num_together`; the bound is the value, or 0 where chance alone may have made it.
+
+        `chance`: other draws by which it may be told from chance as well.
+        """
         interval = of_size(percentile(draws, self.confidence)) if value else (0.0, 0.0)
-        bound = value if self.is_shown(value, draws, num_together) else 0.0
+        is_shown = self.is_shown(value, draws, num_together)
+        if not is_shown and chance is not None:
+            is_shown = self.is_shown(value, chance, num_together)
+        bound = value if is_shown else 0.0
         return self.estimate(measure, subject, value, interval, bound)
 
     def is_shown(self, value: float, draws: Floats, num_together: int) -> bool:
