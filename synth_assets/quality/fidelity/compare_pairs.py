@@ -15,7 +15,6 @@ from synth_assets.quality.fidelity.comparison import Comparison
 from synth_assets.quality.fidelity.dependence import cell_similarity, cells_of, correlation_matrix, rank, to_codes
 from synth_assets.quality.fidelity.resampling import Side, basic
 
-
 LARGE = 0.4
 
 
