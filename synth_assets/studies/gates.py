@@ -12,7 +12,7 @@ reports: data -> the report's measures -> `hold_all` -> `measure_stage` -> the s
 threshold, without Great Expectations, which would do the same comparison in a hundred times the time (a test holds the two
 against each other). `planted.DEFECTS` says what is planted and how large it is.
 
-Clean data are those of the closed world (`trust_world`), and tables that are whole (`planted_tables`); so false alarms here
+Clean data are those of the closed world (`trust_world`), and tables that are whole (`whole_tables`); so false alarms here
 say nothing of a teacher's own flaws, which a gate is there to find. Real rows are the same with each seed, as they are for
 those who use the bundled ones. 300 rows of each set are embedded, where a run embeds 500.
 
@@ -44,9 +44,10 @@ from synth_assets.studies.planted import TOO_FEW
 from synth_assets.studies.planted_rows import Embed, Planted, plant_in_fidelity, plant_in_privacy
 from synth_assets.studies.planted_sets import plant_in_collapse, plant_in_diversity
 from synth_assets.studies.planted_students import Remembering, Schooled, plant_in_student, schooled
-from synth_assets.studies.planted_tables import defects_of, good_tables, with_every_stage
+from synth_assets.studies.planted_tables import defects_of
 from synth_assets.studies.results import StudyRow, share
 from synth_assets.studies.trust_world import TrustWorld
+from synth_assets.studies.whole_tables import good_tables, with_every_stage
 
 #: Raised where what is planted, or how it is judged, has changed: the parts are then run anew.
 VERSIONS: dict[str, int] = {"stages": 1, **dict.fromkeys(TRUST_REPORTS, 1)}

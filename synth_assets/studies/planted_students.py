@@ -4,9 +4,10 @@ The embedded student expects so little of the world's rows that whatever it is t
 to forget. So what is tuned here is that student after SCHOOLING steps on rows of the world (`schooled`), which is once
 for all seeds. Tuning and reading are the product's own.
 
-Clean: one pass over CLEAN_ROWS rows, and "members" that it was not tuned on. Forgetful: as many steps on the same rows, of which in some the words of the answers
-are shuffled. Over-trained: four passes over FEW_ROWS rows. Remembering: canaries that stand in the rows 16 times. Answers
-of groups are drawn: what a gap looks like needs no student. Perplexities are of 170 rows.
+Clean: one pass over CLEAN_ROWS rows, and "members" that it was not tuned on. Forgetful: as many steps on the same rows, of
+which in some the words of the answers are shuffled. Over-trained: four passes over FEW_ROWS rows. Remembering: canaries
+that stand in the rows 16 times. Answers of groups are drawn: what a gap looks like needs no student. Perplexities are of
+170 rows.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Good tables of every stage, with random content, and for every check of a stage's suite a defect that it is there for.
+"""For every check of a stage's suite a defect that it is there for, planted in tables that are whole (`whole_tables`).
 
-The tables are small, and whole: three leaf nodes, what was made of them, and the counts of it all. A defect is planted by
-the kind of the check (a blank text, a row that stands twice, a name that nobody knows, a number beyond its bound, an empty
-table) in a random row, or, where the check is on a figure of the whole stage, by `SPECIAL`. It is the smallest that there
-is: one row.
+A defect is planted by the kind of the check (a blank text, a row that stands twice, a name that nobody knows, a number
+beyond its bound, an empty table) in a random row, or, where the check is on a figure of the whole stage, by `SPECIAL`. It is
+the smallest that there is: one row, where one suffices.
 """
 
 from __future__ import annotations
@@ -16,169 +15,10 @@ from typing import Any
 from synth_assets.errors import Fault
 from synth_assets.quality import Expectation, Suite
 from synth_assets.quality.expectations import MEASURES_TABLE
-from synth_assets.recipe import HarnessSection, JudgesSection, Recipe, Threshold
-from synth_assets.records import (
-    BenchmarkAnswer,
-    BenchmarkQuestion,
-    Checkpoint,
-    Comparison,
-    DocumentChunk,
-    HarnessScore,
-    JudgedCase,
-    KeptSample,
-    LeafNode,
-    RealExample,
-    RejectedSample,
-    ScoredSample,
-    SeedExample,
-    StageCounts,
-    SyntheticSample,
-    TrainingExample,
-)
+from synth_assets.studies.whole_tables import Tables
 
-Tables = dict[str, list[Any]]
 Plant = Callable[[Tables, Random], None]
-LEAVES = ("compositional_skills/a", "compositional_skills/b", "knowledge/c")
 NAN = float("nan")
-_WORDS = ("river", "lamp", "seven", "bread", "quiet", "north", "paper", "green", "house", "early")
-
-
-def with_every_stage(recipe: Recipe) -> Recipe:
-    """The recipe with judges, a harness and a quota that the good tables meet."""
-    harness = HarnessSection.model_validate({"tasks": ({"name": "mmlu"}, {"name": "synth_assets_taxonomy"})})
-    bound = Threshold(value=0.5, reason="half of the cases, for small tables")
-    judges = JudgesSection(min_true_positive_rate=bound, max_false_positive_rate=bound)
-    return recipe.model_copy(
-        update={
-            "generation": recipe.generation.model_copy(update={"num_samples_per_leaf": 4}),
-            "evaluation": recipe.evaluation.model_copy(update={"harness": harness}),
-            "judges": judges,
-        }
-    )
-
-
-def good_tables(rng: Random) -> Tables:
-    """Every table that a stage's suite reads, without a defect."""
-    leaves = [
-        LeafNode(f"leaf{n}", path, path.split("/")[0], _text(rng), "me", 3, "", "", "", "", (), f"{path}/qna.yaml", 5)  # type: ignore[arg-type]
-        for n, path in enumerate(LEAVES)
-    ]
-    samples = [_sample(leaf, n, rng) for leaf in leaves for n in range(4)]
-    kept = [
-        KeptSample(s.synthetic_sample_id, s.leaf_node_id, s.leaf_path, s.branch, None, s.instruction, s.response, 3.0)
-        for s in samples
-        if s.candidate_index < 2
-    ]
-    questions = [BenchmarkQuestion(f"q{n}", LEAVES[0], "taxonomy", None, _text(rng), "x") for n in range(10)]
-    questions += [BenchmarkQuestion(f"k{n}", "known", "retained", None, _text(rng), "x") for n in range(10)]
-    return {
-        "taxonomy": leaves,
-        "taxonomy_faults": [],
-        "document_faults": [],
-        "document_chunks": [
-            DocumentChunk(f"chunk{n}", "leaf2", LEAVES[2], "d.md", "", n, n + 9, _text(rng)) for n in range(4)
-        ],
-        "synthetic_samples": samples,
-        "reward_filtered_set": kept,
-        "training_mix": _mix(kept, rng),
-        "benchmark_questions": questions,
-        "evaluation": _answers(questions),
-        **_of_seeds(leaves, rng),
-        **_of_filter(samples, rng),
-        **_of_student(rng),
-    }
-
-
-def _sample(leaf: LeafNode, number: int, rng: Random) -> SyntheticSample:
-    return SyntheticSample(
-        f"{leaf.leaf_node_id}-{number}", leaf.leaf_node_id, leaf.leaf_path, leaf.branch, None, _text(rng), _text(rng),
-        ("seed",), None, "p", "q", "teacher", number, rng.randrange(99), 9, 3, -rng.random(),
-    )  # fmt: skip
-
-
-def _mix(kept: list[KeptSample], rng: Random) -> list[TrainingExample]:
-    mix = [
-        TrainingExample(
-            f"t{n}", k.synthetic_sample_id, k.leaf_path, "train", "stacked", "synthetic", n, f"{k.instruction} {n}", "x"
-        )
-        for n, k in enumerate(kept)
-    ]
-    replayed = range(3)
-    return mix + [
-        TrainingExample(f"r{n}", None, "known", "train", "stacked", "replay", 6 + n, f"{_text(rng)} r{n}", "x")
-        for n in replayed
-    ]
-
-
-def _answers(questions: list[BenchmarkQuestion]) -> list[BenchmarkAnswer]:
-    num_right = {("base", "taxonomy"): 1, ("tuned", "taxonomy"): 8, ("base", "retained"): 10, ("tuned", "retained"): 9}
-    return [
-        BenchmarkAnswer(
-            q.benchmark_question_id, q.leaf_path, q.suite, arm, "x",
-            int(q.benchmark_question_id[1:]) < num_right[arm, q.suite],
-        )
-        for arm in ("base", "tuned")
-        for q in questions
-    ]  # fmt: skip
-
-
-def _of_seeds(leaves: list[LeafNode], rng: Random) -> Tables:
-    paths = [leaf.leaf_path for leaf in leaves for _ in range(5)]
-    return {
-        "seed_examples": [
-            SeedExample(f"{x.leaf_node_id}-{n}", x.leaf_node_id, x.leaf_path, n, None, _text(rng), _text(rng))
-            for x in leaves
-            for n in range(5)
-        ],
-        "real_examples": [
-            RealExample(f"real{n}", "reference" if n % 2 else "holdout", path, None, _text(rng), _text(rng))
-            for n, path in enumerate(paths)
-        ],
-        "judge_calibration": [
-            JudgedCase(f"j{n}", "pair", LEAVES[0], "compositional_skills", "s", "none", text, "A.", "3", "so", n < 5, n < 4)
-            for n, text in enumerate(_text(rng) for _ in range(10))
-        ],
-    }
-
-
-def _of_filter(samples: list[SyntheticSample], rng: Random) -> Tables:
-    marks = [3 * rng.random() for _ in samples]
-    return {
-        "rejected_samples": [
-            RejectedSample(f"{stage}{n}", LEAVES[0], stage, "rejected", "why", "", "", "", n)
-            for stage, num in (("generation", 3), ("filter", 6))
-            for n in range(num)
-        ],
-        "scored_samples": [
-            ScoredSample(s.synthetic_sample_id, s.leaf_path, 3, mark, 3, 2, 1, 3.0, "rm")
-            for s, mark in zip(samples, marks, strict=True)
-        ],
-        "stage_counts": [
-            StageCounts("generation", "a", 15, 12, 3, 0),
-            StageCounts("scoring", "a", 12, 12, 0, 0),
-            StageCounts("filter", "a", 12, 6, 6, 0),
-        ],
-    }
-
-
-def _of_student(rng: Random) -> Tables:
-    outcomes = ["inconsistent" if n < 4 else "base" for n in range(10)]
-    return {
-        "lora_checkpoint": [Checkpoint("c", "s", "stacked", 0, "p", "0" * 64, 1000, 9, 3.0, rng.random(), None, None, True)],
-        "comparisons": [
-            Comparison(f"o{n}", LEAVES[0], None, _text(rng), "a", "b", "A", "B", "so", "so", outcome)  # type: ignore[arg-type]
-            for n, outcome in enumerate(outcomes)
-        ],
-        "harness_scores": [
-            HarnessScore(task, arm, 5, "acc", rng.random(), None, 100, False)
-            for arm in ("base", "tuned")
-            for task in ("mmlu", "synth_assets_taxonomy")
-        ],
-    }
-
-
-def _text(rng: Random) -> str:
-    return " ".join(rng.choices(_WORDS, k=rng.randint(2, 8)))
 
 
 def set_one(table: str, **changes: Any) -> Plant:

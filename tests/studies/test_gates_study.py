@@ -14,9 +14,10 @@ from synth_assets.studies.gates import Outcome, judge_report, rates, subjects_of
 from synth_assets.studies.planted import DEFECTS, TOO_FEW
 from synth_assets.studies.planted_rows import Planted, plant_in_privacy
 from synth_assets.studies.planted_sets import plant_in_collapse
-from synth_assets.studies.planted_tables import SPECIAL, defects_of, with_every_stage
+from synth_assets.studies.planted_tables import SPECIAL, defects_of
 from synth_assets.studies.results import write_study
 from synth_assets.studies.trust_world import TrustWorld
+from synth_assets.studies.whole_tables import with_every_stage
 
 RECIPE = with_every_stage(read_recipe("data/recipes/embedded.yaml", "demo"))
 STUDY = resolve_path("data/studies/gates.json")
@@ -28,11 +29,13 @@ def _verdicts(report: TrustReport, estimates: list[Estimate], recipe: Recipe = R
 
 
 def _estimates_of(report: TrustReport, distance: float) -> list[Estimate]:
-    """A figure for each gate: so far on the right side of its threshold; the first measure with a second subject."""
+    """A figure for each gate: so far on the right side of its thresholds; the first measure with a second subject."""
     found = []
     for name in (name for name, gate in GATES.items() if gate.report == report):
         sign = 1 if GATES[name].direction == "at_least" else -1
-        found.append(Estimate(name, "all", RECIPE.trust.gate(name).value + sign * distance))
+        gate = RECIPE.trust.gate(name)
+        nearest = gate.value if gate.warn is None else gate.warn
+        found.append(Estimate(name, "all", nearest + sign * distance))
     return [*found, replace(found[0], subject="another")]
 
 
@@ -54,12 +57,7 @@ def test_the_short_way_to_a_verdict_agrees_with_great_expectations(report: Trust
     judged = {result.name: not result.is_passed for result in judge_stage(suite, tables, RECIPE)}
     found = _verdicts(report, estimates)
     assert {name: found.get(name, False) for name in judged} == judged
-    assert any(judged.values()) == (
-        plant not in ("nothing", "not assessed") or (report == "student_report" and judged[_NEARER])
-    )
-
-
-_NEARER = "perplexity_ratio_is_comfortable"
+    assert any(judged.values()) == (plant not in ("nothing", "not assessed"))
 
 
 def _held(planted: Planted, report: TrustReport) -> dict[str, bool]:

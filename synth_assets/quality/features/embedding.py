@@ -1,7 +1,7 @@
 """Features of a row's embedding: how near it is to its leaf's real rows, and where it lies along their main axes.
 
 Nothing is fitted on what is judged: centroids are the reference's, axes the holdout's, since on the rows that they are
-fitted on they would show more variance than on any others. A reference row is compared with the centroid of the *other* rows of
+fitted on they show more variance than on any others. A reference row is compared with the centroid of the *other* rows of
 its leaf: with itself in it, every real row of a leaf of five seeds would look nearer than any synthetic one could be.
 """
 

@@ -9,8 +9,8 @@ between what is clean and what must be caught, which is twice the tolerance. And
 level that befits so many columns (Bonferroni), the bound is 0, so that small samples raise no false alarm. That does not
 say that they are alike: it is why `min_rows` exists, and why the interval is shown. Chance is measured where nothing
 differs: a mean also by its difference alone, without the spread that it is divided by, a correlation that differs by .4
-or more also by what reference and holdout differ by. With the draws of the interval, which vary with the difference itself, one in four correlations
-that had turned their sign, by 1.0 in 17 leaves, was put down to chance.
+or more also by what reference and holdout differ by. With the draws of the interval alone, which vary with the difference
+itself, one in four correlations that had turned their sign, by 1.0 in 17 leaves, was put down to chance.
 
 Rates over 24 simulated worlds, 600 real against 2,000 synthetic rows in 17 leaves, 12 numeric (3 lognormal) and 3
 categorical columns. Caught: mean + .5 sd 100 % (lognormal 96 %), variance x 2 100 % (lognormal 75 %), sign of a

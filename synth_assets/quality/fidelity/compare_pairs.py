@@ -22,7 +22,6 @@ from synth_assets.quality.fidelity.dependence import (
 )
 from synth_assets.quality.fidelity.resampling import Side, basic
 
-
 LARGE = 0.4
 
 
