@@ -26,7 +26,10 @@ from synth_assets.summary import LastRun, closing_summary
 NUM_QUESTIONS = 60
 NUM_STEPS = 10  # in one phase with two candidates
 EMBEDDED = read_recipe(scale="smoke")
-LAST = ["lora_checkpoint", "evaluation", "harness_scores", "run_report"]
+LAST = [
+    "fidelity_report", "privacy_report", "diversity_report", "collapse_report", "lora_checkpoint", "evaluation",
+    "student_report", "harness_scores", "run_report",
+]  # fmt: skip
 SUITES = ("taxonomy", "retained")
 
 
