@@ -18,7 +18,7 @@ from synth_assets.assets.jobs import JOB_NAME
 from synth_assets.assets.resources import Engines
 from synth_assets.definitions import assets_of
 from synth_assets.inference import open_text_model
-from synth_assets.recipe import CheckpointChoice, ModelSpec, Recipe, read_recipe, resolve_path
+from synth_assets.recipe import CheckpointChoice, Gate, ModelSpec, Recipe, read_recipe, resolve_path
 from synth_assets.roles import TextModel
 from synth_assets.storage import Warehouse
 from synth_assets.summary import LastRun, closing_summary
@@ -51,7 +51,9 @@ def _recipe(folder: Path) -> Recipe:
     choice = CheckpointChoice(by="benchmark", num_candidates=2, benchmark=str(resolve_path("data/selection")))
     said = {"phases": phases, "checkpoint_choice": choice, "replay_share": 0.0, "replay_buffer": None}
     tuning = recipe.tuning.model_copy(update=said)
-    return with_harness(recipe.model_copy(update={"tuning": tuning}), tasks=tasks)
+    shown = Gate(value=0.0, severity="info", reason="for the tests: nothing is replayed")
+    trust = recipe.trust.model_copy(update={"gates": {"real_share_below_depth_2": shown}})
+    return with_harness(recipe.model_copy(update={"tuning": tuning, "trust": trust}), tasks=tasks)
 
 
 def _open_text_model(spec: ModelSpec, folder: Path | None = None) -> AbstractContextManager[TextModel]:
