@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -73,10 +73,15 @@ class Models(NamedTuple):
 def run_gates_study(recipe: Recipe, seeds: Sequence[int], report: Callable[[str], None] = print) -> Iterator[StudyRow]:
     recipe = with_every_stage(recipe)
     outcomes: list[Outcome] = []
-    with open_models(recipe) as models:
+    with ExitStack() as stack:
+        models = None
         for seed in seeds:
             for part in VERSIONS:
-                found = _of_part(recipe, part, seed, models)
+                file = _file_of(recipe, part, seed)
+                if not file.is_file():
+                    models = models or stack.enter_context(open_models(recipe))
+                    _keep(file, list(outcomes_of(recipe, part, seed, models)))
+                found = [Outcome(*row) for row in json.loads(file.read_text())]
                 outcomes += found
                 wrong = sorted({each.subject for each in found if each.has_defect != each.has_failed})
                 report(f"seed {seed}, {part}: {len(found)} verdicts, wrong: {', '.join(wrong) or 'none'}")
@@ -167,18 +172,15 @@ def _severity(check: Expectation) -> str:
     return "block" if check.is_blocking else "warn"
 
 
-def _of_part(recipe: Recipe, part: str, seed: int, models: Models) -> list[Outcome]:
+def _file_of(recipe: Recipe, part: str, seed: int) -> Path:
+    """Where the verdicts of a part of a seed are kept, by what they depend on."""
     made_of = content_id("gates", part, VERSIONS[part], seed, _gates_of(recipe), recipe.trust.model_dump(mode="json"))
-    file = _folder() / f"{part}-{seed}-{made_of}.json"
-    if not file.is_file():
-        found = list(outcomes_of(recipe, part, seed, models))
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(found))
-    return [Outcome(*row) for row in json.loads(file.read_text())]
+    return warehouse_path() / "studies" / "gates" / f"{part}-{seed}-{made_of}.json"
 
 
-def _folder() -> Path:
-    return warehouse_path() / "studies" / "gates"
+def _keep(file: Path, outcomes: Sequence[Outcome]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(outcomes))
 
 
 def _gates_of(recipe: Recipe) -> dict[str, object]:

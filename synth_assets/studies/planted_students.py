@@ -6,8 +6,7 @@ for all seeds. Tuning and reading are the product's own.
 
 Clean: one pass over CLEAN_ROWS rows, and "members" that it was not tuned on. Forgetful: as many steps on the same rows, of
 which in some the words of the answers are shuffled. Over-trained: four passes over FEW_ROWS rows. Remembering: canaries
-that stand in the rows 16 times. Answers of groups are drawn: what a gap looks like needs no student. Perplexities are of
-170 rows.
+that stand in the rows 16 times. Answers of groups are drawn: what a gap looks like needs no student.
 """
 
 from __future__ import annotations
@@ -33,7 +32,6 @@ from synth_assets.quality.privacy.canaries import (
     shadow_settings,
 )
 from synth_assets.quality.reports import Pair, measure_membership, measure_perplexities
-from synth_assets.quality.reports.rows import drawn
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import TrainingExample
 from synth_assets.roles import Conversation, LikelihoodModel, TokenLogprobs
@@ -42,13 +40,13 @@ from synth_assets.studies.planted_rows import Planted, clean
 from synth_assets.studies.trust_world import TrustWorld, examples_of
 from synth_assets.tuning import merge_adapter, tune_student, tuned_student
 
-CLEAN_ROWS, FEW_ROWS = 400, 110
+CLEAN_ROWS, FEW_ROWS = 320, 110
 #: Steps of 16 rows.
-ONE_PASS, FOUR_PASSES, WITH_CANARIES, SCHOOLING = 25, 28, 15, 100
+ONE_PASS, FOUR_PASSES, WITH_CANARIES, SCHOOLING = 20, 28, 15, 100
 #: Share of the forgetful student's rows whose answers are shuffled.
 SHUFFLED = 0.5
 NUM_CANARIES, NUM_CANDIDATES = 8, 50
-_FEW, _NUM_READ, _QUESTIONS = 50, 170, 400
+_FEW, _QUESTIONS = 50, 400
 _GAP = 0.25
 
 
@@ -123,10 +121,9 @@ def tuned(
             yield Schooled(merged, model)
 
 
-def _perplexities(world: TrustWorld, pair: Pair, num_rows: int = _NUM_READ) -> list[Estimate]:
+def _perplexities(world: TrustWorld, pair: Pair, num_rows: int = 10_000) -> list[Estimate]:
     style, trust = world.recipe.generation.prompts, world.recipe.trust
-    reference, holdout = (drawn(rows, _NUM_READ, 0) for rows in (world.reference, world.holdout))
-    return measure_perplexities(pair, reference, holdout.head(num_rows), style, trust, world.seed)
+    return measure_perplexities(pair, world.reference, world.holdout.head(num_rows), style, trust, world.seed)
 
 
 def _exposure(world: TrustWorld, student: LikelihoodModel, canaries: Sequence[Canary]) -> list[Estimate]:
