@@ -140,12 +140,18 @@ def _judged(measure: str, rows: pl.DataFrame, rates: Mapping[str, str], recipe: 
         "colour": colour,
         "is_stopping": colour == "failed" and worst["severity"] == "block",
         "figure": _figure(worst),
-        "bound": f"{'at most' if sign > 0 else 'at least'} {gate.value:.3g}" if colour != "open" else "",
+        "bound": _bound(worst, f"{'at most' if sign > 0 else 'at least'} {gate.value:.3g}") if colour != "open" else "",
         "sizes": _sizes(worst),
         "detail": worst["detail"] if colour != "passed" else "",
         "reason": gate.reason,
         "rates": rates.get(measure, ""),
     }
+
+
+def _bound(row: Mapping[str, Any], limit: str) -> str:
+    """With the number that is held against it, where that is not the figure itself."""
+    held = row["bound"]
+    return limit if held is None or held == row["value"] else f"{held:.3g}, {limit}"
 
 
 def _sizes(row: Mapping[str, Any]) -> str:

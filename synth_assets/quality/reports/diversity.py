@@ -6,6 +6,7 @@ what else the filter turns away has other reasons.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ from synth_assets.quality.fairness import (
     swap_words,
 )
 from synth_assets.quality.features import text_of_rows
+from synth_assets.quality.plots import draw_interval_bars
 from synth_assets.quality.reports.findings import Findings
 from synth_assets.quality.reports.rows import drawn, halves
 from synth_assets.recipe import GroupAttribute, TrustSection
@@ -81,7 +83,7 @@ def measure_diversity(
             groups, dict(swapped), least=trust.min_reference_rows, num_bootstrap=trust.bootstrap_draws, seed=seed
         ),
     ]
-    return Findings(estimates, {})
+    return Findings(estimates, _pictures(estimates))
 
 
 def swapped_rows(samples: pl.DataFrame, attribute: GroupAttribute, seed: int) -> pl.DataFrame:
@@ -116,3 +118,18 @@ def _vendi(
     rows = (drawn(each, size, seed) for each in (reference, holdout, kept))
     real_cloud, held_cloud, cloud = (embed(text_of_rows(each)).astype(np.float64) for each in rows)
     return estimate_vendi(Clouds(real_cloud, held_cloud, cloud, least=trust.min_reference_rows), seed=seed)
+
+
+def _pictures(estimates: Sequence[Estimate]) -> dict[str, str]:
+    """Bars of the declared groups: their share beside the declared one, and how much of each the reward keeps."""
+    drawn_measures = (
+        ("representation_log_ratio", math.exp, "Share of each group over its declared share", (0.8, 1.25)),
+        ("acceptance_ratio", float, "Acceptance of each group over that of the group accepted most", (0.8, 1.0)),
+    )
+    pictures = {}
+    for measure, scale, title, band in drawn_measures:
+        found = [each for each in estimates if each.measure == measure and math.isfinite(each.value)]
+        bars = [tuple(scale(x) for x in (each.value, each.ci_low or 0.0, each.ci_high or 0.0)) for each in found]
+        groups = [each.subject for each in found]
+        pictures[title] = draw_interval_bars(groups, {"kept rows": bars}, title, "ratio", band=band)  # type: ignore[dict-item]
+    return {title: picture for title, picture in pictures.items() if picture}
