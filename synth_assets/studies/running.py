@@ -23,7 +23,7 @@ STUDIES: dict[str, tuple[Callable[[Recipe, Sequence[int]], Iterator[StudyRow]], 
     "judges": (run_judges_study, (51, 52, 53), 15),
     "phases": (run_phases_study, (51, 52, 53), 25),
     "collapse": (run_collapse_study, (61, 62, 63, 64, 65), 50),
-    "gates": (run_gates_study, tuple(range(71, 91)), 35),
+    "gates": (run_gates_study, tuple(range(71, 91)), 25),
 }
 
 
