@@ -58,7 +58,9 @@ def _draw_collapse(rows: list[Row], target: Path) -> Path:
             axes.yaxis.set_major_formatter(ScalarFormatter())
             axes.yaxis.set_minor_formatter(NullFormatter())
             low, high = axes.get_ylim()
-            axes.set_yticks([tick for tick in (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000) if low <= tick <= high])
+            axes.set_yticks(
+                [tick for tick in (1, 2, 3, 5, 10, 20, 30, 50, 100, 300, 1_000, 3_000, 10_000) if low <= tick <= high]
+            )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("generation")
