@@ -53,7 +53,7 @@ VERDICTS = {
 }
 _WORST_FIRST = ("not_computable", "failed", "passed", "insufficient_reference", "not_assessed")
 LIMITS = (
-    "Names, addresses and other personal data that no pattern can tell, unless the recipe names a model that finds them.",
+    "Names, postal addresses and other personal data that no pattern can tell.",
     "Whether what a row says is true: that is what judges, reward model and benchmark are for.",
     "Groups that the recipe does not declare.",
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
 from synth_assets.counting import count_by_leaf, sum_counts
@@ -54,7 +54,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class Refusals:
-    """By sample id: the reason (one of `REFUSALS`) with its detail, or the texts without what may not be published."""
+    """By sample id: the reason (one of `REFUSALS`) with its detail; the texts without what may not be published or shown."""
 
     refused: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     rewritten: Mapping[str, Texts] = field(default_factory=dict)
@@ -100,7 +100,9 @@ def filter_samples(
     alive = _drop(alive, ended, _exact_duplicate_of(), EXACT_DUPLICATE)
     alive = _drop(alive, ended, _near_duplicate_of(filter_settings.near_duplicate_threshold), NEAR_DUPLICATE)
     kept = [_kept(sample, score, refusals) for sample, score in pairs if sample.synthetic_sample_id not in ended]
-    rejected = [ended[sample.synthetic_sample_id] for sample, _ in pairs if sample.synthetic_sample_id in ended]
+    rejected = [
+        _hidden(ended[sample.synthetic_sample_id], refusals) for sample, _ in pairs if sample.synthetic_sample_id in ended
+    ]
     num_in = Counter(score.leaf_path for score in scored)
     return FilterOutcome(kept, rejected, count_by_leaf(STAGE, num_in, kept, rejected))
 
@@ -151,6 +153,12 @@ def _cut_by_reward(pairs: list[Pair], ended: dict[str, RejectedSample], cut: Rew
 def _refused(refusals: Refusals, of_reason: str, pair: Pair) -> str:
     reason, detail = refusals.refused.get(pair[0].synthetic_sample_id, ("", ""))
     return detail if reason == of_reason else ""
+
+
+def _hidden(row: RejectedSample, refusals: Refusals) -> RejectedSample:
+    """Without what was found in it, whatever it was rejected for: a table of rejected rows is read and shown as well."""
+    texts = refusals.rewritten.get(row.synthetic_sample_id)
+    return row if texts is None else replace(row, **asdict(texts))
 
 
 def _overlap(benchmark: BenchmarkIndex, sample: SyntheticSample) -> str:

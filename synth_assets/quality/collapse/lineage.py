@@ -60,10 +60,12 @@ def real_share_measures(mix: pl.DataFrame) -> list[Estimate]:
 def dropped_real_rows(previous: pl.DataFrame, current: pl.DataFrame) -> list[Estimate]:
     """`dropped_real_rows`: how many real rows (prompt and response) of an earlier mix stand no longer in this one.
 
-    Both are frames of TrainingExample. A row that moved to the validation split is not dropped.
+    Both are frames of TrainingExample. A row that moved to the validation split is not dropped; what is replayed is
+    drawn anew for each mix, and does not count.
     """
     texts = ["prompt", "response"]
-    real = previous.filter(pl.col("generation_depth") == 0).unique(texts, maintain_order=True)
+    of_people = (pl.col("generation_depth") == 0) & (pl.col("source") != "replay")
+    real = previous.filter(of_people).unique(texts, maintain_order=True)
     if not real.height:
         return [not_assessed("dropped_real_rows", "all", "the earlier mix has no real rows")]
     gone = real.join(current, on=texts, how="anti", maintain_order="left")

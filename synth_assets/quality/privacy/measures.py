@@ -27,7 +27,7 @@ _ALL = "all"
 def estimate_leaked_values(leaks: Sequence[Leak], num_rows: int, num_sources: int) -> list[Estimate]:
     """`leaked_values`: rows with a value that also stands in a source. At most 0."""
     named = {leak.row_id: f"{leak.row_id}: {leak.kind} {leak.masked} of {leak.source_id}" for leak in reversed(leaks)}
-    remedy = "drop or redact these rows, or allow the values in the recipe (trust.privacy.allowed_values)"
+    remedy = "take the values out of the sources and generate anew, or allow them (trust.privacy.allowed_values)"
     return [_count("leaked_values", sorted(named.values()), num_rows, num_sources, remedy)]
 
 
@@ -56,7 +56,10 @@ def estimate_copied_share(copies: pl.DataFrame, num_rows: int, num_sources: int)
     kinds = zip(copies["row_id"], copies["source_id"], copies["kind"], copies["value"], strict=True)
     named = [f"{row} copies {source} ({kind} {value:.2f})" for row, source, kind, value in kinds]
     low, high = wilson_interval(len(named), num_rows)
-    words = _listed(named, "drop these rows, or ask the teacher for new instructions with more or other seeds")
+    words = _listed(
+        named,
+        "generate these leaves anew, with more or other seeds",
+    )
     return [Estimate("copied_share", _ALL, len(named) / num_rows, low, high, num_sources, num_rows, words=words)]
 
 

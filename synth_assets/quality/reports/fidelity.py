@@ -124,6 +124,7 @@ def _compared(
         found = compare_features(
             sets.reference, made, sets.holdout, numeric=varying, categorical=categorical, clusters="leaf_path",
             num_draws=trust.bootstrap_draws, confidence=trust.confidence, min_rows=trust.min_reference_rows, seed=seed,
+            shape_floor=trust.gate("shape").value,
         )  # fmt: skip
         compared += [replace(each, measure=each.measure + which) for each in found]
     return compared

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from synth_assets.quality.estimates import Estimate, not_assessed
 from synth_assets.quality.privacy import (
@@ -42,12 +42,14 @@ from synth_assets.recipe import PrivacySection
 from synth_assets.records import DocumentChunk, KeptSample, RealExample, SeedExample, SyntheticSample
 
 _NUM_ROWS_AT_ONCE = 20_000
+#: Stands for a text that cannot be shown without what must not be.
+HIDDEN = "<HIDDEN>"
 
 
 @dataclass(frozen=True)
 class RowFindings:
     """By sample id. `reasons`: why the sample is refused, as (reason, detail); `texts`: context, instruction and response
-    without what may not be published."""
+    without what may not be published, also of refused samples."""
 
     reasons: dict[str, tuple[str, str]] = field(default_factory=dict)
     texts: dict[str, tuple[str | None, str, str]] = field(default_factory=dict)
@@ -65,12 +67,16 @@ def find_refusals(
     """What the filter must turn away: secrets, personal data (unless it is redacted or ignored), copies of a source."""
     found = RowFindings()
     for row, personal, secret in _looked_through(samples, privacy):
+        if not personal and not secret:
+            continue
+        row_id, clean = row.synthetic_sample_id, _redacted(row, [*personal, *secret])
+        found.texts[row_id] = clean or ("", HIDDEN, HIDDEN)
         if secret:
-            found.reasons[row.synthetic_sample_id] = ("secret", _masked(secret))
-        elif personal and privacy.personal_data == "drop":
-            found.reasons[row.synthetic_sample_id] = ("personal_data", _masked(personal))
-        elif personal and privacy.personal_data == "redact":
-            found.texts[row.synthetic_sample_id] = _redacted(row, privacy)
+            found.reasons[row_id] = ("secret", _masked(secret))
+        elif privacy.personal_data == "drop" or (clean is None and privacy.personal_data == "redact"):
+            found.reasons[row_id] = ("personal_data", _masked(personal))
+        elif privacy.personal_data == "ignore":
+            del found.texts[row_id]
     copies = find_copies(samples, sources_of(seeds, chunks), privacy.copy_ngram)
     for row_id, source_id, kind, value in copies.iter_rows():
         found.reasons.setdefault(row_id, ("copies_source", f"{kind} {value:.2f} of {source_id}"))
@@ -131,11 +137,20 @@ def _masked(findings: Sequence[Finding]) -> str:
     return ", ".join(f"{each.kind} {each.masked}" for each in findings)
 
 
-def _redacted(row: SampleText, privacy: PrivacySection) -> tuple[str | None, str, str]:
-    texts = [row.context or "", row.instruction, row.response]
-    found = find_personal_data(texts, _allowed(privacy))
-    context, instruction, response = (redact(text, each) for text, each in zip(texts, found, strict=True))
-    return context or None, instruction, response
+def _redacted(row: SampleText, findings: Sequence[Finding]) -> tuple[str | None, str, str] | None:
+    """Context, instruction and response without what was found in the whole; None where a value runs over two of them."""
+    texts: list[str | None] = []
+    offset = num_placed = 0
+    for text in (row.context or None, row.instruction, row.response):
+        if not text:
+            texts.append(text)
+            continue
+        own = [each for each in findings if offset <= each.start and each.end <= offset + len(text)]
+        texts.append(redact(text, [replace(each, start=each.start - offset, end=each.end - offset) for each in own]))
+        num_placed += len(own)
+        offset += len(text) + 1
+    context, instruction, response = texts
+    return (context, instruction or "", response or "") if num_placed == len(findings) else None
 
 
 def _leak_test(
@@ -153,7 +168,9 @@ def _leak_test(
         leaves = {chunk.leaf_path for chunk in shown}
         contexts = {row.context: row.leaf_path for row in holdout if row.context and row.leaf_path in leaves}
         unseen = [(context, path) for context, path in contexts.items() if context]
-    if not unseen or not shown:
+    both = {chunk.leaf_path for chunk in shown} & {path for _, path in unseen}  # chunks are compared within their leaf
+    shown, unseen = [chunk for chunk in shown if chunk.leaf_path in both], [each for each in unseen if each[1] in both]
+    if not both:
         return estimate_leak_test(None, len(samples))
     test = measure_leak(
         [written_text(row) for row in samples],

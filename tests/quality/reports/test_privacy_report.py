@@ -44,16 +44,27 @@ def test_personal_data_keys_and_copies_are_refused_with_their_reason() -> None:
         "s2": "personal_data", "s3": "secret", "s4": "copies_source",
     }  # fmt: skip
     assert "a***@harbour-mail.net" in found.reasons["s2"][1] and key not in found.reasons["s3"][1]
-    assert "seed" in found.reasons["s4"][1] and not found.texts
+    assert "seed" in found.reasons["s4"][1]
+    assert {row_id: texts[2] for row_id, texts in found.texts.items()} == {
+        "s2": "Write to <EMAIL_ADDRESS>.", "s3": "Use <AWS_ACCESS_KEY> for it.",
+    }  # fmt: skip
 
 
 def test_redaction_keeps_the_row_without_the_value_but_never_a_key() -> None:
     rows = [sample(1, "Write to ann.marlow@harbour-mail.net soon."), sample(2, "Use " + "AKIA" + "Q7EXAMPLE2WXYZ45.")]
     found = find_refusals(rows, [SEED], [], replace_settings(personal_data="redact"))
-    assert found.texts == {"s1": (None, rows[0].instruction, "Write to <EMAIL_ADDRESS> soon.")}
-    assert set(found.reasons) == {"s2"}
+    assert found.texts["s1"] == (None, rows[0].instruction, "Write to <EMAIL_ADDRESS> soon.")
+    assert set(found.reasons) == {"s2"} and set(found.texts) == {"s1", "s2"}
     ignored = find_refusals(rows, [SEED], [], replace_settings(personal_data="ignore"))
-    assert set(ignored.reasons) == {"s2"} and not ignored.texts
+    assert set(ignored.reasons) == set(ignored.texts) == {"s2"}
+
+
+def test_a_value_that_another_text_of_the_row_gives_away_is_redacted_as_well() -> None:
+    row = replace(sample(1, "5550199223"), instruction="What is Anna's phone number?")
+    found = find_refusals([row], [SEED], [], replace_settings(personal_data="redact"))
+    assert found.texts["s1"] == (None, row.instruction, "<PHONE_NUMBER>") and not found.reasons
+    after = replace(row, response=found.texts["s1"][2])
+    assert not find_refusals([after], [SEED], [], DROP).reasons
 
 
 def test_a_value_that_may_be_published_is_none() -> None:
