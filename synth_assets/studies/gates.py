@@ -16,11 +16,12 @@ Clean data are those of the closed world (`trust_world`), and tables that are wh
 say nothing of a teacher's own flaws, which a gate is there to find. Real rows are the same with each seed, as they are for
 those who use the bundled ones. 300 rows of each set are embedded, where a run embeds 500.
 
-Two things speak for these rates more kindly than a new sample would. Fidelity cried wolf in the first four of these
-seeds, and was mended with them in sight: of its rates only the other sixteen are of seeds that nobody had looked at.
-And "members" of the clean student are rows that it was not tuned on: in a trial a student after a single pass over
-its rows, at the rate of learning of the embedded recipe, told them from others with an AUC of .7, which the gate
-calls a leak as well. A part of a seed that an interrupted study has finished is not run again.
+Two things make these rates look better than new samples would. Fidelity cried wolf in the first four of these seeds, and was
+mended with them in sight: of its rates only the other sixteen are of seeds that nobody had looked at. And the clean
+student's "members" are rows that it was not tuned on: in a trial, one that had passed once over its rows, at the
+embedded recipe's rate of learning, gave them away with an AUC of .7, which the gate calls a leak as well.
+
+A part of a seed that an interrupted study has finished is not run again.
 """
 
 from __future__ import annotations
