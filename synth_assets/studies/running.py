@@ -22,7 +22,7 @@ STUDIES: dict[str, tuple[Callable[[Recipe, Sequence[int]], Iterator[StudyRow]], 
     "kill": (run_kill_study, (41,), 100),
     "judges": (run_judges_study, (51, 52, 53), 15),
     "phases": (run_phases_study, (51, 52, 53), 25),
-    "collapse": (run_collapse_study, (61, 62, 63, 64, 65), 50),
+    "collapse": (run_collapse_study, (61, 62, 63, 64, 65), 55),
     "gates": (run_gates_study, tuple(range(71, 91)), 25),
 }
 
