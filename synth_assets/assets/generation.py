@@ -9,7 +9,6 @@ import polars as pl
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.descent import teacher_depth
 from synth_assets.assets.display import bars, sample_rows, table
-from synth_assets.assets.ingredients import shown_chunks
 from synth_assets.assets.journaling import calls_metadata, journaled_judge, journaled_text_model, panel_of
 from synth_assets.assets.leaf_partitions import LEAF_NODES, ONE_RUN, leaf_paths_of_run
 from synth_assets.assets.leasing import lease
@@ -20,6 +19,7 @@ from synth_assets.assets.storing import load, num_by, store_leaves
 from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonomy
 from synth_assets.frames import to_frame
 from synth_assets.generation import GenerationOutcome, OnStep, generate_samples
+from synth_assets.quality.reports import shown_chunks
 from synth_assets.recipe import Recipe
 from synth_assets.records import DocumentChunk, LeafNode, RejectedSample, SeedExample, SyntheticSample
 from synth_assets.storage import Warehouse
@@ -50,7 +50,7 @@ def synthetic_samples(
     """
     with lease(context, recipe, warehouse):
         depth = teacher_depth(recipe)
-        shown = shown_chunks(recipe, load(warehouse, DocumentChunk))
+        shown = shown_chunks(load(warehouse, DocumentChunk), recipe.trust.privacy.split_share)
         material = Material(load(warehouse, LeafNode), load(warehouse, SeedExample), shown)
         paths = leaf_paths_of_run(context, [leaf.leaf_path for leaf in material.leaf_nodes])
         made_of = {path: made for path, made in sample_inputs(recipe, material).items() if path in paths}

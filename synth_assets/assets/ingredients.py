@@ -11,9 +11,8 @@ from typing import Any
 from synth_assets.model_folder import read_lineage
 from synth_assets.prompts import prompts_id
 from synth_assets.quality import gates_of
-from synth_assets.quality.reports import is_held_back
 from synth_assets.recipe import DataSetSpec, ModelSpec, Recipe, resolve_path, warehouse_path
-from synth_assets.records import DocumentChunk, TrustReport
+from synth_assets.records import TrustReport
 from synth_assets.taxonomy import DocumentRules, Taxonomy, read_taxonomy
 
 
@@ -118,11 +117,6 @@ def _row_privacy(recipe: Recipe) -> dict[str, Any]:
 
 def _embedder(recipe: Recipe) -> tuple[str, ...]:
     return (recipe.trust.embedder,) if recipe.trust.embedder else ()
-
-
-def shown_chunks(recipe: Recipe, chunks: Sequence[DocumentChunk]) -> list[DocumentChunk]:
-    """Those that the teacher is shown: all but what the recipe holds back for the leak test."""
-    return [chunk for chunk in chunks if not is_held_back(chunk.document_chunk_id, recipe.trust.privacy.split_share)]
 
 
 #: What samples are made from. Its content is in what the samples are made of: a comment in a file makes nothing anew.

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from synth_assets.assets.ingredients import INGREDIENTS, shown_chunks, upstream_of
+from synth_assets.assets.ingredients import INGREDIENTS, upstream_of
 from synth_assets.model_folder import model_fingerprint
+from synth_assets.quality.reports import shown_chunks
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import content_id
 from synth_assets.storage import Warehouse
@@ -47,7 +48,7 @@ def inputs_id(asset: str, recipe: Recipe, warehouse: Warehouse) -> str:
 def sample_inputs(recipe: Recipe, material: Material) -> dict[str, str]:
     """By leaf path: what its synthetic samples depend on, from the material as files or tables hold it."""
     chunk_ids: dict[str, list[str]] = defaultdict(list)
-    for chunk in shown_chunks(recipe, material.chunks):
+    for chunk in shown_chunks(material.chunks, recipe.trust.privacy.split_share):
         chunk_ids[chunk.leaf_path].append(chunk.document_chunk_id)
     made_of = {leaf.leaf_path: (leaf.leaf_node_id, chunk_ids[leaf.leaf_path]) for leaf in material.leaf_nodes}
     return _leaf_inputs("synthetic_samples", recipe, made_of)

@@ -4,14 +4,12 @@ Each loads tables, calls its measure in `quality.reports`, and writes its part o
 asset hold the figures against the gates of the recipe, and the student waits for them.
 """
 
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, cast
 
 import dagster as dg
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import gallery
@@ -40,6 +38,7 @@ from synth_assets.quality.reports import (
     rows_of_seeds,
     swapped_rows,
 )
+from synth_assets.quality.reports.rows import Embed
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import DocumentChunk, KeptSample, RealExample, SeedExample, SyntheticSample, TrustReport
 from synth_assets.reward import rewards_of_texts
@@ -174,7 +173,7 @@ def real_rows(warehouse: Warehouse, recipe: Recipe) -> tuple[pl.DataFrame, pl.Da
     return rows_of_real(real, "reference"), rows_of_real(real, "holdout")
 
 
-def _embed(engines: Engines, recipe: Recipe) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+def _embed(engines: Engines, recipe: Recipe) -> Embed:
     """The embedder, loaded when there is a first text for it."""
     folder = resolve_path(recipe.trust.embedder) if recipe.trust.embedder else None
     embedder = once(lambda: engines.open_embedder(folder))

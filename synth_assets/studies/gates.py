@@ -43,10 +43,11 @@ from synth_assets.inference import open_embedder, open_likelihood_model
 from synth_assets.quality import Estimate, Expectation, hold_all, judge_stage, measure_stage, suites_of
 from synth_assets.quality.gates import NEARER
 from synth_assets.quality.reports import response_losses
+from synth_assets.quality.reports.rows import Embed
 from synth_assets.recipe import GATES, Recipe, warehouse_path
 from synth_assets.records import TABLES, TRUST_REPORTS, Measurement, TrustReport, content_id
 from synth_assets.studies.planted import TOO_FEW
-from synth_assets.studies.planted_rows import Embed, Planted, plant_in_fidelity, plant_in_privacy
+from synth_assets.studies.planted_rows import Planted, plant_in_fidelity, plant_in_privacy
 from synth_assets.studies.planted_sets import plant_in_collapse, plant_in_diversity
 from synth_assets.studies.planted_students import Remembering, Schooled, plant_in_student, schooled
 from synth_assets.studies.planted_tables import defects_of

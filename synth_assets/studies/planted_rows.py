@@ -14,19 +14,18 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from synth_assets.quality import Estimate
 from synth_assets.quality.features import TEXT_FEATURES, text_features
 from synth_assets.quality.fidelity import compare_features
 from synth_assets.quality.reports import Sets, measure_fidelity, measure_privacy
 from synth_assets.quality.reports.fidelity import BEFORE, CATEGORIES, Likelihood
+from synth_assets.quality.reports.rows import Embed
 from synth_assets.records import DocumentChunk, KeptSample, SeedExample, SyntheticSample
 from synth_assets.studies.planted import TOO_FEW
 from synth_assets.studies.planted_values import random_email, random_identifier, random_phone, random_secret
 from synth_assets.studies.trust_world import PATHS, TrustWorld, rows_of
 
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 #: Of each set, so that a seed takes seconds; a run embeds 500.
 NUM_EMBEDDED = 300
 _FEW = 50

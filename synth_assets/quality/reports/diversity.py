@@ -7,12 +7,11 @@ what else the filter turns away has other reasons.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from synth_assets.quality.diversity import (
     estimate_leaf_coverage,
@@ -32,12 +31,10 @@ from synth_assets.quality.fairness import (
 from synth_assets.quality.features import text_of_rows
 from synth_assets.quality.plots import draw_interval_bars
 from synth_assets.quality.reports.findings import Findings
-from synth_assets.quality.reports.rows import drawn, halves
+from synth_assets.quality.reports.rows import MAX_EMBEDDED, Embed, drawn, halves
 from synth_assets.recipe import GroupAttribute, TrustSection
 
-MAX_EMBEDDED = 500
 MAX_SWAPPED = 400
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,9 @@ from synth_assets.quality.fidelity import compare_features
 from synth_assets.quality.fidelity.dependence import correlation_matrix
 from synth_assets.quality.plots import draw_correlations, draw_distributions, draw_embeddings, draw_shares
 from synth_assets.quality.reports.findings import Findings
-from synth_assets.quality.reports.rows import drawn, halves
+from synth_assets.quality.reports.rows import MAX_EMBEDDED, Embed, drawn, halves
 from synth_assets.recipe import TrustSection
 
-MAX_EMBEDDED = 500
 CATEGORIES = ("leaf_path", "branch")
 BEFORE = "_before_filter"
 SHOWN = {
@@ -44,7 +43,6 @@ SHOWN = {
     "reading_ease": "Flesch reading ease",
     "log_mtld": "Lexical diversity, ln MTLD",
 }
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 #: Rows -> mean negative log-likelihood of each response, nats per token; None where there is none.
 Likelihood = Callable[[pl.DataFrame], Sequence[float | None]]
 

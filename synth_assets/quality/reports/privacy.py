@@ -60,6 +60,11 @@ def is_held_back(document_chunk_id: str, split_share: float) -> bool:
     return int(document_chunk_id[:8], 16) < split_share * 16**8
 
 
+def shown_chunks(chunks: Iterable[DocumentChunk], split_share: float) -> list[DocumentChunk]:
+    """Those that the teacher is shown: all but what is held back."""
+    return [chunk for chunk in chunks if not is_held_back(chunk.document_chunk_id, split_share)]
+
+
 def find_refusals(
     samples: Sequence[SyntheticSample], seeds: Iterable[SeedExample], chunks: Iterable[DocumentChunk],
     privacy: PrivacySection,
@@ -93,7 +98,7 @@ def measure_privacy(
     seed: int,
 ) -> Findings:
     """All measures with a gate in the privacy report."""
-    shown = [chunk for chunk in chunks if not is_held_back(chunk.document_chunk_id, privacy.split_share)]
+    shown = shown_chunks(chunks, privacy.split_share)
     sources = sources_of(seeds, shown)
     leak_index = LeakIndex(sources, _allowed(privacy))
     leaks = [

@@ -5,10 +5,17 @@ Columns: row_id, leaf_path, branch, context (may be null), instruction, response
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 COLUMNS = ("row_id", "leaf_path", "branch", "context", "instruction", "response")
+#: Texts -> unit vectors, as `roles.Embedder.embed`.
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+#: Rows of each set that are embedded.
+MAX_EMBEDDED = 500
 _BRANCH = pl.col("leaf_path").str.split("/").list.first().alias("branch")
 
 
