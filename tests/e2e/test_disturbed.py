@@ -75,7 +75,7 @@ def test_a_read_only_warehouse_a_full_disk_a_signal_a_held_database_and_a_clock_
     shell = subprocess.Popen([sys.executable, "-c", HOLD, str(warehouse / "synth_assets.duckdb"), "8"])
     assert "finished" in demo.finish() and shell.wait() == 0
     (warehouse / "set_back").unlink()
-    assert "0 of 10 assets to make" in RunningDemo(undisturbed.recipe, warehouse).finish()
+    assert "0 of 15 assets to make" in RunningDemo(undisturbed.recipe, warehouse).finish()
     assert damage(warehouse, undisturbed.warehouse) == Damage()
 
 
