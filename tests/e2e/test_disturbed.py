@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import duckdb
 import pytest
@@ -12,12 +13,14 @@ from small_run import Undisturbed
 from ui import wait_for
 
 from synth_assets.storage import open_journal
-from synth_assets.studies.killing import Damage, RunningDemo, damage
+from synth_assets.studies.killing import KINDS, Damage, Kill, RunningDemo, damage, kill_again_and_again
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 #: root may write everywhere; without this right it may not, like anybody else
 LIKE_A_USER = ("setpriv", "--bounding-set=-dac_override") if os.geteuid() == 0 else ()
 FULL = 8 * 2**20
+NUM_KILLS = len(KINDS)
+SEED = 20
 HOLD = """
 import duckdb, sys, time
 while True:
@@ -75,8 +78,21 @@ def test_a_read_only_warehouse_a_full_disk_a_signal_a_held_database_and_a_clock_
     shell = subprocess.Popen([sys.executable, "-c", HOLD, str(warehouse / "synth_assets.duckdb"), "8"])
     assert "finished" in demo.finish() and shell.wait() == 0
     (warehouse / "set_back").unlink()
-    assert "0 of 15 assets to make" in RunningDemo(undisturbed.recipe, warehouse).finish()
+    assert "everything was current" in RunningDemo(undisturbed.recipe, warehouse).finish()
     assert damage(warehouse, undisturbed.warehouse) == Damage()
+
+
+def test_killed_at_random_moments_nothing_is_lost_and_nothing_done_twice(tmp_path: Path, undisturbed: Undisturbed) -> None:
+    rng = Random(SEED)
+    kills: list[Kill] = []
+    for number in range(NUM_KILLS):
+        warehouse, left = tmp_path / f"killed-{number}", NUM_KILLS - len(kills)
+        kinds = (*KINDS[len(kills) % 4 :], *KINDS[: len(kills) % 4])
+        kills += kill_again_and_again(undisturbed.recipe, warehouse, rng, undisturbed.length_s, left, kinds)
+        assert damage(warehouse, undisturbed.warehouse) == Damage()
+        if len(kills) == NUM_KILLS:
+            break
+    assert {kill.kind for kill in kills} == set(KINDS) and len(kills) == NUM_KILLS
 
 
 def _failing(demo: RunningDemo) -> str:

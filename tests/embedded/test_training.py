@@ -91,7 +91,9 @@ def test_a_broken_off_training_ends_with_the_same_weights(tmp_path: Path) -> Non
         assert torch.equal(left, right)
 
 
-def test_two_processes_train_a_folder_that_transformers_loads(tmp_path: Path) -> None:
+def test_two_processes_train_a_folder_that_loads_and_the_record_counts_a_resumed_step_once(
+    tmp_path: Path,
+) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     plan = TrainingPlan("base", tmp_path, num_steps=50, num_rows=1, length=64, warmup_steps=5)
@@ -99,6 +101,11 @@ def test_two_processes_train_a_folder_that_transformers_loads(tmp_path: Path) ->
     rows = [json.loads(line) for line in (tmp_path / "base.log.jsonl").read_text().splitlines()]
     assert rows[-1]["step"] == 50 and rows[-1]["tokens"] == 50 * 64 * 2
     assert AutoModelForCausalLM.from_pretrained(folder).config.vocab_size == len(AutoTokenizer.from_pretrained(folder))
+    log = tmp_path / "base.log.jsonl"
+    start, row = log.read_text().splitlines()
+    log.write_text("\n".join([start, row, start, row]) + "\n")  # as a training leaves it that went on where it was
+    record = training_record("base", folder, [log])
+    assert (record["num_tokens"], record["steps"], record["processes"], record["seed"]) == (50 * 64 * 2, 50, 2, 0)
 
 
 def test_the_learning_rate_warms_up_stays_and_falls() -> None:
@@ -113,12 +120,3 @@ def test_a_state_of_another_plan_is_not_gone_on_from(tmp_path: Path) -> None:
     train(CausalModel(embedded_config()), _batches(), plan)
     with pytest.raises(TuningError, match="another plan"):
         train(CausalModel(embedded_config()), _batches(), replace(plan, seed=5))
-
-
-def test_the_training_record_counts_a_resumed_step_once(tmp_path: Path) -> None:
-    folder = train_language_model("base", TrainingPlan("base", tmp_path, num_steps=50, num_rows=1, length=64), 1)
-    log = tmp_path / "base.log.jsonl"
-    start, row = log.read_text().splitlines()
-    log.write_text("\n".join([start, row, start, row]) + "\n")
-    record = training_record("base", folder, [log])
-    assert (record["num_tokens"], record["steps"], record["processes"], record["seed"]) == (50 * 64, 50, 1, 0)
