@@ -131,15 +131,25 @@ def trace(sample_id: str, as_json: bool, ask: bool) -> None:
 
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--despite-failed-checks", is_flag=True, help="Export all the same; the cards name what failed.")
 @_telling
-def export(folder: Path) -> None:
+def export(folder: Path, despite_failed_checks: bool) -> None:
     """Write data set and adapter into FOLDER, with their cards.
 
-    The data set is Parquet and JSON lines in the `messages` form, split into train, validation and test.
+    The data set is Parquet and JSON lines in the `messages` form, split into train, validation and test. A check that blocks
+    and has failed, or was not run on what is there now, stops the export.
     """
+    from synth_assets.assets.running import open_instance
+    from synth_assets.assets.verdicts import open_gates_of_data, open_gates_of_student
+    from synth_assets.export import OpenGates
     from synth_assets.export import export as export_to
 
-    for part in export_to(declared_recipe(), open_warehouse(), folder):
+    recipe, warehouse = declared_recipe(), open_warehouse()
+    with open_instance() as instance:
+        gates = OpenGates(
+            open_gates_of_data(recipe, warehouse, instance), open_gates_of_student(recipe, warehouse, instance)
+        )
+    for part in export_to(recipe, warehouse, folder, gates, despite_failed_checks=despite_failed_checks):
         click.echo(f"written: {part}")
 
 
