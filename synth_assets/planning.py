@@ -208,6 +208,9 @@ def token_counter(spec: ModelSpec) -> CountTokens:
 
 
 def _warnings(recipe: Recipe, phases: Sequence[PlannedPhase]) -> Iterable[str]:
+    for key, path in recipe.trust.files.items():
+        if not resolve_path(path).exists():
+            yield f"{key}: {path} does not exist, and no run will begin without it"
     for phase in phases:
         warmup = recipe.tuning.num_warmup_steps(phase.num_steps)
         if warmup >= phase.num_steps:

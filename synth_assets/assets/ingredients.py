@@ -27,6 +27,8 @@ class Ingredients:
     files: Callable[[Recipe], Sequence[str]] = lambda recipe: ()
     after: tuple[str, ...] = ()
     """What must have been made before, though none of its rows are read."""
+    tables: tuple[str, ...] = ()
+    """Tables that it reads beside those of its upstream assets, which write them."""
     has_table: bool = True
     is_declared: Callable[[Recipe], bool] = lambda recipe: True
     """Whether a recipe has this asset at all."""
@@ -110,6 +112,11 @@ def _held_back(recipe: Recipe) -> tuple[object, ...]:
     return (share,) if share else ()
 
 
+def _holdout(recipe: Recipe) -> tuple[str, ...]:
+    """The file of real rows that may not be trained on."""
+    return (recipe.trust.real.holdout,) if recipe.trust.real else ()
+
+
 def _row_privacy(recipe: Recipe) -> dict[str, Any]:
     """What the filter reads of the section on privacy."""
     return recipe.trust.privacy.model_dump(mode="json", exclude={"shadow_steps"})
@@ -166,8 +173,8 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     ),
     "real_examples": Ingredients(
         "1",
-        (),
-        lambda r: (r.trust.real,),
+        SOURCES,
+        lambda r: (r.trust.real, *_held_back(r)),
         files=lambda r: (r.trust.real.reference, r.trust.real.holdout) if r.trust.real else (),
         is_declared=lambda r: r.trust.real is not None,
     ),
@@ -189,7 +196,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         "3",
         ("synthetic_samples", "scored_samples"),
         lambda r: (r.reward.cut, r.filter, *examinations(r), _row_privacy(r)),
-        files=lambda r: examinations(r),
+        files=lambda r: (*examinations(r), *_holdout(r)),
         after=("taxonomy", *SOURCES),  # which retire the rows of leaves that are gone
     ),
     "training_mix": Ingredients(
@@ -206,6 +213,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
             *((r.tuning.replay_buffer,) if r.tuning.replay_share and r.tuning.replay_buffer else ()),
             *(spec.path for spec in trained_sets(r)),
             *(examinations(r) if trained_sets(r) else ()),
+            *(_holdout(r) if trained_sets(r) or r.tuning.replay_share else ()),
         ),
         after=("seed_examples",),  # whose rows are read of data sets alone, and those are among the files
     ),
@@ -219,27 +227,25 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     ),
     "fidelity_report": Ingredients(
         "1",
-        ("real_examples", "synthetic_samples", "reward_filtered_set"),
+        ("real_examples", "seed_examples", "synthetic_samples", "reward_filtered_set"),
         lambda r: (r.seed, _said_of_trust(r, "fidelity_report"), _prompts(r), r.student),
         models=lambda r: (r.student,),
         files=lambda r: _embedder(r),
-        after=("seed_examples",),
         has_table=False,
     ),
     "privacy_report": Ingredients(
         "1",
-        ("real_examples", "synthetic_samples", "reward_filtered_set"),
+        ("real_examples", *SOURCES, "synthetic_samples", "reward_filtered_set"),
         lambda r: (r.seed, _said_of_trust(r, "privacy_report"), r.trust.privacy),
-        after=SOURCES,
         has_table=False,
     ),
     "diversity_report": Ingredients(
         "1",
-        ("real_examples", "synthetic_samples", "scored_samples", "reward_filtered_set"),
+        ("taxonomy", "real_examples", "seed_examples", "synthetic_samples", "scored_samples", "reward_filtered_set"),
         lambda r: (r.seed, _said_of_trust(r, "diversity_report"), r.reward_model, r.reward.weights, _prompts(r)),
         models=lambda r: (r.reward_model,) if r.reward_model else (),
         files=lambda r: _embedder(r),
-        after=("taxonomy", "seed_examples"),
+        tables=("rejected_samples",),
         has_table=False,
     ),
     "collapse_report": Ingredients(
@@ -254,6 +260,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         ("real_examples", "training_mix", "lora_checkpoint", "evaluation"),
         lambda r: (r.seed, _said_of_trust(r, "student_report"), r.trust.privacy.shadow_steps, r.student, _prompts(r)),
         models=lambda r: (r.student,),
+        tables=("benchmark_questions",),
         has_table=False,
     ),
     "evaluation": Ingredients(

@@ -86,6 +86,13 @@ class TrustSection(Section):
                 raise ValueError(f"{measure!r} is no measure with a gate: one of {', '.join(GATES)}")
         return gates
 
+    @property
+    def files(self) -> dict[str, str]:
+        """Key of the recipe -> the file or folder that it names."""
+        real = {"trust.real.reference": self.real.reference, "trust.real.holdout": self.real.holdout} if self.real else {}
+        others = {"trust.previous_mix": self.previous_mix, "trust.embedder": self.embedder}
+        return real | {key: path for key, path in others.items() if path}
+
     def gate(self, measure: str) -> Gate:
         """What the recipe says of a measure, else the default. Raises KeyError for a measure without a gate."""
         return self.gates.get(measure, GATES[measure].gate)
