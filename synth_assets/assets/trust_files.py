@@ -19,10 +19,11 @@ def check_trust_files(recipe: Recipe, warehouse: Warehouse) -> None:
                 f"{key} does not exist", value=path, remedy="mend the path in the recipe, or leave the key out"
             )
     own = warehouse.table_path("training_mix")
-    if (path := previous_mix(recipe)) and path.resolve() == own.resolve():
+    mix = previous_mix(recipe)
+    if mix and mix.resolve() == own.resolve():
         raise RecipeError(
             "trust.previous_mix is the training mix of this warehouse, which the run overwrites",
-            value=str(path), remedy="copy that file elsewhere, and name the copy",
+            value=str(mix), remedy="copy that file elsewhere, and name the copy",
         )  # fmt: skip
 
 

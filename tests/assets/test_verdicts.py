@@ -4,15 +4,29 @@ import json
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 from made_pipeline import MADE_ENGINES, REPORTS, TO_THE_MIX, made_recipe, materialize
 
+from synth_assets.assets.ingredients import INGREDIENTS, upstream_of
 from synth_assets.assets.resources import resources
 from synth_assets.assets.running import failures
 from synth_assets.assets.trust import collapse_report
 from synth_assets.assets.verdicts import all_before, open_gates, open_gates_of_data
 from synth_assets.recipe import Recipe
 from synth_assets.storage import Warehouse
+
+
+class RecordingWarehouse(Warehouse):
+    """Remembers which tables were read."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.read: set[str] = set()
+
+    def read_table(self, name: str) -> pl.DataFrame:
+        self.read.add(name)
+        return super().read_table(name)
 
 
 def with_samples(recipe: Recipe, num_samples: int) -> Recipe:
@@ -50,9 +64,15 @@ def test_a_report_vouches_for_what_it_was_made_of_and_only_when_it_was_judged(tm
 
 @pytest.mark.slow
 def test_a_student_of_other_data_than_was_judged_is_not_made(tmp_path: Path, tiny_teacher: Path) -> None:
-    recipe, warehouse = made_recipe(tmp_path, tiny_teacher), Warehouse(tmp_path / "warehouse")
+    recipe, warehouse = made_recipe(tmp_path, tiny_teacher), RecordingWarehouse(tmp_path / "warehouse")
     with dg.DagsterInstance.ephemeral() as instance:
-        assert materialize(recipe, warehouse, instance, [*TO_THE_MIX, *REPORTS]).success
+        assert materialize(recipe, warehouse, instance).success
+        for report in REPORTS:
+            warehouse.read.clear()
+            assert materialize(recipe, warehouse, instance, [report]).success
+            counted = {*upstream_of(report, recipe), *INGREDIENTS[report].tables}
+            assert warehouse.read - {"measures"} == counted, "a report is current by what it reads, by all of it"
+        assert open_gates_of_data(recipe, warehouse, instance) == []
         other = with_samples(recipe, 5)
         told = why_not(materialize(other, warehouse, instance, [*TO_THE_MIX, "lora_checkpoint"]), instance)
         assert "lora_checkpoint is not made: fidelity_report was made of other data" in told

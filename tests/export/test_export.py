@@ -169,6 +169,7 @@ def test_an_export_overwrites_nothing_and_needs_a_run(made: Made, tmp_path: Path
     with pytest.raises(WarehouseError, match="there already"):
         export(recipe, warehouse, out, OpenGates())
     monkeypatch.setenv("SYNTH_ASSETS_WAREHOUSE", str(tmp_path / "empty"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
     result = CliRunner().invoke(cli, ["export", str(tmp_path / "out")])
     assert result.exit_code == 1 and "no training mix" in result.stderr
     assert not (tmp_path / "out").exists()
