@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from synth_assets.assets.ingredients import read_declared_taxonomy
+from synth_assets.assets.recipe_parts import read_declared_taxonomy
 from synth_assets.generation import plan_leaves
 from synth_assets.generation.candidates import STEPS, LeafPlan
 from synth_assets.judging import judge_request, seated

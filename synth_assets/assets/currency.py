@@ -18,9 +18,10 @@ import dagster as dg
 import polars as pl
 
 from synth_assets.assets.checks import last_verdict, stops
-from synth_assets.assets.ingredients import INGREDIENTS, data_sets_of, document_rules, upstream_of
+from synth_assets.assets.ingredients import INGREDIENTS, upstream_of
 from synth_assets.assets.leaf_partitions import partition_key
 from synth_assets.assets.made_of import inputs_id, sample_inputs, score_inputs, table_digest
+from synth_assets.assets.recipe_parts import data_sets_of, document_rules
 from synth_assets.assets.resources import Retry
 from synth_assets.assets.storing import ASSET_OF_STAGE, ROWS_ID, leaf_digests
 from synth_assets.quality import suite_id, suites_of

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from synth_assets.assets.ingredients import benchmarks
+from synth_assets.assets.recipe_parts import benchmarks
 from synth_assets.evaluation import read_benchmark, read_open_questions
 from synth_assets.prompts import render_prompt
 from synth_assets.recipe import Recipe, resolve_path

@@ -7,8 +7,8 @@ import polars as pl
 
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, sample_rows, table
-from synth_assets.assets.ingredients import document_rules, read_declared_taxonomy
 from synth_assets.assets.leasing import making
+from synth_assets.assets.recipe_parts import document_rules, read_declared_taxonomy
 from synth_assets.assets.storing import load, num_by, retire_leaves, store
 from synth_assets.errors import Fault, TaxonomyError
 from synth_assets.frames import to_frame

@@ -10,9 +10,9 @@ from synth_assets.assets.columns import column_schema
 from synth_assets.assets.descent import lineage_of_student
 from synth_assets.assets.display import bars, curves, sample_rows, table
 from synth_assets.assets.held_out import without_held_out
-from synth_assets.assets.ingredients import trained_sets
 from synth_assets.assets.leasing import making
 from synth_assets.assets.progress import Progress
+from synth_assets.assets.recipe_parts import trained_sets
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.reward import reward_filtered_set
 from synth_assets.assets.selection import candidate_exam

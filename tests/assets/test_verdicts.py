@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
-from made_pipeline import MADE_ENGINES, REPORTS, TO_THE_MIX, made_recipe, materialize
+from made_pipeline import MADE_ENGINES, REPORTS, TO_THE_MIX, TO_THE_STUDENT, made_recipe, materialize
 
 from synth_assets.assets.ingredients import INGREDIENTS, upstream_of
 from synth_assets.assets.resources import resources
@@ -84,4 +84,4 @@ def test_a_student_of_other_data_than_was_judged_is_not_made(tmp_path: Path, tin
 
 def test_what_stands_before_a_student_is_named_in_the_pipelines_order(tmp_path: Path) -> None:
     before = all_before(["lora_checkpoint"], made_recipe(tmp_path))
-    assert before == [*TO_THE_MIX, "lora_checkpoint", *REPORTS]
+    assert before == list(TO_THE_STUDENT)
