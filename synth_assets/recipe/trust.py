@@ -33,7 +33,7 @@ class PrivacySection(Section):
     copy_ngram: Count = 8
     """Words in a row that are compared with the sources."""
     split_share: Share = 0.0
-    """Share of the document chunks that the teacher is not shown, so that leaking can be told from likeness."""
+    """Share of the document chunks that the teacher is not shown, never all of a leaf, to tell leaking from likeness."""
     shadow_steps: Annotated[int, Field(ge=0)] = 0
     """Steps of a shadow student that is tuned on canaries and never released; 0: none."""
 
