@@ -21,6 +21,7 @@ from synth_assets.assets.leaf_partitions import bring_up_to_date, range_tags
 from synth_assets.assets.resources import declared_engines, declared_recipe, open_warehouse
 from synth_assets.assets.run_report import write_report
 from synth_assets.assets.running import RunOutcome, bury_dead_runs, latest_checks, open_instance, run_job
+from synth_assets.assets.trust_files import check_trust_files
 from synth_assets.definitions import assets_of, examine_job, synthesize_job
 from synth_assets.errors import SynthAssetsError
 from synth_assets.evaluation import check_tasks
@@ -53,7 +54,7 @@ def run_demo(report: Report) -> int:
 
 
 def _run(recipe: Recipe, warehouse: Warehouse, report: Report) -> int:
-    _check_needs(recipe)
+    _check_needs(recipe, warehouse)
     warehouse.check_writable()
     with open_instance() as instance:
         for run_id in bury_dead_runs(instance):
@@ -140,8 +141,12 @@ def plan_lines(plan: Plan) -> list[str]:
     return lines
 
 
-def _check_needs(recipe: Recipe) -> None:
-    """A model or a task that is missing is told now, not after minutes of generation. Raises ModelError, HarnessError."""
+def _check_needs(recipe: Recipe, warehouse: Warehouse) -> None:
+    """A model, a file or a task that is missing is told now, not after minutes of generation.
+
+    Raises ModelError, RecipeError, HarnessError.
+    """
+    check_trust_files(recipe, warehouse)
     for role, spec in recipe.models.items():
         check_model_folder(resolve_path(spec.path), ARCHITECTURE_OF.get(role, "ForCausalLM"))
     if recipe.evaluation.harness:

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from synth_assets.assets.currency import material_of_files
 from synth_assets.assets.resources import declared_recipe
+from synth_assets.assets.trust_files import check_trust_files
 from synth_assets.errors import SynthAssetsError
 from synth_assets.evaluation import check_tasks
 from synth_assets.machine import free_disk_mib, memory_mib
@@ -50,6 +51,9 @@ def examine(warehouse: Warehouse) -> list[Finding]:
         findings.append(Finding("recipe", True, f"{recipe.name}, scale {recipe.scale}, seed {recipe.seed}"))
         findings += _models(recipe)
         findings += _inputs(recipe)
+        if recipe.trust.files:
+            said = ", ".join(recipe.trust.files.values())
+            findings.append(_tried("trust", said, lambda: check_trust_files(recipe, warehouse)))
         findings += _harness(recipe)
         findings += _taxonomy(recipe)
     findings.append(_tried("warehouse", str(warehouse.folder), warehouse.check_writable))

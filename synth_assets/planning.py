@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from synth_assets.assets.ingredients import read_declared_taxonomy
+from synth_assets.assets.recipe_parts import read_declared_taxonomy
 from synth_assets.generation import plan_leaves
 from synth_assets.generation.candidates import STEPS, LeafPlan
 from synth_assets.judging import judge_request, seated
@@ -208,6 +208,9 @@ def token_counter(spec: ModelSpec) -> CountTokens:
 
 
 def _warnings(recipe: Recipe, phases: Sequence[PlannedPhase]) -> Iterable[str]:
+    for key, path in recipe.trust.files.items():
+        if not resolve_path(path).exists():
+            yield f"{key}: {path} does not exist, and no run will begin without it"
     for phase in phases:
         warmup = recipe.tuning.num_warmup_steps(phase.num_steps)
         if warmup >= phase.num_steps:

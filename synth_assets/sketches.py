@@ -30,6 +30,11 @@ def plain(text: str | None) -> str:
     return " ".join((text or "").casefold().split())
 
 
+def row_key(context: str | None, question: str, answer: str) -> tuple[str, str, str]:
+    """By which two rows are the same: all of their texts, since short questions of one template often coincide."""
+    return plain(context), plain(question), plain(answer)
+
+
 def words_of(text: str) -> list[str]:
     """Words and punctuation marks, without regard to case."""
     return _TOKEN.findall(text.casefold())

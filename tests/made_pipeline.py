@@ -22,6 +22,9 @@ TO_THE_MIX = (
     "training_mix",
 )  # fmt: skip
 
+REPORTS = ("fidelity_report", "privacy_report", "diversity_report", "collapse_report")
+TO_THE_STUDENT = (*TO_THE_MIX, *REPORTS, "lora_checkpoint")
+
 ASSETS_TO_THE_MIX = [asset for asset in ASSETS if asset.key.path[-1] in TO_THE_MIX]
 
 

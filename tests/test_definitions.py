@@ -54,7 +54,7 @@ def test_the_pipeline_as_dagster_sees_it() -> None:
         "taxonomy": ("stage_1_taxonomy", []),
         "seed_examples": ("stage_1_taxonomy", ["taxonomy"]),
         "document_chunks": ("stage_1_taxonomy", ["seed_examples", "taxonomy"]),
-        "real_examples": ("stage_1_taxonomy", []),
+        "real_examples": ("stage_1_taxonomy", ["document_chunks", "seed_examples"]),
         "synthetic_samples": ("stage_2_generation", ["document_chunks", "seed_examples", "taxonomy"]),
         "scored_samples": ("stage_3_reward", ["synthetic_samples"]),
         "reward_filtered_set": (

@@ -16,9 +16,9 @@ import dagster as dg
 
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.currency import Plan, outdated_checks, plan_run
-from synth_assets.assets.ingredients import taxonomy_files_of
 from synth_assets.assets.jobs import synthesize
 from synth_assets.assets.leaf_partitions import bring_up_to_date, range_tags
+from synth_assets.assets.recipe_parts import taxonomy_files_of
 from synth_assets.assets.resources import Retry
 from synth_assets.errors import SynthAssetsError
 from synth_assets.recipe import Recipe, resolve_path

@@ -19,10 +19,14 @@ from synth_assets.storage import Warehouse
 DATA_DOCS = "data_docs"
 
 
-def check_keys(recipe: Recipe) -> dict[str, list[dg.AssetCheckKey]]:
-    """The keys of all checks by asset, in pipeline order."""
+def check_keys(recipe: Recipe, *, only_blocking: bool = False) -> dict[str, list[dg.AssetCheckKey]]:
+    """The keys of all checks, or of those that block, by asset, in pipeline order."""
     return {
-        name: [dg.AssetCheckKey(dg.AssetKey(name), expectation.name) for expectation in suite.expectations]
+        name: [
+            dg.AssetCheckKey(dg.AssetKey(name), expectation.name)
+            for expectation in suite.expectations
+            if expectation.is_blocking or not only_blocking
+        ]
         for name, suite in _suites(recipe).items()
     }
 
@@ -32,6 +36,12 @@ def last_verdict(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> dg.Asse
     record = instance.get_latest_asset_check_evaluation_record(key)
     evaluation = record.evaluation if record else None
     return evaluation if isinstance(evaluation, dg.AssetCheckEvaluation) else None
+
+
+def stops(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> bool:
+    """Whether the check blocks and has failed when it was run last."""
+    verdict = last_verdict(key, instance)
+    return verdict is not None and bool(verdict.blocking) and not verdict.passed
 
 
 def stage_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:

@@ -17,10 +17,11 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from synth_assets.assets.checks import last_verdict
-from synth_assets.assets.ingredients import INGREDIENTS, data_sets_of, document_rules, upstream_of
+from synth_assets.assets.checks import last_verdict, stops
+from synth_assets.assets.ingredients import INGREDIENTS, upstream_of
 from synth_assets.assets.leaf_partitions import partition_key
 from synth_assets.assets.made_of import inputs_id, sample_inputs, score_inputs, table_digest
+from synth_assets.assets.recipe_parts import data_sets_of, document_rules
 from synth_assets.assets.resources import Retry
 from synth_assets.assets.storing import ASSET_OF_STAGE, ROWS_ID, leaf_digests
 from synth_assets.quality import suite_id, suites_of
@@ -66,8 +67,8 @@ def plan_run(
     stale_leaves: set[str] = set()
     for definition in assets:
         name = definition.key.path[-1]
-        made = _last_made(definition.key, instance)
-        judged = all(_is_checked(check, made, instance) for check in checks.get(name, ()))
+        made = last_made(definition.key, instance)
+        judged = all(is_judged(check, made, instance) and not stops(check, instance) for check in checks.get(name, ()))
         upstream = set(upstream_of(name, recipe))
         if INGREDIENTS[name].is_by_leaf:
             if name == "scored_samples":
@@ -81,7 +82,7 @@ def plan_run(
             is_stale = bool(stale_leaves)
         else:
             is_stale = bool(upstream & set(stale)) or bool(retired and "synthetic_samples" in upstream)
-            is_stale = is_stale or not judged or not _is_current(name, made, recipe, warehouse)
+            is_stale = is_stale or not judged or not is_current(name, made, recipe, warehouse)
             is_stale = is_stale or (name == "document_chunks" and not _holds_chunks(warehouse, material))
         if is_stale:
             stale.append(name)
@@ -119,11 +120,16 @@ def _holds_chunks(warehouse: Warehouse, material: Material) -> bool:
     return set(ids) == {chunk.document_chunk_id for chunk in material.chunks}
 
 
-def _last_made(key: dg.AssetKey, instance: dg.DagsterInstance) -> dg.EventLogRecord | None:
+def last_made(key: dg.AssetKey, instance: dg.DagsterInstance) -> dg.EventLogRecord | None:
+    """When the asset was last made, in this run or an earlier one; None if it never was."""
     return next(iter(instance.fetch_materializations(key, limit=1).records), None)
 
 
-def _is_current(name: str, record: dg.EventLogRecord | None, recipe: Recipe, warehouse: Warehouse) -> bool:
+def is_current(name: str, record: dg.EventLogRecord | None, recipe: Recipe, warehouse: Warehouse) -> bool:
+    """Whether the asset was made of what is there now, and is still what was made then; for one that is not made by leaf.
+
+    Raises ModelError for a missing model.
+    """
     made = record.asset_materialization if record else None
     if made is None or made.tags is None:
         return False
@@ -165,8 +171,8 @@ def _digests(warehouse: Warehouse, name: str) -> dict[str, str]:
     return leaf_digests(warehouse.read_table(name)) if warehouse.has_table(name) else {}
 
 
-def _is_checked(check: dg.AssetCheckKey, made: dg.EventLogRecord | None, instance: dg.DagsterInstance) -> bool:
-    """Whether the check was run on what was made last, and does not stand in the way.
+def is_judged(check: dg.AssetCheckKey, made: dg.EventLogRecord | None, instance: dg.DagsterInstance) -> bool:
+    """Whether the check was run on what was made last.
 
     Told by the order in which Dagster wrote things down, not by their times: a clock may have been set back in between.
     """
@@ -174,4 +180,4 @@ def _is_checked(check: dg.AssetCheckKey, made: dg.EventLogRecord | None, instanc
     judged = verdict.target_materialization_data if verdict else None
     if made is None or verdict is None or judged is None:
         return False
-    return judged.storage_id >= made.storage_id and not (verdict.blocking and not verdict.passed)
+    return judged.storage_id >= made.storage_id

@@ -17,6 +17,7 @@ from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import load, num_by, store_leaves
 from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonomy
+from synth_assets.assets.trust_files import check_trust_files
 from synth_assets.frames import to_frame
 from synth_assets.generation import GenerationOutcome, OnStep, generate_samples
 from synth_assets.quality.reports import shown_chunks
@@ -49,6 +50,7 @@ def synthetic_samples(
     recipe refuses.
     """
     with lease(context, recipe, warehouse):
+        check_trust_files(recipe, warehouse)
         depth = teacher_depth(recipe)
         shown = shown_chunks(load(warehouse, DocumentChunk), recipe.trust.privacy.split_share)
         material = Material(load(warehouse, LeafNode), load(warehouse, SeedExample), shown)

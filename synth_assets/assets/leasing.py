@@ -15,6 +15,7 @@ import dagster as dg
 from synth_assets.assets.checks import check_keys, last_verdict
 from synth_assets.assets.ingredients import INGREDIENTS, made_before
 from synth_assets.assets.made_of import inputs_id
+from synth_assets.assets.verdicts import all_before, require_verdicts
 from synth_assets.errors import GateError, SynthAssetsError
 from synth_assets.recipe import Recipe
 from synth_assets.storage import FileLock, Warehouse
@@ -34,7 +35,7 @@ def making(context: dg.AssetExecutionContext, recipe: Recipe, warehouse: Warehou
 @contextmanager
 def lease(context: dg.AssetExecutionContext, recipe: Recipe, warehouse: Warehouse) -> Iterator[None]:
     """Be the only one that makes this asset. Raises GateError, and WarehouseSpaceError for whatever a full disk raised."""
-    _check_gates(context.asset_key.path[-1], recipe, context.instance)
+    _check_gates(context.asset_key.path[-1], recipe, warehouse, context.instance)
     folder = warehouse.folder / LEASES
     folder.mkdir(parents=True, exist_ok=True)
     name = context.asset_key.path[-1]
@@ -52,15 +53,10 @@ def lease(context: dg.AssetExecutionContext, recipe: Recipe, warehouse: Warehous
             raise room_failure(error, warehouse.folder) from error
 
 
-def _check_gates(asset: str, recipe: Recipe, instance: dg.DagsterInstance) -> None:
+def _check_gates(asset: str, recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> None:
     """Dagster stops what follows a failed check in the same run; this stops it in later runs as well."""
-    keys, waiting, seen = check_keys(recipe), list(made_before(asset, recipe)), set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        waiting += made_before(name, recipe)
+    keys = check_keys(recipe)
+    for name in all_before(made_before(asset, recipe), recipe):
         for key in keys.get(name, ()):
             judged = last_verdict(key, instance)
             if judged and judged.blocking and not judged.passed:
@@ -69,3 +65,4 @@ def _check_gates(asset: str, recipe: Recipe, instance: dg.DagsterInstance) -> No
                     value=judged.description,
                     remedy=f"mend what it says and materialize {name} with its checks, or change the recipe's threshold",
                 )
+    require_verdicts(asset, recipe, warehouse, instance)

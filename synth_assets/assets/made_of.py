@@ -39,7 +39,7 @@ def inputs_id(asset: str, recipe: Recipe, warehouse: Warehouse) -> str:
     return content_id(
         "inputs",
         code_version(asset, recipe),
-        {name: table_digest(warehouse, name) for name in upstream_of(asset, recipe)},
+        {name: table_digest(warehouse, name) for name in (*upstream_of(asset, recipe), *parts.tables)},
         [model_fingerprint(resolve_path(spec.path)) for spec in parts.models(recipe)],
         [_files_digest(resolve_path(path)) for path in parts.files(recipe)],
     )

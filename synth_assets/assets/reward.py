@@ -8,7 +8,7 @@ import polars as pl
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, histogram, sample_rows
 from synth_assets.assets.generation import synthetic_samples
-from synth_assets.assets.held_out import held_out_questions
+from synth_assets.assets.held_out import held_out_questions, held_out_rows
 from synth_assets.assets.journaling import calls_metadata, journaled_reward_model
 from synth_assets.assets.leaf_partitions import LEAF_NODES, ONE_RUN, leaf_paths_of_run
 from synth_assets.assets.leasing import lease, making
@@ -91,7 +91,7 @@ def reward_filtered_set(
     recipe: dg.ResourceParam[Recipe],
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult[Any]:
-    """The samples that are worth training on: well rewarded, no duplicates, nothing from a benchmark.
+    """The samples that are worth training on: well rewarded, no duplicates, nothing from a benchmark or the real holdout.
 
     What is turned away goes with its reason into the table `rejected_samples`.
     """
@@ -99,7 +99,7 @@ def reward_filtered_set(
         samples, scored = load(warehouse, SyntheticSample), load(warehouse, ScoredSample)
         outcome = filter_samples(
             samples, scored, recipe.reward.cut, recipe.filter, held_out_questions(recipe),
-            _refusals(samples, recipe, warehouse),
+            _refusals(samples, recipe, warehouse), held_out_rows(recipe),
         )  # fmt: skip
         metadata = _filter_metadata(outcome, scored, recipe)
         return store(

@@ -23,6 +23,7 @@ from synth_assets.assets.evaluation import accuracy_bars
 from synth_assets.assets.leasing import making
 from synth_assets.assets.running import failures, latest_checks
 from synth_assets.assets.trust_report import write_trust_report
+from synth_assets.assets.verdicts import current_reports
 from synth_assets.evaluation import accuracy_table, caveats, compare
 from synth_assets.evaluation.accuracy import ALL_LEAVES
 from synth_assets.frames import from_frame, schema_of
@@ -64,7 +65,8 @@ def write_report(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInsta
     page = render_report(recipe, warehouse, instance, run_id)
     file = report_file(warehouse, run_id)
     os.replace(write_beside(file, page.encode()), file)
-    write_trust_report(recipe, warehouse, file.with_name(TRUST_PAGE))
+    current = current_reports(recipe, warehouse, instance)
+    write_trust_report(recipe, warehouse, file.with_name(TRUST_PAGE), current)
     return file
 
 

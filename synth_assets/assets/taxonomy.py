@@ -7,11 +7,12 @@ import polars as pl
 
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, sample_rows, table
-from synth_assets.assets.ingredients import document_rules, read_declared_taxonomy
 from synth_assets.assets.leasing import making
+from synth_assets.assets.recipe_parts import document_rules, read_declared_taxonomy
 from synth_assets.assets.storing import load, num_by, retire_leaves, store
 from synth_assets.errors import Fault, TaxonomyError
 from synth_assets.frames import to_frame
+from synth_assets.quality.reports import shown_chunks
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import Attribution, DocumentChunk, LeafNode, RealExample, SeedExample
 from synth_assets.storage import Warehouse
@@ -116,19 +117,29 @@ def document_chunks(
         return store(context, recipe, warehouse, made_of, chunks, metadata)
 
 
-@dg.asset(group_name=GROUP, kinds={"python", "parquet"}, metadata=column_schema("real_examples"))
+@dg.asset(
+    deps=[seed_examples, document_chunks],
+    group_name=GROUP,
+    kinds={"python", "parquet"},
+    metadata=column_schema("real_examples"),
+)
 def real_examples(
     context: dg.AssetExecutionContext,
     recipe: dg.ResourceParam[Recipe],
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult[Any]:
-    """Real rows that synthetic ones are compared with; no teacher is ever shown them.
+    """Real rows that synthetic ones are compared with; no teacher is ever shown those of the holdout.
 
-    The holdout is the yardstick: so far as two real samples differ, synthetic rows may differ as well.
+    The holdout is the yardstick: so far as two real samples differ, synthetic rows may differ as well. A row of it that is a
+    seed example, or stands in a document that the teacher is shown, is refused.
     """
     with making(context, recipe, warehouse) as made_of:
         assert recipe.trust.real is not None
-        real = read_real_examples(resolve_path(recipe.trust.real.reference), resolve_path(recipe.trust.real.holdout))
+        shown = shown_chunks(load(warehouse, DocumentChunk), recipe.trust.privacy.split_share)
+        real = read_real_examples(
+            resolve_path(recipe.trust.real.reference), resolve_path(recipe.trust.real.holdout),
+            load(warehouse, SeedExample), shown,
+        )  # fmt: skip
         rows = to_frame(real, RealExample)
         metadata = {
             "examples": sample_rows(rows, ["split", "leaf_path", "context", "question", "answer"]),

@@ -21,6 +21,7 @@ from synth_assets.assets.resources import Engines
 from synth_assets.assets.reward import reward_filtered_set, scored_samples
 from synth_assets.assets.storing import load, store_measures
 from synth_assets.assets.taxonomy import document_chunks, real_examples, seed_examples, taxonomy
+from synth_assets.assets.trust_files import check_trust_files, previous_mix
 from synth_assets.assets.trust_report import keep_pictures
 from synth_assets.assets.tuning import training_mix
 from synth_assets.quality import hold_all
@@ -138,11 +139,12 @@ def collapse_report(
 ) -> dg.MaterializeResult[Any]:
     """Does the data feed on itself? How many models deep it is, how much of it is real, and what was lost since."""
     with making(context, recipe, warehouse) as made_of:
-        previous = recipe.trust.previous_mix
+        check_trust_files(recipe, warehouse)
+        previous = previous_mix(recipe)
         real = warehouse.read_table("real_examples").filter(pl.col("split") == "holdout") if recipe.trust.real else None
         findings = measure_collapse(
             warehouse.read_table("training_mix"),
-            pl.read_parquet(resolve_path(previous), glob=False) if previous else None,
+            pl.read_parquet(previous, glob=False) if previous else None,
             real, recipe.trust, recipe.seed,
         )  # fmt: skip
         return store_findings(context, recipe, warehouse, made_of, findings)

@@ -1,13 +1,14 @@
 """The report on trust: one page for people who answer for data, and do not read tables of measures.
 
 It is made from the table `measures` and the pictures that the reports have left, so that it can be written at any time: at
-the end of a run, and of one that a gate has stopped. How often each check misses a defect or cries wolf comes from the
-study of the gates, where the project holds its result.
+the end of a run, and of one that a gate has stopped. A report of other data than is there now is shown as such and counts
+neither as passed nor as failed; bounds are those that the figures were held against. How often each check misses a defect or
+cries wolf comes from the study of the gates, where the project holds its result.
 """
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,9 @@ LIMITS = (
 )
 
 
-def write_trust_report(recipe: Recipe, warehouse: Warehouse, file: Path) -> Path:
+def write_trust_report(recipe: Recipe, warehouse: Warehouse, file: Path, current: Collection[str]) -> Path:
     """Render the page and put it at `file`."""
-    os.replace(write_beside(file, render_trust_report(recipe, warehouse).encode()), file)
+    os.replace(write_beside(file, render_trust_report(recipe, warehouse, current).encode()), file)
     return file
 
 
@@ -72,13 +73,14 @@ def keep_pictures(warehouse: Warehouse, report: str, pictures: Mapping[str, str]
     os.replace(write_beside(file, json.dumps(dict(pictures)).encode()), file)
 
 
-def render_trust_report(recipe: Recipe, warehouse: Warehouse) -> str:
-    """The whole page, whatever has been measured so far."""
+def render_trust_report(recipe: Recipe, warehouse: Warehouse, current: Collection[str]) -> str:
+    """The whole page, whatever has been measured so far; `current`: the reports that were made of what is there now."""
     has_table = warehouse.has_table("measures")
     rows = warehouse.read_table("measures") if has_table else pl.DataFrame(schema=schema_of(Measurement))
     rates = _error_rates()
-    sections = [_section(report, rows, rates, recipe, warehouse) for report in TRUST_REPORTS]
-    judged = [row for section in sections for row in section["rows"] if row["colour"] != "open"]
+    sections = [_section(report, rows, rates, recipe, warehouse, report in current) for report in TRUST_REPORTS]
+    of_the_present = [row for section in sections if section["is_current"] for row in section["rows"]]
+    judged = [row for row in of_the_present if row["colour"] != "open"]
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("trust_report.html.j2").render(
         recipe=recipe.label,
@@ -87,9 +89,10 @@ def render_trust_report(recipe: Recipe, warehouse: Warehouse) -> str:
         sections=sections,
         stopping=[row for row in judged if row["is_stopping"]],
         num_judged=len(judged),
-        num_open=sum(len(section["rows"]) for section in sections) - len(judged),
+        num_open=len(of_the_present) - len(judged),
+        earlier=[section["title"] for section in sections if section["rows"] and not section["is_current"]],
         has_rates=bool(rates),
-        not_checked=_not_checked(rows),
+        not_checked=_not_checked(rows.filter(pl.col("report").is_in(list(current)))),
     )
 
 
@@ -105,7 +108,7 @@ def _what(recipe: Recipe, warehouse: Warehouse) -> str:
 
 
 def _section(
-    report: str, rows: pl.DataFrame, rates: Mapping[str, str], recipe: Recipe, warehouse: Warehouse
+    report: str, rows: pl.DataFrame, rates: Mapping[str, str], recipe: Recipe, warehouse: Warehouse, is_current: bool
 ) -> dict[str, Any]:  # fmt: skip
     own = rows.filter(pl.col("report") == report)
     title, words = SECTIONS[report]
@@ -115,6 +118,7 @@ def _section(
     return {
         "title": title,
         "words": words,
+        "is_current": is_current,
         "rows": [_judged(measure, own.filter(pl.col("measure") == measure), rates, recipe) for measure in gated],
         "figures": [_shown(row) for row in own.iter_rows(named=True)],
         "pictures": list(pictures.items()),
@@ -124,7 +128,7 @@ def _section(
 def _judged(measure: str, rows: pl.DataFrame, rates: Mapping[str, str], recipe: Recipe) -> dict[str, Any]:
     """A measure's worst subject stands for it."""
     declared, gate = GATES[measure], recipe.trust.gate(measure)
-    sign = 1 if declared.direction == "at_most" else -1
+    sign = 1 if rows["direction"][0] == "at_most" else -1
     order = pl.col("verdict").replace_strict({name: number for number, name in enumerate(_WORST_FIRST)})
     worst = rows.sort(order, -sign * pl.col("bound"), -sign * pl.col("value"), maintain_order=True, nulls_last=True).row(
         0, named=True
@@ -140,17 +144,19 @@ def _judged(measure: str, rows: pl.DataFrame, rates: Mapping[str, str], recipe: 
         "colour": colour,
         "is_stopping": colour == "failed" and worst["severity"] == "block",
         "figure": _figure(worst),
-        "bound": _bound(worst, f"{'at most' if sign > 0 else 'at least'} {gate.value:.3g}") if colour != "open" else "",
+        "bound": _bound(worst) if colour != "open" else "",
         "sizes": _sizes(worst),
         "detail": worst["detail"] if colour != "passed" else "",
-        "reason": gate.reason,
+        "reason": gate.reason if worst["threshold"] in (None, gate.value) else "",
         "rates": rates.get(measure, ""),
     }
 
 
-def _bound(row: Mapping[str, Any], limit: str) -> str:
-    """With the number that is held against it, where that is not the figure itself."""
-    held = row["bound"]
+def _bound(row: Mapping[str, Any]) -> str:
+    """What the figure was held against, with the number that was held, where that is not the figure itself."""
+    if row["threshold"] is None:
+        return ""
+    held, limit = row["bound"], f"{row['direction'].replace('_', ' ')} {row['threshold']:.3g}"
     return limit if held is None or held == row["value"] else f"{held:.3g}, {limit}"
 
 

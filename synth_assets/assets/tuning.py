@@ -9,15 +9,16 @@ import polars as pl
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.descent import lineage_of_student
 from synth_assets.assets.display import bars, curves, sample_rows, table
-from synth_assets.assets.held_out import overlapping
-from synth_assets.assets.ingredients import trained_sets
+from synth_assets.assets.held_out import without_held_out
 from synth_assets.assets.leasing import making
 from synth_assets.assets.progress import Progress
+from synth_assets.assets.recipe_parts import trained_sets
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.reward import reward_filtered_set
 from synth_assets.assets.selection import candidate_exam
 from synth_assets.assets.storing import load, num_by, store
 from synth_assets.assets.taxonomy import seed_examples
+from synth_assets.assets.trust_files import check_trust_files
 from synth_assets.frames import to_frame
 from synth_assets.model_folder import write_lineage
 from synth_assets.recipe import Recipe, resolve_path
@@ -53,23 +54,23 @@ def training_mix(
     Validation rows are never trained on.
     """
     with making(context, recipe, warehouse) as made_of:
+        check_trust_files(recipe, warehouse)
         buffer = recipe.tuning.replay_buffer if recipe.tuning.replay_share else None
         replay = read_replay_buffer(resolve_path(buffer)) if buffer else []
         kept = load(warehouse, KeptSample)
         trained = {spec.leaf_path for spec in trained_sets(recipe)}
         seeds = [seed for seed in load(warehouse, SeedExample) if seed.leaf_path in trained]
-        leaked = overlapping(seeds, recipe) if seeds else {}
-        for seed_id, what in leaked.items():
-            context.log.warning(f"seed example {seed_id} is not trained on: it {what}")
-        seeds = [seed for seed in seeds if seed.seed_example_id not in leaked]
-        mix = mix_phases(kept, replay, recipe.tuning, recipe.seed, recipe.generation.prompts, seeds=seeds)
+        given = without_held_out(seeds, replay, recipe)
+        for row, what in given.left_out.items():
+            context.log.warning(f"{row} is not trained on: it {what}")
+        mix = mix_phases(kept, given.replay, recipe.tuning, recipe.seed, recipe.generation.prompts, seeds=given.seeds)
         rows = to_frame(mix, TrainingExample)
         metadata = {
             "examples": sample_rows(rows, ["phase", "split", "source", "leaf_path", "prompt", "response"]),
             "rows_by_phase": bars(num_by(rows, "phase"), "Rows of each phase", "rows"),
             "rows_by_source": bars(num_by(rows, "source"), "Where the rows come from", "rows"),
             "rows_per_leaf": bars(num_by(rows, "leaf_path"), "Rows of each leaf node", "rows"),
-            "not_trained_on": table(pl.DataFrame({"seed_example_id": list(leaked), "it": list(leaked.values())})),
+            "not_trained_on": table(pl.DataFrame({"row": list(given.left_out), "it": list(given.left_out.values())})),
         }
         return store(context, recipe, warehouse, made_of, mix, metadata)
 

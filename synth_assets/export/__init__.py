@@ -2,6 +2,6 @@
 
 from synth_assets.export.cards import dataset_card, model_card
 from synth_assets.export.dataset import SPLITS, dataset_splits
-from synth_assets.export.writing import export
+from synth_assets.export.writing import OpenGates, export
 
-__all__ = ["SPLITS", "dataset_card", "dataset_splits", "export", "model_card"]
+__all__ = ["SPLITS", "OpenGates", "dataset_card", "dataset_splits", "export", "model_card"]

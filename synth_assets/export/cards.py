@@ -5,7 +5,7 @@ Every figure is read from the warehouse. Words of people and models are escaped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from synth_assets import __version__
 from synth_assets.assets.display import escape
 from synth_assets.assets.storing import load
+from synth_assets.assets.verdicts import OpenGate
 from synth_assets.evaluation import accuracy_table
 from synth_assets.evaluation.accuracy import ALL_LEAVES
 from synth_assets.frames import from_frame
@@ -29,8 +30,10 @@ MAX_TEXT = 10_000
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
-def dataset_card(recipe: Recipe, warehouse: Warehouse, splits: Mapping[str, pl.DataFrame]) -> str:
-    """`splits` as `dataset_splits` gives them."""
+def dataset_card(
+    recipe: Recipe, warehouse: Warehouse, splits: Mapping[str, pl.DataFrame], gates: Sequence[OpenGate] = ()
+) -> str:
+    """`splits` as `dataset_splits` gives them; `gates`: those that do not hold."""
     num_rows = sum(frame.height for frame in splits.values())
     head = {
         "pretty_name": f"{recipe.name} by synth_assets",
@@ -59,11 +62,12 @@ def dataset_card(recipe: Recipe, warehouse: Warehouse, splits: Mapping[str, pl.D
         leaves=(leaves.columns, leaves.rows()),
         teachers=warehouse.read_table("synthetic_samples")["teacher"].unique(maintain_order=True).to_list(),
         works=_works(warehouse),
+        gates=gates,
     )
 
 
-def model_card(recipe: Recipe, warehouse: Warehouse) -> str:
-    """Of the adapter of the tuned student."""
+def model_card(recipe: Recipe, warehouse: Warehouse, gates: Sequence[OpenGate] = ()) -> str:
+    """Of the adapter of the tuned student; `gates`: those that do not hold, of its data as well."""
     checkpoints = load(warehouse, Checkpoint)
     head = {
         "base_model": Path(recipe.student.path).name,
@@ -87,6 +91,7 @@ def model_card(recipe: Recipe, warehouse: Warehouse) -> str:
         whole=accuracy.filter(pl.col("leaf_path") == ALL_LEAVES).to_dicts() if accuracy.height else [],
         leaves=accuracy.filter(pl.col("leaf_path") != ALL_LEAVES).to_dicts() if accuracy.height else [],
         works=_works(warehouse),
+        gates=gates,
     )
 
 

@@ -27,8 +27,7 @@ _SCHEMA: dict[str, pl.DataType] = {
 
 def dataset_splits(recipe: Recipe, warehouse: Warehouse) -> dict[str, pl.DataFrame]:
     """Rows of each split, in a fixed order. Raises WarehouseError if there is no training mix yet."""
-    if not warehouse.has_table("training_mix"):
-        raise WarehouseError("there is no training mix to export", remedy="run `synth-assets demo` first")
+    require_mix(warehouse)
     samples = warehouse.read_table("synthetic_samples").select("synthetic_sample_id", "seed_example_ids", "teacher")
     rewards = warehouse.read_table("reward_filtered_set").select("synthetic_sample_id", "reward")
     mix = warehouse.read_table("training_mix").filter(pl.col("source").is_in(NEW_SOURCES)).sort("leaf_path", "position")
@@ -40,6 +39,12 @@ def dataset_splits(recipe: Recipe, warehouse: Warehouse) -> dict[str, pl.DataFra
         raise WarehouseError(what, remedy="a run is under way, or did not end well: run `synth-assets demo`, then export")
     splits = {split: _with_messages(rows.filter(pl.col("split") == split)) for split in ("train", "validation")}
     return splits | {"test": _test_rows(recipe, warehouse)}
+
+
+def require_mix(warehouse: Warehouse) -> None:
+    """Raises WarehouseError if there is no training mix yet."""
+    if not warehouse.has_table("training_mix"):
+        raise WarehouseError("there is no training mix to export", remedy="run `synth-assets demo` first")
 
 
 def _test_rows(recipe: Recipe, warehouse: Warehouse) -> pl.DataFrame:

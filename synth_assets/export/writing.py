@@ -1,46 +1,79 @@
-"""Writes the data set and the adapter into a folder, each whole or not at all."""
+"""Writes the data set and the adapter into a folder, each whole or not at all, and only if its gates hold.
+
+What leaves the warehouse is trusted by people who cannot see its checks. So a check that blocks and has failed, or was not
+run on what is there now, stops the export; who exports all the same has it written on the card.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from synth_assets.assets.tuning import load_tuned, tuned_student_folder
-from synth_assets.errors import WarehouseError
+from synth_assets.assets.verdicts import OpenGate
+from synth_assets.errors import GateError, WarehouseError
 from synth_assets.export.cards import dataset_card, folder_name, model_card
-from synth_assets.export.dataset import dataset_splits
+from synth_assets.export.dataset import dataset_splits, require_mix
 from synth_assets.model_folder import read_lineage, write_lineage
 from synth_assets.recipe import Recipe
 from synth_assets.storage import Warehouse
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+MAX_NAMED = 12
 
 
-def export(recipe: Recipe, warehouse: Warehouse, target: Path) -> list[Path]:
+@dataclass(frozen=True)
+class OpenGates:
+    """Gates that do not hold: those of the data, and those of the student that was tuned on it."""
+
+    of_data: Sequence[OpenGate] = ()
+    of_student: Sequence[OpenGate] = ()
+
+
+def export(
+    recipe: Recipe, warehouse: Warehouse, target: Path, gates: OpenGates, *, despite_failed_checks: bool = False
+) -> list[Path]:  # fmt: skip
     """`target`/dataset and, once there is an adapter, `target`/adapter; the two folders are returned.
 
-    Raises WarehouseError if one of them is there already, or nothing is there to be exported.
+    Raises GateError if a gate of what is exported is open, unless that is wanted: then the cards say so. Raises
+    WarehouseError if one of the folders is there already, or nothing is there to be exported.
     """
+    require_mix(warehouse)
     parts = ["dataset", *(["adapter"] if warehouse.has_table("lora_checkpoint") else [])]
     for part in parts:
         if (target / part).exists():
             remedy = "name another folder, or move that one away"
             raise WarehouseError("the export is there already", value=str(target / part), remedy=remedy)
+    found = [*gates.of_data, *(gates.of_student if "adapter" in parts else ())]
+    if found and not despite_failed_checks:
+        raise _refusal(found)
     try:
         target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target, prefix=".exporting-") as folder:
-            _write_dataset(recipe, warehouse, Path(folder) / "dataset")
+            _write_dataset(recipe, warehouse, Path(folder) / "dataset", gates.of_data)
             if "adapter" in parts:
-                _write_adapter(recipe, warehouse, Path(folder) / "adapter")
+                _write_adapter(recipe, warehouse, Path(folder) / "adapter", found)
             return [(Path(folder) / part).rename(target / part) for part in parts]
     except OSError as error:
         remedy = "name a folder that can be written, on a disk with room"
         raise WarehouseError(f"{target} cannot be written: {error}", remedy=remedy) from error
 
 
-def _write_dataset(recipe: Recipe, warehouse: Warehouse, folder: Path) -> None:
+def _refusal(gates: Sequence[OpenGate]) -> GateError:
+    lines = [f"nothing is exported: {len(gates)} of its gates do not hold", *map(str, gates[:MAX_NAMED])]
+    if len(gates) > MAX_NAMED:
+        lines.append(f"and {len(gates) - MAX_NAMED} more")
+    return GateError(
+        "\n  ".join(lines),
+        remedy="mend what they say and run `synth-assets demo`, or export with --despite-failed-checks: the cards will tell",
+    )
+
+
+def _write_dataset(recipe: Recipe, warehouse: Warehouse, folder: Path, gates: Sequence[OpenGate]) -> None:
     splits = dataset_splits(recipe, warehouse)
     for part in ("data", "jsonl"):
         (folder / part).mkdir(parents=True)
@@ -48,10 +81,10 @@ def _write_dataset(recipe: Recipe, warehouse: Warehouse, folder: Path) -> None:
         if frame.height:
             frame.write_parquet(folder / "data" / f"{split}.parquet")
             frame.write_ndjson(folder / "jsonl" / f"{split}.jsonl")
-    (folder / "README.md").write_text(dataset_card(recipe, warehouse, splits), encoding="utf-8")
+    (folder / "README.md").write_text(dataset_card(recipe, warehouse, splits, gates), encoding="utf-8")
 
 
-def _write_adapter(recipe: Recipe, warehouse: Warehouse, folder: Path) -> None:
+def _write_adapter(recipe: Recipe, warehouse: Warehouse, folder: Path, gates: Sequence[OpenGate]) -> None:
     folder.mkdir()
     checkpoint = load_tuned(warehouse)
     source = warehouse.folder / checkpoint.adapter_path
@@ -64,4 +97,4 @@ def _write_adapter(recipe: Recipe, warehouse: Warehouse, folder: Path) -> None:
     config["base_model_name_or_path"] = folder_name(recipe.student.path)  # not where it lies on this machine
     (folder / CONFIG).write_text(json.dumps(config, indent=2), encoding="utf-8")
     write_lineage(folder, read_lineage(tuned_student_folder(warehouse, recipe, checkpoint)))
-    (folder / "README.md").write_text(model_card(recipe, warehouse), encoding="utf-8")
+    (folder / "README.md").write_text(model_card(recipe, warehouse, gates), encoding="utf-8")

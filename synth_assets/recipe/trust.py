@@ -33,7 +33,7 @@ class PrivacySection(Section):
     copy_ngram: Count = 8
     """Words in a row that are compared with the sources."""
     split_share: Share = 0.0
-    """Share of the document chunks that the teacher is not shown, so that leaking can be told from likeness."""
+    """Share of the document chunks that the teacher is not shown, never all of a leaf, to tell leaking from likeness."""
     shadow_steps: Annotated[int, Field(ge=0)] = 0
     """Steps of a shadow student that is tuned on canaries and never released; 0: none."""
 
@@ -85,6 +85,13 @@ class TrustSection(Section):
             if measure not in GATES:
                 raise ValueError(f"{measure!r} is no measure with a gate: one of {', '.join(GATES)}")
         return gates
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Key of the recipe -> the file or folder that it names."""
+        real = {"trust.real.reference": self.real.reference, "trust.real.holdout": self.real.holdout} if self.real else {}
+        others = {"trust.previous_mix": self.previous_mix, "trust.embedder": self.embedder}
+        return real | {key: path for key, path in others.items() if path}
 
     def gate(self, measure: str) -> Gate:
         """What the recipe says of a measure, else the default. Raises KeyError for a measure without a gate."""

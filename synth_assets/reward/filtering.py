@@ -1,4 +1,4 @@
-"""The filter: reward cut, overlap with the benchmark, refusals, exact duplicates, near-duplicates, in this order.
+"""The filter: reward cut, overlap with what is held out, refusals, exact duplicates, near-duplicates, in this order.
 
 A sample leaves with the first reason that holds. Of duplicates the better rewarded stays; equal rewards are decided by
 the sample's id, so that the outcome does not depend on the order of the rows. Near-duplicates are taken greedily in that
@@ -20,6 +20,7 @@ from synth_assets.recipe import FilterSection, RewardCut
 from synth_assets.records import (
     BenchmarkQuestion,
     KeptSample,
+    RealExample,
     RejectedSample,
     ScoredSample,
     StageCounts,
@@ -83,17 +84,19 @@ def filter_samples(
     filter_settings: FilterSection,
     benchmark_questions: Iterable[BenchmarkQuestion],
     refusals: Refusals = NO_REFUSALS,
+    holdout: Iterable[RealExample] = (),
 ) -> FilterOutcome:
     """Decide over every scored sample. A sample without a score has failed before and is not counted here.
 
-    A reward that is no finite number is `failed`. Raises CountsError for a score without its sample, or a second score.
+    `holdout`: real rows; a sample that is one of them goes with what overlaps the benchmark. A reward that is no finite
+    number is `failed`. Raises CountsError for a score without its sample, or a second score.
     """
     pairs = _pair(samples, scored)
     ended: dict[str, RejectedSample] = {}
     alive = sorted(pairs, key=lambda pair: (-pair[1].reward, pair[1].synthetic_sample_id))
     alive = _drop(alive, ended, lambda pair: "" if math.isfinite(pair[1].reward) else "no finite number", NOT_FINITE)
     alive = _cut_by_reward(alive, ended, cut)
-    benchmark = BenchmarkIndex(benchmark_questions, filter_settings.overlap_ngram)
+    benchmark = BenchmarkIndex(benchmark_questions, filter_settings.overlap_ngram, holdout)
     alive = _drop(alive, ended, lambda pair: _overlap(benchmark, pair[0]), BENCHMARK_OVERLAP)
     for reason in REFUSALS:
         alive = _drop(alive, ended, partial(_refused, refusals, reason), reason)

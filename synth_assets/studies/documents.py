@@ -17,7 +17,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from synth_assets.studies.planted import DEFECTS
+from synth_assets.studies.gates.planted import DEFECTS
 
 _BLOCK = re.compile(
     r"(<!-- study (\w+): ([\w, ]+) by (arm|leaf|step|judge|generator|generation|gate|check) -->\n).*?(<!-- end -->)",

@@ -9,7 +9,7 @@ from synth_assets.recipe import Recipe, read_recipe, resolve_path
 from synth_assets.studies.collapse import run_collapse_study
 from synth_assets.studies.embedded import run_embedded_study
 from synth_assets.studies.filter import run_filter_study
-from synth_assets.studies.gates import run_gates_study
+from synth_assets.studies.gates.study import run_gates_study
 from synth_assets.studies.judges import run_judges_study
 from synth_assets.studies.kill import run_kill_study
 from synth_assets.studies.phases import run_phases_study

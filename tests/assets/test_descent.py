@@ -8,13 +8,13 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
-from made_pipeline import TO_THE_MIX, made_recipe, materialize
+from made_pipeline import TO_THE_MIX, TO_THE_STUDENT, made_recipe, materialize
 
 from synth_assets.assets.descent import lineage_of_student, teacher_depth
 from synth_assets.assets.made_of import code_version
 from synth_assets.assets.tuning import load_tuned, tuned_student_folder
 from synth_assets.errors import ModelError
-from synth_assets.export import export
+from synth_assets.export import OpenGates, export
 from synth_assets.model_folder import Lineage, model_fingerprint, read_lineage, write_lineage
 from synth_assets.recipe import Gate, Recipe, resolve_path
 from synth_assets.records import TrainingExample
@@ -101,7 +101,7 @@ def test_the_tuned_student_and_the_exported_adapter_carry_their_lineage(
     recipe, warehouse = made_recipe(tmp_path, tiny_student), Warehouse(tmp_path / "warehouse")
     recipe = with_models(recipe, tiny_teacher, tiny_student)
     with dg.DagsterInstance.ephemeral() as instance:
-        assert materialize(recipe, warehouse, instance, [*TO_THE_MIX, "lora_checkpoint"]).success
+        assert materialize(recipe, warehouse, instance, TO_THE_STUDENT).success
     tuned = tuned_student_folder(warehouse, recipe, load_tuned(warehouse))
     lineage = read_lineage(tuned)
     trained = warehouse.read_table("training_mix").filter(pl.col("split") == "train")
@@ -113,7 +113,7 @@ def test_the_tuned_student_and_the_exported_adapter_carry_their_lineage(
     (tuned / "lineage.json").unlink()  # as a version before this one left it
     assert read_lineage(tuned) == Lineage(1, (model_fingerprint(tiny_student),))
     write_lineage(tuned, lineage)
-    export(recipe, warehouse, tmp_path / "out")
+    export(recipe, warehouse, tmp_path / "out", OpenGates())
     assert json.loads((tmp_path / "out/adapter/lineage.json").read_text())["generation_depth"] == 1
 
 

@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from synth_assets.assets import ingredients
+from synth_assets.assets import recipe_parts
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.currency import plan_run
 from synth_assets.assets.resources import Engines
@@ -113,7 +113,7 @@ def test_other_judges_or_prompts_make_samples_anew_and_other_thresholds_do_not(
 
         assert stale() == []
         assert stale(min_true_positive_rate={"value": 0.9, "reason": "for the tests, of this length"}) == []
-        monkeypatch.setattr(ingredients, "prompts_id", lambda style, of_judges=False: f"other {of_judges}")
+        monkeypatch.setattr(recipe_parts, "prompts_id", lambda style, of_judges=False: f"other {of_judges}")
         assert {"synthetic_samples", "judge_calibration", "scored_samples"} <= set(stale())
         monkeypatch.undo()
         for change in ({"temperature": 0.5}, {"asked": ["instruction", "pair", "question"]}, {"max_new_tokens": 99}):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from made_pipeline import TO_THE_MIX, MadeRewardModel, MadeTeacher, made_recipe, materialize
+from made_pipeline import TO_THE_STUDENT, MadeRewardModel, MadeTeacher, made_recipe, materialize
 
 from synth_assets.assets.resources import Engines
 from synth_assets.recipe import ModelSpec, Recipe
@@ -16,8 +16,6 @@ from synth_assets.records import RewardAttributes
 from synth_assets.roles import Conversation, GenerationRequest, OnScore
 from synth_assets.storage import Warehouse
 
-REPORTS = ("fidelity_report", "privacy_report", "diversity_report", "collapse_report")
-TO_THE_STUDENT = [*TO_THE_MIX, *REPORTS, "lora_checkpoint"]
 EMAIL, NUMBER = "ann.marlow@harbour-mail.net", "+49 30 901820"
 
 

@@ -8,13 +8,16 @@ import polars as pl
 import pytest
 import yaml
 from click.testing import CliRunner
-from made_pipeline import TO_THE_MIX, made_recipe, materialize
+from made_pipeline import MADE_ENGINES, TO_THE_STUDENT, made_recipe, materialize
 
+from synth_assets.assets.checks import stage_checks
 from synth_assets.assets.display import escape
+from synth_assets.assets.resources import resources
+from synth_assets.assets.verdicts import OpenGate, open_gates_of_data, open_gates_of_student
 from synth_assets.cli import cli
-from synth_assets.errors import WarehouseError
-from synth_assets.export import SPLITS, dataset_splits, export, model_card
-from synth_assets.recipe import PrivacyBudget, Recipe
+from synth_assets.errors import GateError, WarehouseError
+from synth_assets.export import SPLITS, OpenGates, dataset_splits, export, model_card
+from synth_assets.recipe import PrivacyBudget, Recipe, Threshold
 from synth_assets.storage import Warehouse
 
 Made = tuple[Recipe, Warehouse, Path]
@@ -30,9 +33,37 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_teacher: Path) -> Made:
     work = f"Title of work: {HARM}\nLicense of the work: CC-BY-4.0\nCreator names: A. Author\n"
     leaf.with_name("attribution.txt").write_text(work, encoding="utf-8")
     with dg.DagsterInstance.ephemeral() as instance:
-        assert materialize(recipe, warehouse, instance, [*TO_THE_MIX, "lora_checkpoint", "evaluation"]).success
-    assert {part.name for part in export(recipe, warehouse, folder / "out")} == {"dataset", "adapter"}
+        assert materialize(recipe, warehouse, instance, [*TO_THE_STUDENT, "evaluation"]).success
+        missing = OpenGates(
+            open_gates_of_data(recipe, warehouse, instance), open_gates_of_student(recipe, warehouse, instance)
+        )
+        assert missing == OpenGates([], [OpenGate("student_report", "", "was never made")])
+        with pytest.raises(GateError, match="student_report was never made"):
+            export(recipe, warehouse, folder / "out", missing)
+        assert materialize(recipe, warehouse, instance, ["student_report"]).success
+        gates = [*open_gates_of_data(recipe, warehouse, instance), *open_gates_of_student(recipe, warehouse, instance)]
+        assert not gates
+        _judge_more_strictly(recipe, warehouse, instance)
+    assert {part.name for part in export(recipe, warehouse, folder / "out", OpenGates())} == {"dataset", "adapter"}
     return recipe, warehouse, folder / "out"
+
+
+def _judge_more_strictly(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> None:
+    """The same tables by another threshold: the gate of the data is open, and says its figure."""
+    stricter = Threshold(value=0.99, reason="nearly everything must be kept")
+    other = recipe.model_copy(update={"quality": recipe.quality.model_copy(update={"min_kept_share": stricter})})
+    checks = [
+        check
+        for check in stage_checks(other)
+        if {key.asset_key.path[-1] for key in check.check_keys} == {"reward_filtered_set"}
+    ]
+    dg.materialize(
+        checks, selection=dg.AssetSelection.checks(*checks), resources=resources(other, warehouse, MADE_ENGINES),
+        instance=instance, raise_on_error=False,
+    )  # fmt: skip
+    (gate,) = open_gates_of_data(other, warehouse, instance)
+    assert (gate.asset, gate.check) == ("reward_filtered_set", "enough_is_kept") and "has failed: " in gate.why
+    assert any(letter.isdigit() for letter in gate.why) and not open_gates_of_student(other, warehouse, instance)
 
 
 @pytest.mark.slow
@@ -136,8 +167,41 @@ def test_rows_that_lost_their_sample_are_no_data_set(made: Made, tmp_path: Path)
 def test_an_export_overwrites_nothing_and_needs_a_run(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe, warehouse, out = made
     with pytest.raises(WarehouseError, match="there already"):
-        export(recipe, warehouse, out)
+        export(recipe, warehouse, out, OpenGates())
     monkeypatch.setenv("SYNTH_ASSETS_WAREHOUSE", str(tmp_path / "empty"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
     result = CliRunner().invoke(cli, ["export", str(tmp_path / "out")])
     assert result.exit_code == 1 and "no training mix" in result.stderr
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_gate_that_does_not_hold_stops_the_export_or_stands_on_its_card(made: Made, tmp_path: Path) -> None:
+    recipe, warehouse, _ = made
+    of_data = OpenGate("privacy_report", "leaked_values_is_within_bounds", f"has failed: 3 of 2,087 {HARM}")
+    of_student = OpenGate("student_report", "perplexity_ratio_is_within_bounds", "has failed: 1.31, at most 1.15")
+    gates = OpenGates([of_data], [of_student])
+    with pytest.raises(GateError) as caught:
+        export(recipe, warehouse, tmp_path / "out", gates)
+    told = str(caught.value)
+    assert "2 of its gates" in told and "leaked_values_is_within_bounds of privacy_report has failed: 3 of 2,087" in told
+    assert "perplexity_ratio_is_within_bounds" in told and "--despite-failed-checks" in told
+    assert not (tmp_path / "out").exists()
+    export(recipe, warehouse, tmp_path / "out", gates, despite_failed_checks=True)
+    card, model = ((tmp_path / "out" / part / "README.md").read_text(encoding="utf-8") for part in ("dataset", "adapter"))
+    assert escape("leaked_values_is_within_bounds") in card and escape("perplexity_ratio") not in card
+    assert escape("leaked_values_is_within_bounds") in model and escape("1.31, at most 1.15") in model
+    assert (
+        "<script>" not in card
+        and "[a](b)" not in card
+        and "did not hold" not in made[2].joinpath("dataset/README.md").read_text()
+    )
+
+
+def test_the_command_refuses_what_nobody_has_judged(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNTH_ASSETS_WAREHOUSE", str(made[1].folder))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    result = CliRunner().invoke(cli, ["export", str(tmp_path / "out")])
+    assert result.exit_code == 1 and "fidelity_report was never made" in result.stderr and "more" in result.stderr
+    result = CliRunner().invoke(cli, ["export", "--despite-failed-checks", str(tmp_path / "out")])
+    assert result.exit_code == 0 and "written: " in result.stdout
+    assert "was never made" in (tmp_path / "out/adapter/README.md").read_text(encoding="utf-8").replace("\\", "")

@@ -11,8 +11,8 @@ from synth_assets.frames import to_frame
 from synth_assets.quality import ExpectationResult, judge_stage, suites_of
 from synth_assets.recipe import read_recipe
 from synth_assets.records import TABLES, TRUST_REPORTS
-from synth_assets.studies.planted_tables import Plant, defects_of
-from synth_assets.studies.whole_tables import Tables, good_tables, with_every_stage
+from synth_assets.studies.gates.planted_tables import Plant, defects_of
+from synth_assets.studies.gates.whole_tables import Tables, good_tables, with_every_stage
 
 RECIPE = with_every_stage(read_recipe(Path(__file__).parents[2] / "data/recipes/embedded.yaml", "demo"))
 SUITES = {name: suite for name, suite in suites_of(RECIPE).items() if name not in TRUST_REPORTS}

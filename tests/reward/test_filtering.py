@@ -7,7 +7,7 @@ from made_samples import question, sample, score
 
 from synth_assets.errors import CountsError
 from synth_assets.recipe import FilterSection, RewardCut
-from synth_assets.records import BenchmarkQuestion, SyntheticSample
+from synth_assets.records import BenchmarkQuestion, RealExample, SyntheticSample
 from synth_assets.reward import FilterOutcome, filter_samples
 from synth_assets.reward.duplicates import jaccard, shingles_of
 
@@ -166,3 +166,19 @@ def test_samples_without_score_are_not_counted_and_foreign_scores_are_a_defect()
         filter_samples([a], [score(b, 1.0)], ALL, settings, [])
     with pytest.raises(CountsError, match="one to one"):
         filter_samples([a], [score(a, 1.0), score(a, 2.0)], ALL, settings, [])
+
+
+def test_a_sample_that_is_a_row_of_the_real_holdout_is_not_kept() -> None:
+    held = [
+        RealExample("r1", "holdout", "skills/a", None, "What is  LEFT?", "Two pears."),
+        RealExample("r2", "holdout", "skills/a", "A list.", "What is it?", "One."),
+    ]
+    same = sample("same", "what is left?", "Two  pears.", leaf="foundational_skills/x")
+    answer = sample("answer", "What is left?", "Three pears.", leaf="foundational_skills/x")
+    context = sample("context", "What is it?", "One.", leaf="foundational_skills/x")  # of another text
+    rows = [same, answer, context]
+    outcome = filter_samples(
+        rows, [score(row, 1.0) for row in rows], ALL, FilterSection(near_duplicate_threshold=1.0), [], holdout=held
+    )
+    assert kept(outcome) == ["answer", "context"] and reasons(outcome) == {"same": "benchmark_overlap"}
+    assert outcome.rejected[0].detail == "is row r1 of the real holdout"

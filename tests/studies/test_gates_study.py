@@ -10,14 +10,14 @@ from synth_assets.quality import Estimate, hold_all, insufficient, judge_stage, 
 from synth_assets.recipe import GATES, Recipe, read_recipe, resolve_path
 from synth_assets.records import TRUST_REPORTS, Measurement, TrustReport
 from synth_assets.studies.documents import render_document
-from synth_assets.studies.gates import Outcome, judge_report, rates, subjects_of
-from synth_assets.studies.planted import DEFECTS, TOO_FEW
-from synth_assets.studies.planted_rows import Planted, plant_in_privacy
-from synth_assets.studies.planted_sets import plant_in_collapse
-from synth_assets.studies.planted_tables import SPECIAL, defects_of
+from synth_assets.studies.gates.planted import DEFECTS, TOO_FEW
+from synth_assets.studies.gates.planted_rows import Planted, plant_in_privacy
+from synth_assets.studies.gates.planted_sets import plant_in_collapse
+from synth_assets.studies.gates.planted_tables import SPECIAL, defects_of
+from synth_assets.studies.gates.study import Outcome, judge_report, rates, subjects_of
+from synth_assets.studies.gates.trust_world import TrustWorld
+from synth_assets.studies.gates.whole_tables import with_every_stage
 from synth_assets.studies.results import write_study
-from synth_assets.studies.trust_world import TrustWorld
-from synth_assets.studies.whole_tables import with_every_stage
 
 RECIPE = with_every_stage(read_recipe("data/recipes/embedded.yaml", "demo"))
 STUDY = resolve_path("data/studies/gates.json")

@@ -5,7 +5,7 @@ teacher wrote before the filter (leaks and copies are its own, whether or not th
 kept.
 
 The leak test compares document chunks that the teacher was shown with texts that it was not: those that the recipe held
-back (`trust.privacy.split_share`), else the contexts of the real holdout.
+back (`trust.privacy.split_share`), else the contexts of the real holdout that stand in none of those.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from synth_assets.quality.privacy import (
 from synth_assets.quality.reports.findings import Findings
 from synth_assets.recipe import PrivacySection
 from synth_assets.records import DocumentChunk, KeptSample, RealExample, SeedExample, SyntheticSample
+from synth_assets.sketches import plain
 
 _NUM_ROWS_AT_ONCE = 20_000
 #: Stands for a text that cannot be shown without what must not be.
@@ -55,14 +56,20 @@ class RowFindings:
     texts: dict[str, tuple[str | None, str, str]] = field(default_factory=dict)
 
 
-def is_held_back(document_chunk_id: str, split_share: float) -> bool:
-    """Whether a chunk is not shown to the teacher: by its id, so that it is the same in every run."""
-    return int(document_chunk_id[:8], 16) < split_share * 16**8
-
-
 def shown_chunks(chunks: Iterable[DocumentChunk], split_share: float) -> list[DocumentChunk]:
-    """Those that the teacher is shown: all but what is held back."""
-    return [chunk for chunk in chunks if not is_held_back(chunk.document_chunk_id, split_share)]
+    """Those that the teacher is shown: all but what is held back, by the chunk's id, so that it is the same in every run.
+
+    Of each leaf node at least one is shown, the one with the greatest id: without a document there is nothing to ask about.
+    """
+    given, least = list(chunks), dict[str, float]()
+    for chunk in given:
+        least[chunk.leaf_path] = max(least.get(chunk.leaf_path, 0), _draw(chunk))
+    least = {leaf_path: min(greatest, split_share * 16**8) for leaf_path, greatest in least.items()}
+    return [chunk for chunk in given if _draw(chunk) >= least[chunk.leaf_path]]
+
+
+def _draw(chunk: DocumentChunk) -> int:
+    return int(chunk.document_chunk_id[:8], 16)
 
 
 def find_refusals(
@@ -172,7 +179,8 @@ def _leak_test(
     if not unseen:
         leaves = {chunk.leaf_path for chunk in shown}
         contexts = {row.context: row.leaf_path for row in holdout if row.context and row.leaf_path in leaves}
-        unseen = [(context, path) for context, path in contexts.items() if context]
+        texts = "\n".join(plain(chunk.text) for chunk in shown)
+        unseen = [(context, path) for context, path in contexts.items() if context and plain(context) not in texts]
     both = {chunk.leaf_path for chunk in shown} & {path for _, path in unseen}  # chunks are compared within their leaf
     shown, unseen = [chunk for chunk in shown if chunk.leaf_path in both], [each for each in unseen if each[1] in both]
     if not both:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from synth_assets.quality.reports import find_refusals, is_held_back, measure_privacy
+from synth_assets.quality.reports import find_refusals, measure_privacy, shown_chunks
 from synth_assets.recipe import PrivacySection
 from synth_assets.records import DocumentChunk, KeptSample, RealExample, SeedExample, SyntheticSample, content_id
 
@@ -92,7 +92,7 @@ def test_rows_that_repeat_what_the_teacher_saw_are_told_from_rows_that_do_not() 
     texts = [f"Town {n} lies on river {n * 7} and has {n * 13} houses, {n * 3} of them with a red roof." for n in range(60)]
     chunks = [chunk(n, text) for n, text in enumerate(texts)]
     settings = replace_settings(split_share=0.5)
-    seen = [each for each in chunks if not is_held_back(each.document_chunk_id, 0.5)]
+    seen = shown_chunks(chunks, 0.5)
     assert 15 < len(seen) < 45
     repeating = [sample(n, each.text) for n, each in enumerate(seen)]
     blameless = [sample(n) for n in range(60)]
@@ -108,6 +108,26 @@ def test_without_held_back_chunks_the_real_holdout_is_what_was_not_seen() -> Non
     rows = [replace(sample(n, each.text), leaf_path="knowledge/towns") for n, each in enumerate(chunks)]
     found = {each.measure: each for each in measure_privacy(rows, [], [SEED], chunks, holdout, DROP, 0).estimates}
     assert found["leak_test"].value < 0.01 and found["leak_test"].num_reference == 20
+
+
+def test_a_context_of_the_holdout_that_the_teacher_was_shown_is_not_unseen() -> None:
+    chunks = [chunk(n, f"Town {n} lies on river {n * 7} and has {n * 13} houses.") for n in range(20)]
+    holdout = [
+        RealExample(each.document_chunk_id, "holdout", "knowledge/towns", each.text.upper(), "Q?", "A.") for each in chunks
+    ]
+    found = {each.measure: each for each in measure_privacy([sample(1)], [], [SEED], chunks, holdout, DROP, 0).estimates}
+    assert found["leak_test"].verdict == "not_assessed"
+
+
+def test_of_each_leaf_at_least_one_chunk_is_shown() -> None:
+    chunks = [chunk(n, f"Text {n}.") for n in range(30)]
+    assert shown_chunks(chunks, 0.0) == chunks and 5 < len(shown_chunks(chunks, 0.5)) < 25
+    (only,) = shown_chunks(chunks, 0.999999)
+    assert only in shown_chunks(chunks, 0.5) and shown_chunks([only], 0.999999) == [only]
+    others = [replace(each, leaf_path="knowledge/rivers") for each in chunks[:3]]
+    shown = shown_chunks([*chunks, *others], 0.999999)
+    assert [each.leaf_path for each in shown] == ["knowledge/towns", "knowledge/rivers"]
+    assert shown_chunks([], 0.5) == []
 
 
 def replace_settings(**changes: object) -> PrivacySection:

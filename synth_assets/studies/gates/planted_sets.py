@@ -21,9 +21,9 @@ from synth_assets.quality.features import text_of_rows
 from synth_assets.quality.reports import Made, measure_collapse, measure_diversity, swapped_rows
 from synth_assets.quality.reports.rows import Embed
 from synth_assets.records import KeptSample, RealExample, ScoredSample, SeedExample, SyntheticSample, TrainingExample
-from synth_assets.studies.planted import TOO_FEW
-from synth_assets.studies.planted_rows import NUM_EMBEDDED, Planted, clean, kept_of
-from synth_assets.studies.trust_world import PATHS, TrustWorld, examples_of, frame_of
+from synth_assets.studies.gates.planted import TOO_FEW
+from synth_assets.studies.gates.planted_rows import NUM_EMBEDDED, Planted, clean, kept_of
+from synth_assets.studies.gates.trust_world import PATHS, TrustWorld, examples_of, frame_of
 
 GROUPS = "gender_of_names"
 REWARD_SD = 1.0

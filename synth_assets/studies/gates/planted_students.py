@@ -35,9 +35,9 @@ from synth_assets.quality.reports import Pair, measure_membership, measure_perpl
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import TrainingExample
 from synth_assets.roles import Conversation, LikelihoodModel, TokenLogprobs
-from synth_assets.studies.planted import TOO_FEW
-from synth_assets.studies.planted_rows import Planted, clean
-from synth_assets.studies.trust_world import TrustWorld, examples_of
+from synth_assets.studies.gates.planted import TOO_FEW
+from synth_assets.studies.gates.planted_rows import Planted, clean
+from synth_assets.studies.gates.trust_world import TrustWorld, examples_of
 from synth_assets.tuning import merge_adapter, tune_student, tuned_student
 
 CLEAN_ROWS, FEW_ROWS = 320, 110

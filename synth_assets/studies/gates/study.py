@@ -46,14 +46,14 @@ from synth_assets.quality.reports import response_losses
 from synth_assets.quality.reports.rows import Embed
 from synth_assets.recipe import GATES, Recipe, warehouse_path
 from synth_assets.records import TABLES, TRUST_REPORTS, Measurement, TrustReport, content_id
-from synth_assets.studies.planted import TOO_FEW
-from synth_assets.studies.planted_rows import Planted, plant_in_fidelity, plant_in_privacy
-from synth_assets.studies.planted_sets import plant_in_collapse, plant_in_diversity
-from synth_assets.studies.planted_students import Remembering, Schooled, plant_in_student, schooled
-from synth_assets.studies.planted_tables import defects_of
+from synth_assets.studies.gates.planted import TOO_FEW
+from synth_assets.studies.gates.planted_rows import Planted, plant_in_fidelity, plant_in_privacy
+from synth_assets.studies.gates.planted_sets import plant_in_collapse, plant_in_diversity
+from synth_assets.studies.gates.planted_students import Remembering, Schooled, plant_in_student, schooled
+from synth_assets.studies.gates.planted_tables import defects_of
+from synth_assets.studies.gates.trust_world import TrustWorld
+from synth_assets.studies.gates.whole_tables import good_tables, with_every_stage
 from synth_assets.studies.results import StudyRow, share
-from synth_assets.studies.trust_world import TrustWorld
-from synth_assets.studies.whole_tables import good_tables, with_every_stage
 
 #: Raised where what is planted, or how it is judged, has changed: the parts are then run anew.
 VERSIONS: dict[str, int] = {"stages": 1, **dict.fromkeys(TRUST_REPORTS, 1)}

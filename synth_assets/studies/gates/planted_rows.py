@@ -22,9 +22,9 @@ from synth_assets.quality.reports import Sets, measure_fidelity, measure_privacy
 from synth_assets.quality.reports.fidelity import BEFORE, CATEGORIES, Likelihood
 from synth_assets.quality.reports.rows import Embed
 from synth_assets.records import DocumentChunk, KeptSample, SeedExample, SyntheticSample
-from synth_assets.studies.planted import TOO_FEW
-from synth_assets.studies.planted_values import random_email, random_identifier, random_phone, random_secret
-from synth_assets.studies.trust_world import PATHS, TrustWorld, rows_of
+from synth_assets.studies.gates.planted import TOO_FEW
+from synth_assets.studies.gates.planted_values import random_email, random_identifier, random_phone, random_secret
+from synth_assets.studies.gates.trust_world import PATHS, TrustWorld, rows_of
 
 #: Of each set, so that a seed takes seconds; a run embeds 500.
 NUM_EMBEDDED = 300

@@ -15,7 +15,7 @@ from typing import Any
 from synth_assets.errors import Fault
 from synth_assets.quality import Expectation, Suite
 from synth_assets.quality.expectations import MEASURES_TABLE
-from synth_assets.studies.whole_tables import Tables
+from synth_assets.studies.gates.whole_tables import Tables
 
 Plant = Callable[[Tables, Random], None]
 NAN = float("nan")

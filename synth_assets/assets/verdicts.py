@@ -1,0 +1,105 @@
+"""Which gates vouch for what is there now, and which do not.
+
+A check that blocks stops what follows it within a run. Across runs that is not enough: a report may have been made of
+earlier data, or without its checks, and "no check has failed" is then no verdict at all. So whoever goes on from judged
+data (the student, the export) asks here: a gate is open as long as nobody can say that it holds.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+
+from synth_assets.assets.checks import check_keys, last_verdict
+from synth_assets.assets.currency import is_current, is_judged, last_made
+from synth_assets.assets.ingredients import INGREDIENTS, made_before
+from synth_assets.errors import GateError, ModelError
+from synth_assets.recipe import Recipe
+from synth_assets.records import TRUST_REPORTS
+from synth_assets.storage import Warehouse
+
+STUDENT, STUDENT_REPORT = "lora_checkpoint", "student_report"
+
+
+@dataclass(frozen=True)
+class OpenGate:
+    """A gate that does not hold. `check` is empty where the whole asset is not of the present; `why` has the figure."""
+
+    asset: str
+    check: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"the check {self.check} of {self.asset} {self.why}" if self.check else f"{self.asset} {self.why}"
+
+
+def require_verdicts(asset: str, recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> None:
+    """Refuse an asset that stands behind reports, unless each was made of what is there now, and judged, and passed.
+
+    Raises GateError naming the first that was not; ModelError for a missing model.
+    """
+    reports = [name for name in INGREDIENTS[asset].after if name in TRUST_REPORTS]
+    for gate in open_gates(reports, recipe, warehouse, instance):
+        raise GateError(
+            f"{asset} is not made: {gate}", remedy=f"materialize {gate.asset} with its checks, then {asset}"
+        )  # fmt: skip
+
+
+def open_gates(
+    assets: Iterable[str], recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance
+) -> Iterator[OpenGate]:  # fmt: skip
+    """Of these assets: reports that are not of the present, and checks that block and have failed or were not run.
+
+    Raises ModelError for a missing model.
+    """
+    keys = check_keys(recipe, only_blocking=True)
+    for name in assets:
+        made = last_made(dg.AssetKey(name), instance)
+        if made is None:
+            yield OpenGate(name, "", "was never made")
+        elif name in TRUST_REPORTS and not is_current(name, made, recipe, warehouse):
+            yield OpenGate(name, "", "was made of other data, or by another recipe, than is there now")
+        else:
+            yield from (gate for key in keys.get(name, ()) if (gate := _open_gate(key, made, instance)))
+
+
+def open_gates_of_data(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> list[OpenGate]:
+    """Of all that stands before a student: the data set's. Raises as `open_gates`."""
+    return list(open_gates(all_before(made_before(STUDENT, recipe), recipe), recipe, warehouse, instance))
+
+
+def open_gates_of_student(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> list[OpenGate]:
+    """Of the tuned student itself, its report's included, without those of its data. Raises as `open_gates`."""
+    before = all_before(made_before(STUDENT, recipe), recipe)
+    own = [name for name in all_before([STUDENT_REPORT], recipe) if name not in before]
+    return list(open_gates(own, recipe, warehouse, instance))
+
+
+def current_reports(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> list[str]:
+    """The reports whose figures are those of the present data; of a model that is gone nobody can say so."""
+    return [name for name in TRUST_REPORTS if _is_of_the_present(name, recipe, warehouse, instance)]
+
+
+def all_before(assets: Iterable[str], recipe: Recipe) -> list[str]:
+    """These assets and all that must have been made before them, in pipeline order."""
+    waiting, seen = list(assets), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting += made_before(name, recipe)
+    return [name for name in INGREDIENTS if name in seen]
+
+
+def _open_gate(key: dg.AssetCheckKey, made: dg.EventLogRecord, instance: dg.DagsterInstance) -> OpenGate | None:
+    asset, verdict = key.asset_key.path[-1], last_verdict(key, instance)
+    if verdict is None or not is_judged(key, made, instance):
+        return OpenGate(asset, key.name, "was not run on what is there now")
+    return None if verdict.passed else OpenGate(asset, key.name, f"has failed: {verdict.description}")
+
+
+def _is_of_the_present(report: str, recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> bool:
+    try:
+        return is_current(report, last_made(dg.AssetKey(report), instance), recipe, warehouse)
+    except ModelError:
+        return False
