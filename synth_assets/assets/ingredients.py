@@ -121,7 +121,7 @@ def _embedder(recipe: Recipe) -> tuple[str, ...]:
 
 #: What samples are made from. Its content is in what the samples are made of: a comment in a file makes nothing anew.
 SOURCES = ("seed_examples", "document_chunks")
-MIX_SETTINGS = {"validation_share", "replay_share", "upsample", "short_response_words"}
+MIX_SETTINGS = {"validation_share", "replay_share", "replay_depth", "upsample", "short_response_words"}
 
 
 def _phase_rows(recipe: Recipe) -> list[dict[str, Any]]:
@@ -243,7 +243,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         has_table=False,
     ),
     "collapse_report": Ingredients(
-        "1",
+        "2",
         ("real_examples", "training_mix"),
         lambda r: (r.seed, _said_of_trust(r, "collapse_report"), r.trust.real, r.trust.previous_mix),
         files=lambda r: (r.trust.previous_mix,) if r.trust.previous_mix else (),
