@@ -115,6 +115,17 @@ def _row_privacy(recipe: Recipe) -> dict[str, Any]:
     return recipe.trust.privacy.model_dump(mode="json", exclude={"shadow_steps"})
 
 
+def _hidden_in_rejected(recipe: Recipe) -> tuple[object, ...]:
+    """What decides how rejected rows are stored. Nothing for a recipe that says nothing of it."""
+    said = recipe.trust.privacy
+    wanted = (said.personal_data == "ignore", said.allowed_values, said.ner_model)
+    return wanted if any(wanted) else ()
+
+
+def _name_finder(recipe: Recipe) -> tuple[str, ...]:
+    return (recipe.trust.privacy.ner_model,) if recipe.trust.privacy.ner_model else ()
+
+
 def _embedder(recipe: Recipe) -> tuple[str, ...]:
     return (recipe.trust.embedder,) if recipe.trust.embedder else ()
 
@@ -172,24 +183,33 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         is_declared=lambda r: r.trust.real is not None,
     ),
     "synthetic_samples": Ingredients(
-        "4",
+        "5",
         ("taxonomy", "seed_examples", "document_chunks"),
-        lambda r: (r.seed, r.teacher, r.generation, _prompts(r), *_said_of_judges(r), *_teacher_descent(r), *_held_back(r)),
+        lambda r: (
+            r.seed,
+            r.teacher,
+            r.generation,
+            _prompts(r),
+            *_said_of_judges(r),
+            *_teacher_descent(r),
+            *_held_back(r),
+            *_hidden_in_rejected(r),
+        ),
         models=lambda r: (r.teacher, *([r.judge_model] if r.judges else [])),
         is_by_leaf=True,
     ),
     "scored_samples": Ingredients(
-        "2",
+        "3",
         ("synthetic_samples",),
-        lambda r: (r.reward_model, r.reward.weights, _prompts(r)),
+        lambda r: (r.reward_model, r.reward.weights, _prompts(r), *_hidden_in_rejected(r)),
         models=lambda r: (r.reward_model,) if r.reward_model else (),
         is_by_leaf=True,
     ),
     "reward_filtered_set": Ingredients(
-        "3",
+        "4",
         ("synthetic_samples", "scored_samples"),
         lambda r: (r.reward.cut, r.filter, *examinations(r), _row_privacy(r)),
-        files=lambda r: examinations(r),
+        files=lambda r: (*examinations(r), *_name_finder(r)),
         after=("taxonomy", *SOURCES),  # which retire the rows of leaves that are gone
     ),
     "training_mix": Ingredients(
@@ -227,9 +247,10 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         has_table=False,
     ),
     "privacy_report": Ingredients(
-        "1",
+        "2",
         ("real_examples", "synthetic_samples", "reward_filtered_set"),
         lambda r: (r.seed, _said_of_trust(r, "privacy_report"), r.trust.privacy),
+        files=lambda r: _name_finder(r),
         after=SOURCES,
         has_table=False,
     ),

@@ -131,7 +131,9 @@ def real_examples(
         real = read_real_examples(resolve_path(recipe.trust.real.reference), resolve_path(recipe.trust.real.holdout))
         rows = to_frame(real, RealExample)
         metadata = {
-            "examples": sample_rows(rows, ["split", "leaf_path", "context", "question", "answer"]),
+            "examples": sample_rows(
+                rows, ["split", "leaf_path", "context", "question", "answer"], hide=recipe.trust.privacy
+            ),
             "rows_by_split": bars(num_by(rows, "split"), "Real rows", "rows"),
             "rows_per_leaf": bars(num_by(rows, "leaf_path"), "Real rows of each leaf node", "rows"),
         }

@@ -30,6 +30,9 @@ class PrivacySection(Section):
     """What becomes of a sample that holds personal data or a secret."""
     allowed_values: tuple[Text, ...] = ()
     """Regular expressions of values that may be published, such as the address of a help desk."""
+    ner_model: Text | None = None
+    """Folder of a model of token classification that finds names of people and places, which then are personal data as well;
+    None: names are not looked for."""
     copy_ngram: Count = 8
     """Words in a row that are compared with the sources."""
     split_share: Share = 0.0

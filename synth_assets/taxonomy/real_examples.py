@@ -1,7 +1,8 @@
 """Real rows, which synthetic ones are compared with: a reference, and a holdout that nothing is ever made from.
 
 JSON Lines or Parquet with the columns leaf_path, question, answer and perhaps context; others are left aside. A file that is
-partly unreadable is not used at all: a comparison with what happened to be readable would be another comparison.
+partly unreadable is not used at all: a comparison with what happened to be readable would be another comparison. Faults name
+file and line and show no text: real rows may speak of real people, and an error is read by many.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ def read_real_examples(reference: Path, holdout: Path) -> list[RealExample]:
     faults: list[Fault] = []
     files: tuple[tuple[RealSplit, Path], ...] = (("reference", reference), ("holdout", holdout))
     for split, file in files:
-        for example in _examples(file, split, faults):
+        for number, example in _examples(file, split, faults):
             known = rows.setdefault(example.real_example_id, example)
             if known.split != split:
                 message = "the row stands in the reference as well"
-                faults.append(Fault(str(file), None, None, "", example.question[:80], message, "rows of its own"))
+                faults.append(Fault(str(file), number, None, "", "", message, "rows of its own"))
     if faults or not rows:
         raise RealDataError(
             "the real data cannot be used", faults=faults[:_NUM_SHOWN], where=Where(str(holdout if rows else reference)),
@@ -43,15 +44,16 @@ def read_real_examples(reference: Path, holdout: Path) -> list[RealExample]:
     return list(rows.values())
 
 
-def _examples(file: Path, split: RealSplit, faults: list[Fault]) -> list[RealExample]:
+def _examples(file: Path, split: RealSplit, faults: list[Fault]) -> list[tuple[int, RealExample]]:
+    """With the line or row number of each."""
     examples = []
     try:
         for number, row in read_rows(file):
             found = _example(row, split)
             if isinstance(found, str):
-                faults.append(Fault(str(file), number, None, "", str(row)[:80], found, _EXPECTED))
+                faults.append(Fault(str(file), number, None, "", "", found, _EXPECTED))
             else:
-                examples.append(found)
+                examples.append((number, found))
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         faults.append(Fault(str(file), None, None, "", "", f"cannot be read: {error}", "a .jsonl or .parquet file"))
     if not examples and not faults:
