@@ -121,6 +121,8 @@ def _inputs(recipe: Recipe) -> Iterator[Finding]:
         places.append(("questions of the choice", folder))
     if recipe.tuning.replay_share and recipe.tuning.replay_buffer:
         places.append(("replay buffer", recipe.tuning.replay_buffer))
+    if recipe.trust.previous_student:
+        places.append(("previous student", recipe.trust.previous_student))
     if recipe.trust.privacy.ner_model:
         places.append(("model that finds names", recipe.trust.privacy.ner_model))
     for what, path in places:

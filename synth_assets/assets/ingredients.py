@@ -255,7 +255,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         has_table=False,
     ),
     "diversity_report": Ingredients(
-        "1",
+        "2",
         ("real_examples", "synthetic_samples", "scored_samples", "reward_filtered_set"),
         lambda r: (r.seed, _said_of_trust(r, "diversity_report"), r.reward_model, r.reward.weights, _prompts(r)),
         models=lambda r: (r.reward_model,) if r.reward_model else (),
@@ -271,10 +271,11 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         has_table=False,
     ),
     "student_report": Ingredients(
-        "1",
+        "2",
         ("real_examples", "training_mix", "lora_checkpoint", "evaluation"),
         lambda r: (r.seed, _said_of_trust(r, "student_report"), r.trust.privacy.shadow_steps, r.student, _prompts(r)),
         models=lambda r: (r.student,),
+        files=lambda r: (r.trust.previous_student,) if r.trust.previous_student else (),
         has_table=False,
     ),
     "evaluation": Ingredients(

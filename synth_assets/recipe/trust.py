@@ -120,6 +120,9 @@ class TrustSection(Section):
     privacy: PrivacySection = PrivacySection()
     previous_mix: Text | None = None
     """Parquet file of the training mix of the generation before, where one feeds on another."""
+    previous_student: Text | None = None
+    """Folder of the tuned student of the generation before, its adapter merged in, as `artefacts/tuned_students` has it.
+    None: the student is compared with its own base alone, and a slow decay from one generation to the next is not seen."""
     groups: dict[str, GroupAttribute] = Field(default_factory=dict)
     """Attribute -> its groups."""
     bootstrap_draws: Count = 1000
