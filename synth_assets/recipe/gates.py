@@ -298,23 +298,3 @@ GATES: Mapping[str, DeclaredGate] = {
         "a student that serves one group worse than another",
     ),
 }
-
-#: Of these no figure lies outside 0 and 1. The others count, or are distances and ratios, and are never below 0.
-_SHARES = frozenset({
-    "category", "shape", "copied_share", "leak_test", "dcr_share", "leaf_coverage", "leaf_entropy",
-    "acceptance_ratio", "real_share_below_depth_2", "real_share_from_depth_2", "holdout_changed", "leaves_kept",
-    "membership_auc", "student_accuracy_gap",
-})  # fmt: skip
-
-
-def fault_of_gate(measure: str, gate: Gate) -> str:
-    """What is wrong with a gate that no figure could ever meet or miss, and what would be right; else empty."""
-    declared, most = GATES[measure], 1.0 if measure in _SHARES else math.inf
-    for key, bound in (("value", gate.value), ("warn", gate.warn)):
-        if bound is not None and not 0 <= bound <= most:
-            right = "0 or more" if most == math.inf else "between 0 and 1"
-            return f"{measure}.{key} {bound:g}: {right}"
-    if gate.warn is not None and (gate.warn > gate.value) == (declared.direction == "at_most") and gate.warn != gate.value:
-        side = "below" if declared.direction == "at_most" else "above"
-        return f"{measure}.warn {gate.warn:g}: {side} the value {gate.value:g}, so that it warns before that stops"
-    return ""

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from synth_assets.recipe.gates import GATES, Gate, fault_of_gate
+from synth_assets.recipe.gates import GATES, Gate
 from synth_assets.recipe.value_types import Count, Section, Share, Text
 
 
@@ -135,10 +135,31 @@ class TrustSection(Section):
         for measure in gates:
             if measure not in GATES:
                 raise ValueError(f"{measure!r} is no measure with a gate: one of {', '.join(GATES)}")
-        if faults := [fault for measure, gate in gates.items() if (fault := fault_of_gate(measure, gate))]:
+        if faults := [fault for measure, gate in gates.items() if (fault := _fault_of_gate(measure, gate))]:
             raise ValueError("; ".join(faults))
         return gates
 
     def gate(self, measure: str) -> Gate:
         """What the recipe says of a measure, else the default. Raises KeyError for a measure without a gate."""
         return self.gates.get(measure, GATES[measure].gate)
+
+
+#: Of these no figure lies outside 0 and 1. The others count, or are distances and ratios, and are never below 0.
+_SHARES = frozenset({
+    "category", "shape", "copied_share", "leak_test", "dcr_share", "leaf_coverage", "leaf_entropy",
+    "acceptance_ratio", "real_share_below_depth_2", "real_share_from_depth_2", "holdout_changed", "leaves_kept",
+    "membership_auc", "student_accuracy_gap",
+})  # fmt: skip
+
+
+def _fault_of_gate(measure: str, gate: Gate) -> str:
+    """What is wrong with a gate that no figure could ever meet or miss, and what would be right; else empty."""
+    declared, most = GATES[measure], 1.0 if measure in _SHARES else math.inf
+    for key, bound in (("value", gate.value), ("warn", gate.warn)):
+        if bound is not None and not 0 <= bound <= most:
+            right = "0 or more" if most == math.inf else "between 0 and 1"
+            return f"{measure}.{key} {bound:g}: {right}"
+    if gate.warn is not None and (gate.warn > gate.value) == (declared.direction == "at_most") and gate.warn != gate.value:
+        side = "below" if declared.direction == "at_most" else "above"
+        return f"{measure}.warn {gate.warn:g}: {side} the value {gate.value:g}, so that it warns before that stops"
+    return ""
