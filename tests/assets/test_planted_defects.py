@@ -197,6 +197,23 @@ def test_a_reward_model_that_thinks_less_of_one_group_stops_the_pipeline(tmp_pat
     assert "women" in told and any(row_id in told for row_id in of_women)
 
 
+@pytest.mark.parametrize(
+    ("depth", "stopped"),
+    [
+        (None, {"max_depth", "real_share_below_depth_2", "real_share_from_depth_2"}),
+        (1, {"real_share_below_depth_2"}),
+    ],
+)
+def test_replayed_rows_are_real_only_if_somebody_says_so(tmp_path: Path, depth: int | None, stopped: set[str]) -> None:
+    recipe = changed(made_recipe(tmp_path), tuning={"replay_depth": depth})
+    outcome = run(recipe, tmp_path, MadeTeacher(), MadeRewardModel(), [*TO_THE_MIX, "collapse_report"])
+    assert set(outcome.stopped) == {f"{measure}_is_within_bounds" for measure in stopped}
+    if depth is None:
+        assert outcome.warehouse.read_table("training_mix").filter(source="replay")["generation_depth"].null_count()
+        measured = outcome.warehouse.read_table("measures").filter(measure="max_depth")
+        assert "tuning.replay_depth" in measured["detail"][0]
+
+
 @pytest.mark.parametrize("is_wanted", [False, True])
 def test_a_generation_that_replaces_what_people_wrote_stops_the_pipeline(tmp_path: Path, is_wanted: bool) -> None:
     """What a first run has made is all that a second one has to go by; nor does wanting depth 2 make it enough."""

@@ -124,7 +124,8 @@ def _max_depth(mix: pl.DataFrame) -> float:
 
 
 def _why_unknown(num_rows: int, num_unknown: int) -> str:
-    return f"the depth of {num_unknown} rows is not known" if num_rows else "there are no rows"
+    unknown = f"the depth of {num_unknown} rows is not known: say who wrote the replay buffer (tuning.replay_depth)"
+    return unknown if num_rows else "there are no rows"
 
 
 def _num_real(mix: pl.DataFrame) -> int:
