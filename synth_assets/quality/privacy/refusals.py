@@ -14,9 +14,9 @@ from typing import TypeVar
 
 from synth_assets.quality.privacy.copies import find_copies
 from synth_assets.quality.privacy.findings import Finding, SampleText, redact, whole_text, without_allowed
-from synth_assets.quality.privacy.names import find_names
-from synth_assets.quality.privacy.personal_data import find_personal_data
-from synth_assets.quality.privacy.secrets import find_secrets
+from synth_assets.quality.privacy.names import NAME_KINDS, find_names
+from synth_assets.quality.privacy.personal_data import PERSONAL_DATA_KINDS, find_personal_data
+from synth_assets.quality.privacy.secrets import SECRET_KINDS, find_secrets
 from synth_assets.quality.privacy.sources import sources_of
 from synth_assets.recipe import PrivacySection, resolve_path
 from synth_assets.records import (
@@ -32,6 +32,8 @@ from synth_assets.records import (
 _NUM_ROWS_AT_ONCE = 20_000
 #: Stands for a text that cannot be shown without what must not be: a value runs over its end.
 HIDDEN = "<HIDDEN>"
+#: What stands where something was redacted; a model may take it for a name.
+_REDACTED = re.compile(rf"<(?:{'|'.join((*PERSONAL_DATA_KINDS, *SECRET_KINDS, *sorted(NAME_KINDS), 'HIDDEN'))})>")
 RowT = TypeVar("RowT", bound=SampleText)
 Parts = Sequence[str | None]
 
@@ -92,14 +94,18 @@ def allowed_patterns(privacy: PrivacySection) -> list[re.Pattern[str]]:
 
 
 def _found_in(texts: Sequence[str], privacy: PrivacySection) -> Iterator[tuple[list[Finding], list[Finding]]]:
-    """Personal data and secrets of each text; names are personal data that nothing else lies upon."""
+    """Personal data and secrets of each text; names are personal data that nothing else lies upon, nor was redacted."""
     allowed = allowed_patterns(privacy)
     folder = resolve_path(privacy.ner_model) if privacy.ner_model else None
     names: Sequence[Sequence[Finding]] = find_names(texts, folder) if folder else [()] * len(texts)
     found = zip(find_personal_data(texts, allowed), find_secrets(texts, allowed), names, strict=True)
-    for personal, secret, named in found:
-        taken = [*personal, *secret]
-        alone = [each for each in named if not any(each.start < one.end and one.start < each.end for one in taken)]
+    for text, (personal, secret, named) in zip(texts, found, strict=True):
+        redacted = [match.span() for match in _REDACTED.finditer(text)] if named else []
+        alone = [
+            each for each in named
+            if not any(each.start < one.end and one.start < each.end for one in (*personal, *secret))
+            and not any(start <= each.start and each.end <= end for start, end in redacted)
+        ]  # fmt: skip
         yield [*personal, *without_allowed(alone, allowed)], secret
 
 

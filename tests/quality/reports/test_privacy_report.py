@@ -125,6 +125,14 @@ def test_names_that_a_declared_model_finds_are_personal_data(tmp_path: Path) -> 
     assert left["leaked_values"].value == 0
 
 
+def test_what_was_redacted_is_no_name(tmp_path: Path) -> None:
+    """To this model everything is one."""
+    save_tagger(tmp_path / "tagger", ("B-PER", "I-PER"))
+    privacy = replace_settings(ner_model=str(tmp_path / "tagger"), personal_data="redact")
+    assert all(find_names(["Ben", "<PERSON>"], tmp_path / "tagger"))
+    assert redact_rows([("Ben",), ("<PERSON>",)], privacy) == [("<PERSON>",), ("<PERSON>",)]
+
+
 def test_what_was_dropped_still_counts_as_a_leak_and_the_row_is_named() -> None:
     document = chunk(1, "The mayor is Ann Marlow, ann.marlow@harbour-mail.net.")
     rows = [sample(n) for n in range(50)] + [sample(99, "Ask ANN.MARLOW@harbour-mail.net.")]
