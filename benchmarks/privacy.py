@@ -32,13 +32,12 @@ from synth_assets.quality.privacy import (
 from synth_assets.quality.privacy.personal_data import find_without_choice
 from synth_assets.records import SyntheticSample
 from synth_assets.reward.duplicates import NearDuplicateIndex, jaccard, shingles_of, text_key
+from synth_assets.studies.made_rows import VOCABULARY, make_sample, make_text
 
 CHUNK = 20_000
 NEAR = 0.7
 NUM_SCANNED, NUM_BY_ALL_RECOGNISERS, NUM_BY_DATASKETCH = 20_000, 1_000, 10_000
 NUM_SOURCES = 2_000
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
-WORDS = ["".join(Random(number).choices(LETTERS, k=2 + number % 8)) for number in range(20_000)]
 
 
 @dataclass
@@ -54,36 +53,23 @@ class Stopwatch:
         return time.process_time() - self.start
 
 
-def sample(name: str, instruction: str, response: str) -> SyntheticSample:
-    return SyntheticSample(
-        synthetic_sample_id=name, leaf_node_id="l", leaf_path="foundational_skills/x", branch="foundational_skills",
-        context=None, instruction=instruction, response=response, seed_example_ids=(), document_chunk_id=None,
-        instruction_prompt="", response_prompt="", teacher="t", candidate_index=0, request_seed=0, num_prompt_tokens=1,
-        num_response_tokens=1, response_logprob=-1.0,
-    )  # fmt: skip
-
-
-def words(rng: Random, num_words: int) -> str:
-    return " ".join(rng.choices(WORDS, k=num_words))
-
-
 def personal(rng: Random) -> str:
-    name, number = rng.choice(WORDS), rng.randrange(10**7)
-    return rng.choice((f"{name}@{rng.choice(WORDS)}.org", f"+49 30 {number:07d}", f"212-555-{number % 10_000:04d}"))
+    name, number = rng.choice(VOCABULARY), rng.randrange(10**7)
+    return rng.choice((f"{name}@{rng.choice(VOCABULARY)}.org", f"+49 30 {number:07d}", f"212-555-{number % 10_000:04d}"))
 
 
 def made_sources() -> list[Source]:
     rng = Random(9)
-    return [Source(f"s{n}", f"{words(rng, 45)} {personal(rng) if n % 10 == 0 else ''}") for n in range(NUM_SOURCES)]
+    return [Source(f"s{n}", f"{make_text(rng, 45)} {personal(rng) if n % 10 == 0 else ''}") for n in range(NUM_SOURCES)]
 
 
 def made_rows(num_rows: int, sources: list[Source], seed: int = 1) -> Iterator[SyntheticSample]:
     """One in 10 near an earlier row, one in 33 with a value of its own, 1 in 100 a copy, 1 in 500 a leak or a duplicate."""
-    rng, earlier = Random(seed), sample("", "", words(Random(seed), 30))
+    rng, earlier = Random(seed), make_sample("", "", make_text(Random(seed), 30))
     for number in range(num_rows):
-        instruction, response = words(rng, 11), f"{words(rng, 13)} {rng.randrange(10_000)}, {words(rng, 14)}."
+        instruction, response = make_text(rng, 11), f"{make_text(rng, 13)} {rng.randrange(10_000)}, {make_text(rng, 14)}."
         if number % 10 == 9:
-            instruction, response = earlier.instruction, f"{earlier.response} {rng.choice(WORDS)}"
+            instruction, response = earlier.instruction, f"{earlier.response} {rng.choice(VOCABULARY)}"
         elif number % 33 == 5:
             response += f" {personal(rng)}"
         elif number % 100 == 6:
@@ -92,7 +78,7 @@ def made_rows(num_rows: int, sources: list[Source], seed: int = 1) -> Iterator[S
             response += f" {sources[10 * rng.randrange(NUM_SOURCES // 10)].text.split(' ', 45)[-1]}"
         elif number % 500 == 8:
             instruction, response = earlier.instruction.upper(), earlier.response
-        row = sample(f"r{number:08d}", instruction, response)
+        row = make_sample(f"r{number:08d}", instruction, response)
         earlier = row if number % 10 in (1, 3) else earlier
         yield row
 
@@ -117,12 +103,12 @@ def near_rows(num_rows: int) -> tuple[list[SyntheticSample], set[str]]:
     """The rows in random order, and the ids of the pairs that are at least so near."""
     rng, rows, pairs = Random(3), [], set()
     for number in range(num_rows - num_rows // 10):
-        rows.append(sample(f"r{number:07d}", words(rng, 12), words(rng, 29)))
+        rows.append(make_sample(f"r{number:07d}", make_text(rng, 12), make_text(rng, 29)))
         if number < num_rows // 10:
             changed = rows[-1].response.split()
             for _ in range(rng.randint(1, 3)):
-                changed[rng.randrange(len(changed))] = rng.choice(WORDS)
-            near = sample(f"d{number:07d}", rows[-1].instruction, " ".join(changed))
+                changed[rng.randrange(len(changed))] = rng.choice(VOCABULARY)
+            near = make_sample(f"d{number:07d}", rows[-1].instruction, " ".join(changed))
             if jaccard(shingles_of(rows[-1]), shingles_of(near)) >= NEAR:
                 pairs.add(rows[-1].synthetic_sample_id[1:])
             rows.append(near)

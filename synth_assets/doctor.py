@@ -125,6 +125,10 @@ def _inputs(recipe: Recipe) -> Iterator[Finding]:
         places.append(("questions of the choice", folder))
     if recipe.tuning.replay_share and recipe.tuning.replay_buffer:
         places.append(("replay buffer", recipe.tuning.replay_buffer))
+    if recipe.trust.previous_student:
+        places.append(("previous student", recipe.trust.previous_student))
+    if recipe.trust.privacy.ner_model:
+        places.append(("model that finds names", recipe.trust.privacy.ner_model))
     for what, path in places:
         there = resolve_path(path).exists()
         yield Finding(what, there, path if there else f"{path} does not exist", "mend the path in the recipe")

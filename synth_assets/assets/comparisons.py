@@ -52,7 +52,7 @@ def comparisons(
             assert judge is not None
             rows = compare_answers(questions, answers[0], answers[1], panel_of(recipe, judge))
             calls.append(judge.calls)
-        metadata = _metadata(to_frame(rows, Comparison), recipe.evaluation.confidence)
+        metadata = _metadata(to_frame(rows, Comparison), recipe)
         return store(context, recipe, warehouse, made_of, rows, metadata | calls_metadata(context, *calls))
 
 
@@ -68,10 +68,10 @@ def wins(frame: pl.DataFrame, confidence: float) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["preferred", "questions", "share"], orient="row")
 
 
-def _metadata(frame: pl.DataFrame, confidence: float) -> dict[str, Any]:
+def _metadata(frame: pl.DataFrame, recipe: Recipe) -> dict[str, Any]:
     shown = ["leaf_path", "question", "base_answer", "tuned_answer", "outcome", "reasons_base_first"]
     return {
-        "preferred": table(wins(frame, confidence)),
+        "preferred": table(wins(frame, recipe.evaluation.confidence)),
         "outcomes": bars(num_by(frame, "outcome"), "Which answer the judge prefers in both orders", "questions"),
-        "examples": sample_rows(frame, shown, 12),
+        "examples": sample_rows(frame, shown, 12, hide=recipe.trust.privacy),
     }

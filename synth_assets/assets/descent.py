@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from synth_assets.errors import ModelError, Where
+from synth_assets.frames import to_frame
 from synth_assets.model_folder import Lineage, model_fingerprint, read_lineage
+from synth_assets.quality.collapse import real_share
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import TrainingExample
 
@@ -30,11 +32,14 @@ def teacher_depth(recipe: Recipe) -> int:
 
 
 def lineage_of_student(recipe: Recipe, mix: Sequence[TrainingExample]) -> Lineage:
-    """Of the student that is tuned on the mix. Raises ModelError for a lineage that cannot be read."""
+    """Of the student that is tuned on the mix. Raises ModelError for a lineage that cannot be read.
+
+    Rows of unknown depth add none, and leave the share of real rows unknown.
+    """
     folders = [resolve_path(spec.path) for spec in (recipe.teacher, recipe.student)]
     base, ancestors = read_lineage(folders[1]), {model_fingerprint(folder) for folder in folders}
     for folder in folders:
         ancestors.update(read_lineage(folder).ancestors)
-    depths = [row.generation_depth for row in mix if row.split == "train"]
-    share = depths.count(0) / len(depths) if depths else None
+    depths = [row.generation_depth or 0 for row in mix if row.split == "train"]
+    share = real_share(to_frame(mix, TrainingExample))
     return Lineage(max([base.generation_depth, *depths]), tuple(sorted(ancestors)), share)

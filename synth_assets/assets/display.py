@@ -22,6 +22,8 @@ from synth_assets.quality.plots import (
     draw_picture,
     short_name,
 )
+from synth_assets.quality.privacy import redact_rows
+from synth_assets.recipe import PrivacySection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,10 +56,23 @@ def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join(lines) if frame.height else "no rows")
 
 
-def sample_rows(frame: pl.DataFrame, columns: Sequence[str], num_rows: int = 8) -> dg.MarkdownMetadataValue:
-    """Some rows, spread evenly over the frame, so that every run shows the same ones."""
+def sample_rows(
+    frame: pl.DataFrame, columns: Sequence[str], num_rows: int = 8, hide: PrivacySection | None = None
+) -> dg.MarkdownMetadataValue:  # fmt: skip
+    """Some rows, spread evenly over the frame, so that every run shows the same ones.
+
+    `hide`: rows are shown without the personal data and keys that this section of the recipe wants hidden. Left out for
+    seeds and documents, which are the reader's own, and for rows that are redacted already.
+    """
     step = max(1, math.ceil(frame.height / num_rows))
-    return table(frame.select(columns).gather_every(step))
+    rows = frame.select(columns).gather_every(step)
+    return table(rows if hide is None else _without_personal_data(rows, hide))
+
+
+def _without_personal_data(rows: pl.DataFrame, privacy: PrivacySection) -> pl.DataFrame:
+    texts = rows.select(pl.col(pl.String))
+    clean = redact_rows(list(texts.iter_rows()), privacy)
+    return rows.with_columns(pl.DataFrame(clean, schema=texts.schema, orient="row"))
 
 
 def bars(counts: Mapping[str, float], title: str, unit: str) -> dg.MarkdownMetadataValue:

@@ -67,7 +67,7 @@ def _metadata(answers: list[BenchmarkAnswer], questions: list[BenchmarkQuestion]
         "accuracy": table(accuracy.filter(pl.col("leaf_path") == ALL_LEAVES)),
         **by_suite,
         "accuracy_by_leaf": table(accuracy.filter(pl.col("leaf_path") != ALL_LEAVES)),
-        "answers_of_the_tuned_student": sample_rows(tuned, shown, 12),
+        "answers_of_the_tuned_student": sample_rows(tuned, shown, 12, hide=recipe.trust.privacy),
     }
 
 

@@ -20,6 +20,7 @@ from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonom
 from synth_assets.assets.trust_files import check_trust_files
 from synth_assets.frames import to_frame
 from synth_assets.generation import GenerationOutcome, OnStep, generate_samples
+from synth_assets.quality.privacy import hide_rejected
 from synth_assets.quality.reports import shown_chunks
 from synth_assets.recipe import Recipe
 from synth_assets.records import DocumentChunk, LeafNode, RejectedSample, SeedExample, SyntheticSample
@@ -47,7 +48,7 @@ def synthetic_samples(
 
     Candidates are asked for until the leaf has its quota or its budget is spent. What cannot be read, is cut off, repeats
     the prompt or another sample is rejected, with that reason, into the table `rejected_samples`; so is what a judge of the
-    recipe refuses.
+    recipe refuses. Rejected rows are stored, and examples shown, without personal data and keys.
     """
     with lease(context, recipe, warehouse):
         check_trust_files(recipe, warehouse)
@@ -66,18 +67,17 @@ def synthetic_samples(
                 leaves, material.seed_examples, material.chunks, teacher, recipe.generation, recipe.seed, _into(progress),
                 panel, depth,
             )  # fmt: skip
-            metadata = _metadata(outcome) | calls_metadata(context, teacher.calls, *([judge.calls] if judge else []))
-        return store_leaves(
-            context, recipe, warehouse, made_of, outcome.samples, metadata, outcome.leaf_counts, outcome.rejected
-        )
+            metadata = _metadata(outcome, recipe) | calls_metadata(context, teacher.calls, *([judge.calls] if judge else []))
+        rejected = hide_rejected(outcome.rejected, recipe.trust.privacy)
+        return store_leaves(context, recipe, warehouse, made_of, outcome.samples, metadata, outcome.leaf_counts, rejected)
 
 
-def _metadata(outcome: GenerationOutcome) -> dict[str, Any]:
+def _metadata(outcome: GenerationOutcome, recipe: Recipe) -> dict[str, Any]:
     samples = to_frame(outcome.samples, SyntheticSample)
     rejected = to_frame(outcome.rejected, RejectedSample)
     short = [f"{row.leaf_path}: {row.num_missing} short, {row.why}" for row in outcome.shortfalls]
     return {
-        "examples": sample_rows(samples, ["leaf_path", "context", "instruction", "response"], 12),
+        "examples": sample_rows(samples, ["leaf_path", "context", "instruction", "response"], 12, hide=recipe.trust.privacy),
         "rows_per_leaf": bars(num_by(samples, "leaf_path"), "Samples of each leaf node", "samples"),
         "rejected_by_reason": bars(num_by(rejected, "rejection_reason"), "Rejected because", "candidates"),
         "leaves_below_quota": table(pl.DataFrame({"leaf": short})),

@@ -101,11 +101,22 @@ def row_privacy(recipe: Recipe) -> dict[str, Any]:
     return recipe.trust.privacy.model_dump(mode="json", exclude={"shadow_steps"})
 
 
+def hidden_in_rejected(recipe: Recipe) -> tuple[object, ...]:
+    """What decides how rejected rows are stored. Nothing for a recipe that says nothing of it."""
+    said = recipe.trust.privacy
+    wanted = (said.personal_data == "ignore", said.allowed_values, said.ner_model)
+    return wanted if any(wanted) else ()
+
+
+def name_finder(recipe: Recipe) -> tuple[str, ...]:
+    return (recipe.trust.privacy.ner_model,) if recipe.trust.privacy.ner_model else ()
+
+
 def embedder_of(recipe: Recipe) -> tuple[str, ...]:
     return (recipe.trust.embedder,) if recipe.trust.embedder else ()
 
 
-MIX_SETTINGS = {"validation_share", "replay_share", "upsample", "short_response_words"}
+MIX_SETTINGS = {"validation_share", "replay_share", "replay_depth", "upsample", "short_response_words"}
 
 
 def phase_rows(recipe: Recipe) -> list[dict[str, Any]]:

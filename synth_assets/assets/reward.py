@@ -18,7 +18,7 @@ from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import leaf_digests, load, num_by, store, store_leaves
 from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonomy
 from synth_assets.frames import to_frame
-from synth_assets.quality.reports import find_refusals
+from synth_assets.quality.privacy import find_refusals, hide_rejected
 from synth_assets.recipe import Recipe
 from synth_assets.records import (
     REWARD_ATTRIBUTES,
@@ -30,15 +30,7 @@ from synth_assets.records import (
     SeedExample,
     SyntheticSample,
 )
-from synth_assets.reward import (
-    FilterOutcome,
-    Refusals,
-    ScoreOutcome,
-    Texts,
-    filter_samples,
-    score_by_verdicts,
-    score_samples,
-)
+from synth_assets.reward import FilterOutcome, ScoreOutcome, filter_samples, score_by_verdicts, score_samples
 from synth_assets.storage import Warehouse
 
 GROUP = "stage_3_reward"
@@ -75,9 +67,8 @@ def scored_samples(
                 outcome = score_samples(samples, model, recipe.reward.weights, recipe.generation.prompts)
                 calls = calls_metadata(context, model.calls)
         metadata = _score_metadata(outcome) | calls
-        return store_leaves(
-            context, recipe, warehouse, made_of, outcome.scored, metadata, outcome.leaf_counts, outcome.failed
-        )
+        failed = hide_rejected(outcome.failed, recipe.trust.privacy)
+        return store_leaves(context, recipe, warehouse, made_of, outcome.scored, metadata, outcome.leaf_counts, failed)
 
 
 @dg.asset(
@@ -97,10 +88,11 @@ def reward_filtered_set(
     """
     with making(context, recipe, warehouse) as made_of:
         samples, scored = load(warehouse, SyntheticSample), load(warehouse, ScoredSample)
+        seeds, chunks = load(warehouse, SeedExample), load(warehouse, DocumentChunk)
+        refusals = find_refusals(samples, seeds, chunks, recipe.trust.privacy)
         outcome = filter_samples(
-            samples, scored, recipe.reward.cut, recipe.filter, held_out_questions(recipe),
-            _refusals(samples, recipe, warehouse), held_out_rows(recipe),
-        )  # fmt: skip
+            samples, scored, recipe.reward.cut, recipe.filter, held_out_questions(recipe), refusals, held_out_rows(recipe)
+        )
         metadata = _filter_metadata(outcome, scored, recipe)
         return store(
             context,
@@ -112,12 +104,6 @@ def reward_filtered_set(
             counts=outcome.leaf_counts,
             rejected=outcome.rejected,
         )
-
-
-def _refusals(samples: list[SyntheticSample], recipe: Recipe, warehouse: Warehouse) -> Refusals:
-    """What may not be kept, or not as it is, for what it gives away."""
-    found = find_refusals(samples, load(warehouse, SeedExample), load(warehouse, DocumentChunk), recipe.trust.privacy)
-    return Refusals(found.reasons, {row_id: Texts(*texts) for row_id, texts in found.texts.items()})
 
 
 def _score_metadata(outcome: ScoreOutcome) -> dict[str, Any]:

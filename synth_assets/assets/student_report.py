@@ -5,7 +5,7 @@ an artefact for the next run of the same recipe, and never exported.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import dagster as dg
@@ -53,11 +53,10 @@ def student_report(
         reference, holdout = real_rows(warehouse, recipe)
         tuned_folder = tuned_student_folder(warehouse, recipe, load_tuned(warehouse))
         mix = warehouse.read_table("training_mix")
-        with (
-            engines.open_likelihood_model(recipe.student) as base,
-            engines.open_likelihood_model(recipe.student, tuned_folder) as tuned,
-        ):
-            pair = Pair(base, tuned)
+        with ExitStack() as stack:
+            folders = [None, tuned_folder, *([resolve_path(trust.previous_student)] if trust.previous_student else [])]
+            opened = (engines.open_likelihood_model(recipe.student, folder) for folder in folders)
+            pair = Pair(*(stack.enter_context(model) for model in opened))
             estimates = [
                 *measure_perplexities(pair, reference if holdout is not None else None, holdout, style, trust, seed),
                 *measure_membership(pair, mix, trust, seed),

@@ -48,7 +48,7 @@ def taxonomy(
         metadata = {
             "leaf_nodes": sample_rows(leaves, shown, 40),
             "num_faults": faults.height,
-            "faults": table(faults.head(20)),
+            "faults": sample_rows(faults.head(20), faults.columns, 20, hide=recipe.trust.privacy),
             "attributions": table(attributions.drop("position").head(40)),
             "retired_leaf_nodes": table(pl.DataFrame({"leaf": list(retired), "samples": list(retired.values())})),
         }
@@ -107,12 +107,13 @@ def document_chunks(
         chunks, faults = read_chunks(load(warehouse, LeafNode), seeds, document_rules(recipe), roots)
         if recipe.taxonomy.strict:
             require_no_faults(faults)
-        warehouse.write_table("document_faults", to_frame(faults, Fault))
+        told = to_frame(faults, Fault)
+        warehouse.write_table("document_faults", told)
         rows = to_frame(chunks, DocumentChunk)
         metadata = {
             "examples": sample_rows(rows, ["leaf_path", "source", "heading", "text"]),
             "num_faults": len(faults),
-            "faults": table(to_frame(faults, Fault).head(20)),
+            "faults": sample_rows(told.head(20), told.columns, 20, hide=recipe.trust.privacy),
         }
         return store(context, recipe, warehouse, made_of, chunks, metadata)
 
@@ -142,7 +143,9 @@ def real_examples(
         )  # fmt: skip
         rows = to_frame(real, RealExample)
         metadata = {
-            "examples": sample_rows(rows, ["split", "leaf_path", "context", "question", "answer"]),
+            "examples": sample_rows(
+                rows, ["split", "leaf_path", "context", "question", "answer"], hide=recipe.trust.privacy
+            ),
             "rows_by_split": bars(num_by(rows, "split"), "Real rows", "rows"),
             "rows_per_leaf": bars(num_by(rows, "leaf_path"), "Real rows of each leaf node", "rows"),
         }

@@ -24,6 +24,7 @@ from synth_assets.assets.taxonomy import document_chunks, real_examples, seed_ex
 from synth_assets.assets.trust_files import check_trust_files, previous_mix
 from synth_assets.assets.trust_report import keep_pictures
 from synth_assets.assets.tuning import training_mix
+from synth_assets.judging import REFUSALS
 from synth_assets.quality import hold_all
 from synth_assets.quality.reports import (
     Findings,
@@ -42,7 +43,7 @@ from synth_assets.quality.reports import (
 from synth_assets.quality.reports.rows import Embed
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import DocumentChunk, KeptSample, RealExample, SeedExample, SyntheticSample, TrustReport
-from synth_assets.reward import rewards_of_texts
+from synth_assets.reward import LOW_REWARD, rewards_of_texts
 from synth_assets.storage import Warehouse
 
 GROUP = "trust"
@@ -117,13 +118,15 @@ def diversity_report(
     """Are all tasks there, do rows repeat one another, and are the groups that the recipe declares treated alike?"""
     with making(context, recipe, warehouse) as made_of:
         rejected = warehouse.read_table("rejected_samples")
+        reason = pl.col("rejection_reason")
         made = Made(
             leaf_paths=warehouse.read_table("taxonomy")["leaf_path"].to_list(),
             seeds=warehouse.read_table("seed_examples"),
             scored=warehouse.read_table("scored_samples"),
             samples=warehouse.read_table("synthetic_samples"),
             kept=warehouse.read_table("reward_filtered_set"),
-            low_rewards=rejected.filter(pl.col("rejection_reason") == "low_reward")["synthetic_sample_id"].to_list(),
+            low_rewards=rejected.filter(reason == LOW_REWARD)["synthetic_sample_id"].to_list(),
+            refused=rejected.filter(reason.is_in(REFUSALS)),
         )
         swapped, calls = _swapped(context, recipe, warehouse, engines, made)
         real = real_rows(warehouse, recipe)

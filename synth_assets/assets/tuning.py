@@ -66,7 +66,9 @@ def training_mix(
         mix = mix_phases(kept, given.replay, recipe.tuning, recipe.seed, recipe.generation.prompts, seeds=given.seeds)
         rows = to_frame(mix, TrainingExample)
         metadata = {
-            "examples": sample_rows(rows, ["phase", "split", "source", "leaf_path", "prompt", "response"]),
+            "examples": sample_rows(
+                rows, ["phase", "split", "source", "leaf_path", "prompt", "response"], hide=recipe.trust.privacy
+            ),
             "rows_by_phase": bars(num_by(rows, "phase"), "Rows of each phase", "rows"),
             "rows_by_source": bars(num_by(rows, "source"), "Where the rows come from", "rows"),
             "rows_per_leaf": bars(num_by(rows, "leaf_path"), "Rows of each leaf node", "rows"),

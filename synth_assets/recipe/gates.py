@@ -192,8 +192,8 @@ GATES: Mapping[str, DeclaredGate] = {
         "diversity_report",
         0.80,
         "block",
-        "Does the filter keep as much of every group?",
-        "the four-fifths rule: a filter that keeps less of one group is biased",
+        "Do judges and reward keep as much of every group?",
+        "the four-fifths rule: what keeps less of one group is biased",
     ),
     "swap_reward_difference": _at_most(
         "diversity_report",
@@ -266,7 +266,7 @@ GATES: Mapping[str, DeclaredGate] = {
         1.15,
         "block",
         "Does the student still expect real texts?",
-        "a student that knows real rows 15 % worse than its base has begun to forget them",
+        "a student that knows real rows 15 % worse than its base, or the student before it, has begun to forget them",
         warn=1.05,
     ),
     "rare_perplexity_ratio": _at_most(
@@ -287,7 +287,7 @@ GATES: Mapping[str, DeclaredGate] = {
         "student_report",
         6.0,
         "warn",
-        "Can a number that stood in few rows be read out of a student?",
+        "Can a number that stood in one row be read out of a student?",
         "13.3 bits are a full disclosure of a four-digit number; what stood in one row should stay below half",
     ),
     "student_accuracy_gap": _at_most(

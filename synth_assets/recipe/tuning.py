@@ -123,7 +123,11 @@ class TuningSection(Section):
     replay_share: ShareBelowOne
     """Share of each phase's training rows that repeat what the student knew before."""
     replay_buffer: Annotated[Text | None, Field(validate_default=True)] = None
-    """JSON Lines file of what it knew: prompt, response, leaf_path. Needed where replay_share > 0."""
+    """JSON Lines file of what it knew: prompt, response, leaf_path and perhaps generation_depth. Needed where
+    replay_share > 0."""
+    replay_depth: Annotated[int | None, Field(ge=0)] = None
+    """generation_depth of the rows that do not say theirs. 0: people or a program wrote them; 1: a model did. None: nobody
+    knows, and the gates on depth and on real rows cannot pass."""
     upsample: bool = False
     """Whether replayed rows repeat once there are no others; else the share falls short."""
     checkpoint_every: Count

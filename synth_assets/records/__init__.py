@@ -29,6 +29,7 @@ from synth_assets.records.kinds import (
     Verdict,
 )
 from synth_assets.records.material import Attribution, DocumentChunk, LeafNode, RealExample, SeedExample
+from synth_assets.records.refusals import REFUSAL_REASONS, RefusalReason, Refusals, Texts
 from synth_assets.records.samples import (
     REWARD_ATTRIBUTES,
     JudgedCase,
@@ -53,6 +54,7 @@ from synth_assets.records.trust import Measurement
 __all__ = [
     "BRANCHES",
     "NEW_SOURCES",
+    "REFUSAL_REASONS",
     "REWARD_ATTRIBUTES",
     "TABLES",
     "TRUST_REPORTS",
@@ -75,6 +77,8 @@ __all__ = [
     "Outcome",
     "RealExample",
     "RealSplit",
+    "RefusalReason",
+    "Refusals",
     "RejectedSample",
     "RewardAttributes",
     "ScoredSample",
@@ -85,6 +89,7 @@ __all__ = [
     "StageCounts",
     "Suite",
     "SyntheticSample",
+    "Texts",
     "TrainingExample",
     "TrustReport",
     "Verdict",

@@ -11,7 +11,7 @@ from synth_assets.records.kinds import ComparisonOutcome, ModelArm, Source, Spli
 class TrainingExample:
     """One row of the training mix. A seed row has no synthetic sample behind it, nor has what was replayed of the base.
 
-    `generation_depth` is that of its sample or seed; 0 of what is replayed, which is no work of this pipeline's models.
+    `generation_depth` is that of its sample or seed, of a replayed row what the buffer or the recipe says; null: not known.
     """
 
     training_example_id: str
@@ -23,7 +23,7 @@ class TrainingExample:
     position: int
     prompt: str
     response: str
-    generation_depth: int = 0
+    generation_depth: int | None = 0
 
 
 @dataclass(frozen=True)

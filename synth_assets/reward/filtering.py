@@ -3,24 +3,28 @@
 A sample leaves with the first reason that holds. Of duplicates the better rewarded stays; equal rewards are decided by
 the sample's id, so that the outcome does not depend on the order of the rows. Near-duplicates are taken greedily in that
 order: a sample is compared with those that stay, never with one that was itself rejected. What is refused, and why, is
-given: what rows give away is for others to judge.
+given: what rows give away is for others to judge. Duplicates are looked for among the texts as they would be kept: two that
+differ in nothing but a redacted value are one.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 from synth_assets.counting import count_by_leaf, sum_counts
 from synth_assets.errors import CountsError
 from synth_assets.recipe import FilterSection, RewardCut
 from synth_assets.records import (
+    REFUSAL_REASONS,
     BenchmarkQuestion,
     KeptSample,
     RealExample,
+    Refusals,
     RejectedSample,
     ScoredSample,
     StageCounts,
@@ -35,30 +39,10 @@ LOW_REWARD = "low_reward"
 BENCHMARK_OVERLAP = "benchmark_overlap"
 EXACT_DUPLICATE = "exact_duplicate"
 NEAR_DUPLICATE = "near_duplicate"
-PERSONAL_DATA = "personal_data"
-SECRET = "secret"
-COPIES_SOURCE = "copies_source"
-REFUSALS = (PERSONAL_DATA, SECRET, COPIES_SOURCE)
-REASONS = (LOW_REWARD, BENCHMARK_OVERLAP, *REFUSALS, EXACT_DUPLICATE, NEAR_DUPLICATE)
+REASONS = (LOW_REWARD, BENCHMARK_OVERLAP, *REFUSAL_REASONS, EXACT_DUPLICATE, NEAR_DUPLICATE)
 
+RowT = TypeVar("RowT", SyntheticSample, RejectedSample)
 Pair = tuple[SyntheticSample, ScoredSample]
-
-
-@dataclass(frozen=True)
-class Texts:
-    """What a kept sample says in place of what the teacher wrote."""
-
-    context: str | None
-    instruction: str
-    response: str
-
-
-@dataclass(frozen=True)
-class Refusals:
-    """By sample id: the reason (one of `REFUSALS`) with its detail; the texts without what may not be published or shown."""
-
-    refused: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    rewritten: Mapping[str, Texts] = field(default_factory=dict)
 
 
 NO_REFUSALS = Refusals()
@@ -98,13 +82,14 @@ def filter_samples(
     alive = _cut_by_reward(alive, ended, cut)
     benchmark = BenchmarkIndex(benchmark_questions, filter_settings.overlap_ngram, holdout)
     alive = _drop(alive, ended, lambda pair: _overlap(benchmark, pair[0]), BENCHMARK_OVERLAP)
-    for reason in REFUSALS:
+    for reason in REFUSAL_REASONS:
         alive = _drop(alive, ended, partial(_refused, refusals, reason), reason)
+    alive = [(_rewritten(sample, refusals), score) for sample, score in alive]
     alive = _drop(alive, ended, _exact_duplicate_of(), EXACT_DUPLICATE)
     alive = _drop(alive, ended, _near_duplicate_of(filter_settings.near_duplicate_threshold), NEAR_DUPLICATE)
-    kept = [_kept(sample, score, refusals) for sample, score in pairs if sample.synthetic_sample_id not in ended]
+    kept = [_kept(_rewritten(sample, refusals), score) for sample, score in pairs if sample.synthetic_sample_id not in ended]
     rejected = [
-        _hidden(ended[sample.synthetic_sample_id], refusals) for sample, _ in pairs if sample.synthetic_sample_id in ended
+        _rewritten(ended[sample.synthetic_sample_id], refusals) for sample, _ in pairs if sample.synthetic_sample_id in ended
     ]
     num_in = Counter(score.leaf_path for score in scored)
     return FilterOutcome(kept, rejected, count_by_leaf(STAGE, num_in, kept, rejected))
@@ -158,7 +143,7 @@ def _refused(refusals: Refusals, of_reason: str, pair: Pair) -> str:
     return detail if reason == of_reason else ""
 
 
-def _hidden(row: RejectedSample, refusals: Refusals) -> RejectedSample:
+def _rewritten(row: RowT, refusals: Refusals) -> RowT:
     """Without what was found in it, whatever it was rejected for: a table of rejected rows is read and shown as well."""
     texts = refusals.rewritten.get(row.synthetic_sample_id)
     return row if texts is None else replace(row, **asdict(texts))
@@ -192,16 +177,15 @@ def _near_duplicate_of(threshold: float) -> Callable[[Pair], str]:
     return detail_of
 
 
-def _kept(sample: SyntheticSample, score: ScoredSample, refusals: Refusals) -> KeptSample:
-    texts: SyntheticSample | Texts = refusals.rewritten.get(sample.synthetic_sample_id, sample)
+def _kept(sample: SyntheticSample, score: ScoredSample) -> KeptSample:
     return KeptSample(
         synthetic_sample_id=sample.synthetic_sample_id,
         leaf_node_id=sample.leaf_node_id,
         leaf_path=sample.leaf_path,
         branch=sample.branch,
-        context=texts.context,
-        instruction=texts.instruction,
-        response=texts.response,
+        context=sample.context,
+        instruction=sample.instruction,
+        response=sample.response,
         reward=score.reward,
         generation_depth=sample.generation_depth,
         synthetic_ancestry=sample.synthetic_ancestry,

@@ -5,7 +5,8 @@ whose question stands before its answer in a document chunk of its leaf, is a fa
 text is none.
 
 JSON Lines or Parquet with the columns leaf_path, question, answer and perhaps context; others are left aside. A file that is
-partly unreadable is not used at all: a comparison with what happened to be readable would be another comparison.
+partly unreadable is not used at all: a comparison with what happened to be readable would be another comparison. Faults name
+file and line and show no text: real rows may speak of real people, and an error is read by many.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def read_real_examples(
             known = rows.setdefault(example.real_example_id, example)
             taken = "the row stands in the reference as well" if known.split != split else ""
             if taken := taken or (shown.holds(example) if split == "holdout" else ""):
-                faults.append(Fault(str(file), number, None, "", example.question[:80], taken, "rows of its own"))
+                faults.append(Fault(str(file), number, None, "", "", taken, "rows of its own"))
     if faults or not rows:
         raise RealDataError(
             "the real data cannot be used", faults=faults[:_NUM_SHOWN], where=Where(str(holdout if rows else reference)),
@@ -76,13 +77,13 @@ class _Shown:
 
 
 def _examples(file: Path, split: RealSplit, faults: list[Fault]) -> list[tuple[int, RealExample]]:
-    """With the numbers of their lines."""
+    """With the line or row number of each."""
     examples = []
     try:
         for number, row in read_rows(file):
             found = _example(row, split)
             if isinstance(found, str):
-                faults.append(Fault(str(file), number, None, "", str(row)[:80], found, _EXPECTED))
+                faults.append(Fault(str(file), number, None, "", "", found, _EXPECTED))
             else:
                 examples.append((number, found))
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:

@@ -29,7 +29,7 @@ class _Row(NamedTuple):
     prompt: str
     response: str
     split: Split = "train"
-    generation_depth: int = 0
+    generation_depth: int | None = 0
 
 
 def mix_phases(
@@ -41,7 +41,8 @@ def mix_phases(
     Every kept sample and every seed example is new in one phase. Of a phase's *training* rows, `settings.replay_share` are
     of `replay` and the phase's own `replay_share` of earlier phases (rounded); where there are too few and not
     `settings.upsample`, the share falls short. A phase whose branches have no sample is left out. Raises TuningError if
-    there is nothing to train on at all, or replay is asked for and the buffer is empty.
+    there is nothing to train on at all, or replay is asked for and the buffer is empty. A replayed row that does not say its
+    generation_depth has `settings.replay_depth`.
     """
     rows = [_kept_row(sample, prompts_style) for sample in kept]
     rows += [_seed_row(example, prompts_style) for example in seeds]
@@ -77,6 +78,11 @@ def _kept_row(sample: KeptSample, style: str) -> _Row:
 def _seed_row(example: SeedExample, style: str) -> _Row:
     prompt = render_prompt(style, "question", context=example.context, instruction=example.question)
     return _Row("seed", None, example.leaf_path, prompt, example.answer, generation_depth=example.generation_depth)
+
+
+def _replay_row(example: ReplayExample, settings: TuningSection) -> _Row:
+    depth = settings.replay_depth if example.generation_depth is None else example.generation_depth
+    return _Row("replay", None, example.leaf_path, example.prompt, example.response, generation_depth=depth)
 
 
 def _split(rows: list[_Row], share: float) -> list[_Row]:
@@ -117,7 +123,7 @@ def _mixed(
             f"{num_known} replay rows are asked for, and the replay buffer is empty",
             remedy="name a file in tuning.replay_buffer, or set tuning.replay_share to 0",
         )
-    known = [_Row("replay", None, example.leaf_path, example.prompt, example.response) for example in replay]
+    known = [_replay_row(example, settings) for example in replay]
     rows = new + _drawn(known, num_known, settings.upsample, rng)
     rows += [row._replace(source="earlier_phase") for row in _drawn(taught, num_taught, settings.upsample, rng)]
     rng.shuffle(rows)

@@ -1,8 +1,8 @@
 """The replay buffer: conversations that the student knew before, mixed in so that tuning does not wipe them out.
 
 It is a file beside the student rather than something that is generated: only who trained the base knows what it
-knew. One JSON object a line with exactly `prompt`, `response` and `leaf_path`; the prompt is the whole user turn,
-as it was in the base's own training.
+knew. One JSON object a line with `prompt`, `response`, `leaf_path` and perhaps `generation_depth` (0: no model wrote the
+row); the prompt is the whole user turn, as it was in the base's own training.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ from synth_assets.errors import TuningError, Where
 
 @dataclass(frozen=True)
 class ReplayExample:
-    """One user turn with the answer that the base gives; `leaf_path` names the kind of task."""
+    """One user turn with the answer that the base gives; `leaf_path` names the kind of task.
+
+    `generation_depth` None: the file does not say who wrote the row.
+    """
 
     prompt: str
     response: str
     leaf_path: str
+    generation_depth: int | None = None
 
 
-_KEYS = tuple(field.name for field in fields(ReplayExample))
+_DEPTH = "generation_depth"
+_KEYS = tuple(field.name for field in fields(ReplayExample) if field.name != _DEPTH)
 _REMEDY = "mend this line, or name another file in tuning.replay_buffer"
 
 
@@ -51,11 +56,15 @@ def _parse(line: str, where: Where) -> ReplayExample:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise TuningError(f"this line is no JSON: {error}", value=line, where=where, remedy=_REMEDY) from error
-    if not isinstance(value, dict) or set(value) != set(_KEYS):
+    if not isinstance(value, dict) or set(value) - {_DEPTH} != set(_KEYS):
         raise TuningError(
-            "expected an object with exactly the keys " + ", ".join(_KEYS), value=value, where=where, remedy=_REMEDY
-        )
+            f"expected an object with the keys {', '.join(_KEYS)} and perhaps {_DEPTH}, no others", value=value, where=where,
+            remedy=_REMEDY,
+        )  # fmt: skip
     for key in _KEYS:
         if not isinstance(value[key], str) or not value[key].strip():
             raise TuningError(f"{key} must be a text", value=value[key], where=where, remedy=_REMEDY)
+    depth = value.get(_DEPTH, 0)
+    if not isinstance(depth, int) or isinstance(depth, bool) or depth < 0:
+        raise TuningError(f"{_DEPTH} must be a whole number from 0 on", value=depth, where=where, remedy=_REMEDY)
     return ReplayExample(**value)

@@ -85,7 +85,7 @@ def test_a_student_is_as_deep_as_its_deepest_row_and_names_all_its_ancestors(
 ) -> None:
     recipe = with_models(made_recipe(tmp_path), descendant, tiny_teacher)
     rows = [
-        TrainingExample(f"t{n}", None, "skills/a", split, "stacked", "synthetic", n, "p", "r", depth)
+        TrainingExample(f"t{n}", None, "skills/a", split, "stacked", "synthetic", n, f"p{n}", "r", depth)
         for n, (split, depth) in enumerate([("train", 0), ("train", 2), ("train", 1), ("train", 1), ("validation", 3)])
     ]  # fmt: skip
     lineage = lineage_of_student(recipe, rows)
@@ -105,8 +105,9 @@ def test_the_tuned_student_and_the_exported_adapter_carry_their_lineage(
     tuned = tuned_student_folder(warehouse, recipe, load_tuned(warehouse))
     lineage = read_lineage(tuned)
     trained = warehouse.read_table("training_mix").filter(pl.col("split") == "train")
-    num_replayed = trained.filter(pl.col("source") == "replay").height
-    assert lineage.generation_depth == 1 and lineage.real_share == num_replayed / trained.height > 0
+    texts = trained.unique(["prompt", "response"])
+    num_replayed = texts.filter(pl.col("source") == "replay").height
+    assert lineage.generation_depth == 1 and lineage.real_share == num_replayed / texts.height > 0
     assert set(lineage.ancestors) == {model_fingerprint(tiny_teacher), model_fingerprint(resolve_path(recipe.student.path))}
     with pytest.raises(ModelError, match="descends from the student"):
         teacher_depth(with_models(recipe, tuned, tiny_student))

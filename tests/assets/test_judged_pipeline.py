@@ -45,9 +45,26 @@ class MadeJudge(MadeTeacher):
         is_quoting = "say so?" in prompt
         judge = next(each for each in JUDGES.values() if [*each.verdicts] == verdicts and each.quotes_span == is_quoting)
         digits = [letter for letter in prompt if letter.isdigit()]
-        is_good = "What are" not in prompt or int(digits[-1]) % 2 == 0
+        is_good = "What are" not in prompt or (int(digits[-1]) % 2 == 0 and self._likes(prompt))
         span = prompt.split("Text: ")[1].split("\n")[0] if judge.quotes_span else None
         return write_judgement(judge.name, "so it seems", judge.verdicts[-1 if is_good else 0], span)
+
+    def _likes(self, prompt: str) -> bool:
+        return True
+
+
+class NamingJudge(MadeJudge):
+    """Writes of women and men alike, and judges them alike."""
+
+    def _text(self, request: GenerationRequest) -> str:
+        return f"{'Anna' if request.seed // 10 % 2 else 'Karl'} asks: {super()._text(request)}"
+
+
+class BiasedJudge(NamingJudge):
+    """Refuses two in three of what speaks of a woman."""
+
+    def _likes(self, prompt: str) -> bool:
+        return "Anna" not in prompt or (len(prompt) % 3 == 0 and prompt.count("0") % 2 == 0)
 
 
 @contextmanager
@@ -83,6 +100,35 @@ def test_judges_decide_and_their_verdicts_are_the_reward(tmp_path: Path) -> None
         assert set(scored["reward"]) == {1.0} and set(scored["reward_model"]) == {""}
         assert set(warehouse.read_table("judge_calibration")["spoiled_by"]) > {"none", "half_a_question"}
         assert plan_run(_assets(recipe), check_keys(recipe), recipe, warehouse, instance).assets == []
+
+
+@pytest.mark.parametrize("judge", [NamingJudge(), BiasedJudge()])
+def test_a_judge_that_refuses_one_group_stops_the_pipeline(tmp_path: Path, judge: NamingJudge) -> None:
+    """All that it lets pass has the same reward: the cut of rewards would see nothing."""
+
+    @contextmanager
+    def open_this_judge(spec: ModelSpec, folder: Path | None = None) -> Iterator[MadeJudge]:
+        yield judge
+
+    said = judged_recipe(tmp_path).model_dump(mode="json")
+    said["generation"] |= {"num_samples_per_leaf": 40, "budget_factor": 8}
+    groups = {"gender": {"groups": {"women": ["Anna"], "men": ["Karl"]}}}
+    said["trust"] = {"groups": groups, "min_reference_rows": 10}
+    recipe, warehouse = Recipe.model_validate_json(json.dumps(said)), Warehouse(tmp_path / "warehouse")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = materialize(
+            recipe, warehouse, instance, [*TO_THE_MIX, "diversity_report"], engines=Engines(open_this_judge)
+        )
+    measured = warehouse.read_table("measures").filter(pl.col("measure") == "acceptance_ratio")
+    refused = warehouse.read_table("rejected_samples").filter(pl.col("rejection_reason") == "off_task")
+    assert refused.height and not warehouse.read_table("rejected_samples")["rejection_reason"].is_in(["low_reward"]).any()
+    is_biased = isinstance(judge, BiasedJudge)
+    assert measured["verdict"].to_list() == ["failed" if is_biased else "passed"]
+    stopped = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed and check.blocking}
+    assert ("acceptance_ratio_is_within_bounds" in stopped) == is_biased
+    if is_biased:
+        assert measured["subject"].to_list() == ["gender/women"]
+        assert any(row_id in measured["detail"][0] for row_id in refused["synthetic_sample_id"])
 
 
 def test_a_trace_shows_what_the_judges_were_asked_and_said(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
-from made_pipeline import TO_THE_STUDENT, MadeRewardModel, MadeTeacher, made_recipe, materialize
+from made_pipeline import TO_THE_MIX, TO_THE_STUDENT, MadeRewardModel, MadeTeacher, made_recipe, materialize
 
 from synth_assets.assets.resources import Engines
 from synth_assets.recipe import ModelSpec, Recipe
@@ -21,11 +22,12 @@ EMAIL, NUMBER = "ann.marlow@harbour-mail.net", "+49 30 901820"
 
 @dataclass
 class Outcome:
-    """What a run made, and what each check that failed and blocks has said."""
+    """What a run made, what each check that failed and blocks has said, and what of each asset is shown in the UI."""
 
     warehouse: Warehouse
     made: set[str]
     stopped: dict[str, str]
+    shown: dict[str, str]
 
 
 class LeakyTeacher(MadeTeacher):
@@ -36,6 +38,16 @@ class LeakyTeacher(MadeTeacher):
     def _text(self, request: GenerationRequest) -> str:
         told = EMAIL in request.messages[-1].content and request.seed % 3 == 0
         return super()._text(request) + (f" Write to {EMAIL} or call {NUMBER}." if told else "")
+
+
+class RepeatingTeacher(MadeTeacher):
+    """Gives away a person again and again, now and then in the same words."""
+
+    fingerprint = "repeating teacher"
+
+    def _text(self, request: GenerationRequest) -> str:
+        said = super()._text(request) if request.seed % 4 else "Whom do I ask?"
+        return f"{said} Write to {EMAIL} or call {NUMBER}."
 
 
 class CopyingTeacher(MadeTeacher):
@@ -77,7 +89,10 @@ class BiasedRewardModel(MadeRewardModel):
         return scores
 
 
-def run(recipe: Recipe, folder: Path, teacher: MadeTeacher, reward_model: MadeRewardModel) -> Outcome:
+def run(
+    recipe: Recipe, folder: Path, teacher: MadeTeacher, reward_model: MadeRewardModel,
+    names: Sequence[str] = TO_THE_STUDENT,
+) -> Outcome:  # fmt: skip
     @contextmanager
     def open_teacher(spec: ModelSpec, folder: Path | None = None) -> Iterator[MadeTeacher]:
         yield teacher
@@ -89,14 +104,18 @@ def run(recipe: Recipe, folder: Path, teacher: MadeTeacher, reward_model: MadeRe
     warehouse = Warehouse(folder / "warehouse")
     with dg.DagsterInstance.ephemeral() as instance:
         result = materialize(
-            recipe, warehouse, instance, TO_THE_STUDENT, engines=Engines(open_teacher, open_reward_model)
+            recipe, warehouse, instance, names, engines=Engines(open_teacher, open_reward_model)
         )  # fmt: skip
         checks = result.get_asset_check_evaluations()
         later = materialize(recipe, warehouse, instance, ["lora_checkpoint"])
         assert not later.success or not any(each.blocking and not each.passed for each in checks)
+    shown = {
+        event.asset_key.path[-1]: str(event.materialization.metadata)
+        for event in result.get_asset_materialization_events() if event.asset_key
+    }  # fmt: skip
     made = {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key}
     stopped = {each.check_name: str(each.description) for each in checks if each.blocking and not each.passed}
-    return Outcome(warehouse, made, stopped)
+    return Outcome(warehouse, made, stopped, shown)
 
 
 def changed(recipe: Recipe, **sections: object) -> Recipe:
@@ -119,6 +138,31 @@ def test_what_a_document_says_of_a_person_stops_the_pipeline_if_it_comes_out_aga
     assert EMAIL not in told and NUMBER not in told, "a report that repeats the leak is one"
     kept = outcome.warehouse.read_table("reward_filtered_set")
     assert not kept["response"].str.contains(EMAIL).any() and not kept["instruction"].str.contains(EMAIL).any()
+
+
+def test_what_a_teacher_gives_away_is_shown_to_nobody(tmp_path: Path) -> None:
+    """The table of its samples holds it, to be traced; rejected rows, and what the UI shows of any asset, do not."""
+    recipe = made_recipe(tmp_path)
+    for name, start in (("reference", 0), ("holdout", 200)):
+        rows = [
+            {"leaf_path": "skills/a", "question": f"Who is number {start + n}?", "answer": f"Ask {EMAIL} {start + n}."}
+            for n in range(20)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    real = {name: str(tmp_path / f"{name}.jsonl") for name in ("reference", "holdout")}
+    recipe = changed(recipe, trust={"real": real}, generation={"num_samples_per_leaf": 12})
+    outcome = run(recipe, tmp_path, RepeatingTeacher(), MadeRewardModel(), [*TO_THE_MIX, "real_examples"])
+    samples, rejected = (outcome.warehouse.read_table(name) for name in ("synthetic_samples", "rejected_samples"))
+    assert samples["instruction"].str.contains(EMAIL).any()
+    assert {"generation", "filter"} == set(rejected["stage"])
+    for stage in ("generation", "filter"):
+        (texts,) = rejected.filter(pl.col("stage") == stage).select(pl.concat_str("instruction", "response", "detail"))
+        assert texts.str.contains("<EMAIL_ADDRESS>").any()
+        assert not texts.str.contains(EMAIL).any() and not texts.str.contains(NUMBER, literal=True).any()
+    assert {"real_examples", "synthetic_samples", "reward_filtered_set"} <= set(outcome.shown)
+    for asset, shown in outcome.shown.items():
+        assert EMAIL not in shown and NUMBER not in shown and "marlow" not in shown, asset
+    assert all("EMAIL&#95;ADDRESS" in outcome.shown[asset] for asset in ("real_examples", "synthetic_samples"))
 
 
 def test_a_teacher_that_copies_its_seeds_stops_the_pipeline(tmp_path: Path) -> None:
@@ -149,6 +193,23 @@ def test_a_reward_model_that_thinks_less_of_one_group_stops_the_pipeline(tmp_pat
     rejected = outcome.warehouse.read_table("rejected_samples")
     of_women = rejected.filter(rejected["instruction"].str.contains("Anna"))["synthetic_sample_id"]
     assert "women" in told and any(row_id in told for row_id in of_women)
+
+
+@pytest.mark.parametrize(
+    ("depth", "stopped"),
+    [
+        (None, {"max_depth", "real_share_below_depth_2", "real_share_from_depth_2"}),
+        (1, {"real_share_below_depth_2"}),
+    ],
+)
+def test_replayed_rows_are_real_only_if_somebody_says_so(tmp_path: Path, depth: int | None, stopped: set[str]) -> None:
+    recipe = changed(made_recipe(tmp_path), tuning={"replay_depth": depth})
+    outcome = run(recipe, tmp_path, MadeTeacher(), MadeRewardModel(), [*TO_THE_MIX, "collapse_report"])
+    assert set(outcome.stopped) == {f"{measure}_is_within_bounds" for measure in stopped}
+    if depth is None:
+        assert outcome.warehouse.read_table("training_mix").filter(source="replay")["generation_depth"].null_count()
+        measured = outcome.warehouse.read_table("measures").filter(measure="max_depth")
+        assert "tuning.replay_depth" in measured["detail"][0]
 
 
 @pytest.mark.parametrize("is_wanted", [False, True])

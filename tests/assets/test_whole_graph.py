@@ -1,5 +1,6 @@
 """The graph through Dagster in one process, with engines that need no model: rows, gates, and what is current."""
 
+import json
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from synth_assets.assets.resources import resources
 from synth_assets.assets.run_report import render_report, report_of_failed_runs
 from synth_assets.definitions import ASSETS, assets_of
 from synth_assets.errors import EngineError
-from synth_assets.recipe import Recipe, RewardCut, Threshold
+from synth_assets.recipe import Recipe, RewardCut, Threshold, TrustSection
 from synth_assets.records import RejectedSample
 from synth_assets.roles import RewardModel
 from synth_assets.storage import Warehouse
@@ -198,10 +199,10 @@ def test_the_whole_graph_with_a_tiny_student(tmp_path: Path, tiny_teacher: Path)
         result = materialize(recipe, warehouse, instance, [*TO_THE_MIX, *LATER])
         assert result.success
         assert plan_run(assets_of(recipe), check_keys(recipe), recipe, warehouse, instance).assets == []
-        (made,) = result.asset_materializations_for_node("lora_checkpoint")
-        assert Path(str(made.metadata["adapter"].value), "adapter_model.safetensors").is_file()
-        assert Path(str(made.metadata["tuned_student"].value), "model.safetensors").is_file()
-        assert "data:image/png" in str(made.metadata["loss_curve"].value)
+        (checkpoint,) = result.asset_materializations_for_node("lora_checkpoint")
+        assert Path(str(checkpoint.metadata["adapter"].value), "adapter_model.safetensors").is_file()
+        assert Path(str(checkpoint.metadata["tuned_student"].value), "model.safetensors").is_file()
+        assert "data:image/png" in str(checkpoint.metadata["loss_curve"].value)
         (made,) = result.asset_materializations_for_node("run_report")
         page = Path(str(made.metadata["file"].value)).read_text(encoding="utf-8")
         for part in ("data:image/png", "knowledge/towns", "low_reward", "synthetic_samples_checks", "calls made"):
@@ -210,9 +211,25 @@ def test_the_whole_graph_with_a_tiny_student(tmp_path: Path, tiny_teacher: Path)
         kept = warehouse.read_table("reward_filtered_set").with_columns(instruction=pl.lit("<script>alert(1)</script>"))
         warehouse.write_table("reward_filtered_set", kept)
         assert "<script>alert" not in render_report(recipe, warehouse, instance, result.run_id)
+        later = with_the_student_before(recipe, tmp_path, Path(str(checkpoint.metadata["tuned_student"].value)))
+        assert materialize(later, warehouse, instance, ["real_examples", "student_report"]).success
+    measured = warehouse.read_table("measures").filter(pl.col("measure") == "perplexity_ratio")
+    subjects = dict(measured.select("subject", "value").iter_rows())
+    assert set(subjects) == {"base", "previous student"} and subjects["base"] != 1
+    assert subjects["previous student"] == 1, "it is the same student"
     assert warehouse.read_table("evaluation").height == 2 * 8
     text = closing_summary(recipe, warehouse, LastRun(made=["taxonomy"]))
     assert "taxonomy  base" in text and "tuned against base" in text and "adapter" in text
+
+
+def with_the_student_before(recipe: Recipe, folder: Path, student: Path) -> Recipe:
+    """The same recipe with real rows, and this student as that of the generation before."""
+    for name in ("reference", "holdout"):
+        rows = [{"leaf_path": "skills/a", "question": f"Say {name} {n}.", "answer": f"{name} {n}"} for n in range(20)]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    real = {name: str(folder / f"{name}.jsonl") for name in ("reference", "holdout")}
+    trust = {"real": real, "min_reference_rows": 10, "bootstrap_draws": 10, "previous_student": str(student)}
+    return recipe.model_copy(update={"trust": TrustSection.model_validate(trust)})
 
 
 def _by_stage(table: pl.DataFrame) -> dict[tuple[object, ...], pl.DataFrame]:

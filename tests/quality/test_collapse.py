@@ -18,6 +18,7 @@ from synth_assets.quality.collapse import (
     perplexity_ratio,
     rare_token_perplexity_ratio,
     rare_tokens,
+    real_share,
     real_share_measures,
 )
 from synth_assets.quality.estimates import Estimate, hold
@@ -25,7 +26,7 @@ from synth_assets.recipe import GATES
 from synth_assets.records import Split, TrainingExample
 
 
-def mix_of(*depths: int, split: Split = "train") -> pl.DataFrame:
+def mix_of(*depths: int | None, split: Split = "train") -> pl.DataFrame:
     rows = [
         TrainingExample(f"t{n}", None, "skills/a", split, "stacked", "synthetic", n, f"Do {n}", "Done", depth)
         for n, depth in enumerate(depths)
@@ -64,6 +65,17 @@ def test_the_share_of_real_rows_is_held_by_the_gate_of_its_depth() -> None:
     assert verdict(deep["real_share_from_depth_2"], "real_share_from_depth_2") == "failed"
     held_out = pl.concat([mix_of(0, 1), mix_of(1, 1, 1, split="validation")])
     assert real_share_measures(held_out)[0].value == 0.5  # only what trains counts
+
+
+def test_a_row_that_stands_several_times_is_one_row() -> None:
+    """Repeating the one real row nine times makes it no more."""
+    once, often = mix_of(0, *[1] * 9), pl.concat([mix_of(0, *[1] * 9), *[mix_of(0)] * 9])
+    assert often.filter(pl.col("generation_depth") == 0).height == 10
+    for mix in (once, often, pl.concat([often, mix_of(0, 1).with_columns(phase=pl.lit("skills"))])):
+        share = real_share_measures(mix)[0]
+        assert (share.value, share.words) == (0.1, "1 of 10 distinct training rows are real") and real_share(mix) == 0.1
+    assert real_share(pl.concat([once, mix_of(2)])) == 0.0  # a model wrote the same text
+    assert real_share(mix_of()) is None and real_share(pl.concat([once, mix_of(None)])) is None
 
 
 def test_real_rows_that_are_gone_are_counted() -> None:

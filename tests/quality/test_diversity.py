@@ -7,8 +7,6 @@ import polars as pl
 import pytest
 
 from synth_assets.quality.diversity import (
-    distinct_n,
-    estimate_distinct,
     estimate_leaf_coverage,
     estimate_leaf_entropy,
     estimate_novelty,
@@ -93,12 +91,6 @@ def test_self_bleu_is_each_row_against_all_others() -> None:
     assert math.isnan(self_bleu(rows[:1])) and self_bleu([["a"], ["a"]]) == pytest.approx(1)
 
 
-def test_distinct_n() -> None:
-    rows = ["a b a".split(), "a b".split()]
-    assert distinct_n(rows, 1) == 2 / 5 and distinct_n(rows, 2) == 2 / 3
-    assert distinct_n(rows, 3) == 1 and math.isnan(distinct_n(rows, 4)) and math.isnan(distinct_n([], 1))
-
-
 def texts(rng: Random, num: int, num_words: int) -> list[str]:
     words = [f"w{n}" for n in range(num_words)]
     return [" ".join(rng.choices(words, k=12)) for _ in range(num)]
@@ -110,13 +102,9 @@ def test_a_narrow_set_repeats_itself_and_a_like_one_does_not() -> None:
     clean, worse = estimate_self_bleu(like, real), estimate_self_bleu(narrow, real)
     assert [each.measure for each in clean] == ["self_bleu", "self_bleu_excess"]
     assert abs(clean[1].value) < 0.02 and worse[1].value > 0.05
-    assert all(abs(each.value - 1) < 0.05 for each in estimate_distinct(like, real))
-    assert estimate_distinct(narrow, real)[0].value < 0.5
-    assert estimate_distinct(narrow, real) == estimate_distinct(narrow, real)
 
 
 def test_without_enough_real_rows_there_is_no_ratio() -> None:
     rows = texts(Random(7), 300, 40)
     shown, ratio = estimate_self_bleu(rows, rows[:99])
     assert shown.value > 0 and shown.verdict is None and ratio.verdict == "insufficient_reference"
-    assert {each.verdict for each in estimate_distinct(rows[:50], rows)} == {"insufficient_reference"}

@@ -45,8 +45,6 @@ def test_groups_are_told_by_whole_words() -> None:
     assert (assigned.num_none, assigned.num_several, assigned.counts["female"]) == (2, 1, 3)
     odd = GroupAttribute(groups={"c": ("C++", "C#"), "r": ("R",)})
     assert group_of(["I like C++.", "c# code", "R, mostly", "CR"], odd) == ["c", "c", "r", None]
-    with pytest.raises(ValueError, match="belongs to a and to b"):
-        group_of([""], GroupAttribute(groups={"a": ("x",), "b": ("X",)}))
 
 
 def test_representation_by_hand() -> None:
@@ -79,6 +77,9 @@ def test_what_is_not_declared_is_not_assessed() -> None:
     ]  # fmt: skip
     assert len(found) == 7 and {each.verdict for each in found} == {"not_assessed"}
     assert found[0].words == "no groups are declared in the recipe under trust.groups"
+    without_swaps, without_model = (estimate_swaps({"gender": each}, {})[0] for each in (bare["gender"], GENDER))
+    assert without_swaps.words.endswith("declared under trust.groups.gender.swaps")
+    assert without_model.verdict == "not_assessed" and "no reward_model" in without_model.words
 
 
 def test_stratified_ratio_of_one_leaf_is_the_ratio_of_rates() -> None:
@@ -179,8 +180,6 @@ def test_swaps_go_both_ways_and_keep_case() -> None:
     assert swapped == "He gave HIS book to the woman; Mr Smith smiled. she, shell"
     assert swap_words(swapped, GENDER.swaps) == text
     assert swap_words(text, ()) == text
-    with pytest.raises(ValueError, match="two pairs"):
-        swap_words("", [("her", "his"), ("her", "him")])
 
 
 def swapped_pairs(rng: np.random.Generator, num: int, bias: float) -> pl.DataFrame:

@@ -20,17 +20,6 @@ class ScriptedRewardModel:
         return [self.script(conversation) for conversation in conversations]
 
 
-def sample(
-    name: str, instruction: str, response: str, context: str | None = None, leaf: str = "foundational_skills/x"
-) -> SyntheticSample:
-    return SyntheticSample(
-        synthetic_sample_id=name, leaf_node_id="l", leaf_path=leaf, branch="foundational_skills", context=context,
-        instruction=instruction, response=response, seed_example_ids=(), document_chunk_id=None, instruction_prompt="",
-        response_prompt="", teacher="t", candidate_index=0, request_seed=0, num_prompt_tokens=1, num_response_tokens=1,
-        response_logprob=-1.0,
-    )  # fmt: skip
-
-
 def score(row: SyntheticSample, reward: float) -> ScoredSample:
     return ScoredSample(row.synthetic_sample_id, row.leaf_path, 1.0, 1.0, 1.0, 1.0, 1.0, reward, "scripted")
 

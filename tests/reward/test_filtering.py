@@ -3,24 +3,26 @@
 from random import Random
 
 import pytest
-from made_samples import question, sample, score
+from made_samples import question, score
 
 from synth_assets.errors import CountsError
 from synth_assets.recipe import FilterSection, RewardCut
-from synth_assets.records import BenchmarkQuestion, RealExample, SyntheticSample
+from synth_assets.records import BenchmarkQuestion, RealExample, Refusals, SyntheticSample, Texts
 from synth_assets.reward import FilterOutcome, filter_samples
 from synth_assets.reward.duplicates import jaccard, shingles_of
+from synth_assets.reward.filtering import NO_REFUSALS
+from synth_assets.studies.made_rows import make_sample as sample
 
 ALL = RewardCut(mode="absolute", value=-100.0)
 
 
 def run(
     rows: list[tuple[SyntheticSample, float]], cut: RewardCut = ALL, threshold: float = 0.9,
-    benchmark: tuple[BenchmarkQuestion, ...] = (),
+    benchmark: tuple[BenchmarkQuestion, ...] = (), refusals: Refusals = NO_REFUSALS,
 ) -> FilterOutcome:  # fmt: skip
     samples = [row for row, _ in rows]
     scores = [score(row, reward) for row, reward in rows]
-    return filter_samples(samples, scores, cut, FilterSection(near_duplicate_threshold=threshold), benchmark)
+    return filter_samples(samples, scores, cut, FilterSection(near_duplicate_threshold=threshold), benchmark, refusals)
 
 
 def reasons(outcome: FilterOutcome) -> dict[str, str]:
@@ -94,6 +96,25 @@ def test_of_exact_duplicates_the_better_rewarded_stays() -> None:
     assert kept(outcome) == ["better", "other"]
     assert reasons(outcome) == {"worse": "exact_duplicate", "z_tie": "exact_duplicate"}
     assert outcome.rejected[0].detail == "the same texts as better"
+
+
+def test_rows_that_differ_in_nothing_but_a_redacted_value_are_one_row() -> None:
+    near = [f"{' '.join(WORDS)} ask {name}@mail.org" for name in ("anna.maria.lopez", "ben")]
+    rows = [
+        (sample("a", "Whom do I ask?", "Write to anna@mail.org."), 1.0),
+        (sample("b", "Whom do I ask?", "Write to ben@mail.org."), 2.0),
+        (sample("c", near[0], "Well."), 2.0),
+        (sample("d", near[1], "Well, well."), 1.0),
+    ]
+    hidden = {name: Texts(None, "Whom do I ask?", "Write to <EMAIL_ADDRESS>.") for name in "ab"}
+    hidden |= {
+        row.synthetic_sample_id: Texts(None, f"{' '.join(WORDS)} ask <EMAIL_ADDRESS>", row.response) for row, _ in rows[2:]
+    }
+    assert len(run(rows, threshold=0.94).kept) == 4, "the values tell them apart"
+    outcome = run(rows, threshold=0.94, refusals=Refusals(rewritten=hidden))
+    assert reasons(outcome) == {"a": "exact_duplicate", "d": "near_duplicate"}
+    assert {row.response for row in outcome.kept} == {"Write to <EMAIL_ADDRESS>.", "Well."}
+    assert not any("@" in f"{row.instruction} {row.response}" for row in (*outcome.kept, *outcome.rejected))
 
 
 WORDS = [f"w{number}" for number in range(60)]

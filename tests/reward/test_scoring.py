@@ -1,11 +1,12 @@
 """Scores: the right conversation, the weighted sum, and a row for everything that cannot be scored."""
 
 import pytest
-from made_samples import WEIGHTS, ScriptedRewardModel, sample
+from made_samples import WEIGHTS, ScriptedRewardModel
 
 from synth_assets.records import RewardAttributes
 from synth_assets.reward import score_samples
 from synth_assets.roles import Message
+from synth_assets.studies.made_rows import make_sample as sample
 
 
 def test_what_is_scored_and_how() -> None:

@@ -40,7 +40,7 @@ def test_both_files_are_read_in_order_and_further_columns_are_left_aside(tmp_pat
         ([row(1, context=5)], "h.jsonl:1: the context is no text"),
         ([{"question": "q", "answer": "a"}], "h.jsonl:1: no text for leaf_path"),
         ([], "there are no rows"),
-        ([row(9)], "the row stands in the reference as well"),
+        ([row(8), row(9)], "h.jsonl:2: the row stands in the reference as well"),
     ],
 )
 def test_a_fault_is_told_with_its_place_and_nothing_is_read(tmp_path: Path, rows: list[object], told: str) -> None:
@@ -48,6 +48,7 @@ def test_a_fault_is_told_with_its_place_and_nothing_is_read(tmp_path: Path, rows
     with pytest.raises(RealDataError) as caught:
         read_real_examples(reference, write(tmp_path / "h.jsonl", rows))
     assert told in str(caught.value) and "trust.real" in str(caught.value)
+    assert "What is" not in str(caught.value), "an error repeats nothing of what real people said"
 
 
 def test_a_row_of_the_holdout_that_the_teacher_is_shown_is_a_fault_with_its_line(tmp_path: Path) -> None:

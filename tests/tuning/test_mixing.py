@@ -157,8 +157,14 @@ def test_a_replay_buffer_is_read_line_by_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["{", '"text"', '{"prompt": "a", "response": "b"}', '{"prompt": "a", "response": "", "leaf_path": "c"}']
-)
+    "line",
+    [
+        "{", '"text"', '{"prompt": "a", "response": "b"}', '{"prompt": "a", "response": "", "leaf_path": "c"}',
+        '{"prompt": "a", "response": "b", "leaf_path": "c", "generation_depth": -1}',
+        '{"prompt": "a", "response": "b", "leaf_path": "c", "generation_depth": "people"}',
+        '{"prompt": "a", "response": "b", "leaf_path": "c", "depth": 0}',
+    ],
+)  # fmt: skip
 def test_a_faulty_replay_line_is_told_with_its_number(tmp_path: Path, line: str) -> None:
     file = tmp_path / "replay.jsonl"
     file.write_text('{"prompt": "a", "response": "b", "leaf_path": "c"}\n' + line + "\n")
@@ -181,3 +187,15 @@ def test_rows_keep_the_depth_of_what_they_are_made_of() -> None:
     mix = mix_phases(kept, REPLAY, _settings(validation_share=0.0, replay_share=0.2), 7, "brief", seeds=seeds)
     found = Counter((row.source, row.generation_depth) for row in mix)
     assert found == {("synthetic", 2): 4, ("seed", 0): 2, ("seed", 1): 2, ("replay", 0): 2}
+
+
+def test_a_replayed_row_is_as_deep_as_it_says_else_as_the_recipe_says_else_nobody_knows(tmp_path: Path) -> None:
+    file = tmp_path / "replay.jsonl"
+    row = {"prompt": "Repeat x", "response": "x", "leaf_path": "known/echo"}
+    file.write_text(json.dumps(row) + "\n" + json.dumps(row | {"prompt": "y", "generation_depth": 2}) + "\n")
+    replay = read_replay_buffer(file)
+    assert [each.generation_depth for each in replay] == [None, 2]
+    for said in (None, 0, 1):
+        settings = _settings(validation_share=0.0, replay_share=0.5, replay_depth=said)
+        mix = mix_phases(_kept("a", 2), replay, settings, 7, "brief")
+        assert {row.generation_depth for row in mix if row.source == "replay"} == {said, 2}

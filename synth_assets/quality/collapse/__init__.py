@@ -13,6 +13,7 @@ from synth_assets.quality.collapse.lineage import (
     dropped_real_rows,
     holdout_digest,
     holdout_measures,
+    real_share,
     real_share_measures,
 )
 from synth_assets.quality.collapse.perplexity import perplexity, perplexity_ratio, rare_token_perplexity_ratio, rare_tokens
@@ -27,5 +28,6 @@ __all__ = [
     "perplexity_ratio",
     "rare_token_perplexity_ratio",
     "rare_tokens",
+    "real_share",
     "real_share_measures",
 ]

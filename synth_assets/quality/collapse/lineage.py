@@ -1,7 +1,8 @@
 """How deep a training mix descends from models, how much of it is real, and whether what must stay has stayed.
 
 These are counts of a whole table, not of a sample of it: they have no interval, and the value itself is held against the
-gate. Real is what no model wrote: `generation_depth` 0, wherever the row stands in the mix.
+gate. Real is what no model wrote: `generation_depth` 0, wherever the row stands in the mix. Where the depth of one row is
+not known, nothing is said of depth or share.
 """
 
 from __future__ import annotations
@@ -37,24 +38,43 @@ def depth_measures(mix: pl.DataFrame) -> list[Estimate]:
 
 
 def real_share_measures(mix: pl.DataFrame) -> list[Estimate]:
-    """The share of real rows among those that train, as `real_share_below_depth_2` or `real_share_from_depth_2`.
+    """The share of real rows among the distinct ones that train, as `real_share_below_depth_2` or `real_share_from_depth_2`.
 
+    A row that stands several times, up-sampled or in two phases, counts once (`distinct_training_rows`): repeating what is
+    real adds nothing to it.
     Which of the two depends on the mix's greatest depth, for each has a gate of its own; the other is not assessed. One
     estimate each with the subject `all`. Of a mix without training rows, or with one of unknown depth, both are NaN.
     """
-    trained = mix.filter(pl.col("split") == "train")
+    trained = distinct_training_rows(mix)
     deepest, num_real = _max_depth(trained), _num_real(trained)
     names = {True: "real_share_from_depth_2", False: "real_share_below_depth_2"}
     if not math.isfinite(deepest):
         words = _why_unknown(trained.height, trained["generation_depth"].null_count())
         return [Estimate(name, "all", math.nan, words=words) for name in sorted(names.values())]
     is_deep = deepest >= DEEP
-    words = f"{num_real:,} of {trained.height:,} training rows are real"
+    words = f"{num_real:,} of {trained.height:,} distinct training rows are real"
     share = Estimate(
         names[is_deep], "all", num_real / trained.height, num_reference=num_real, num_synthetic=_num_synthetic(trained),
         words=words,
     )  # fmt: skip
     return [share, not_assessed(names[not is_deep], "all", f"the greatest depth of the mix is {int(deepest)}")]
+
+
+def distinct_training_rows(mix: pl.DataFrame) -> pl.DataFrame:
+    """prompt, response and generation_depth of the rows that train, each pair of texts once.
+
+    Of one that stands with several depths the greatest counts; null where one of them is not known.
+    """
+    depth = pl.col("generation_depth")
+    greatest = pl.when(depth.null_count() == 0).then(depth.max())
+    trained = mix.filter(pl.col("split") == "train")
+    return trained.group_by("prompt", "response", maintain_order=True).agg(greatest)
+
+
+def real_share(mix: pl.DataFrame) -> float | None:
+    """The figure of `real_share_measures`, whichever gate holds it; None where it cannot be told."""
+    trained = distinct_training_rows(mix)
+    return _num_real(trained) / trained.height if math.isfinite(_max_depth(trained)) else None
 
 
 def dropped_real_rows(previous: pl.DataFrame, current: pl.DataFrame) -> list[Estimate]:
@@ -104,7 +124,8 @@ def _max_depth(mix: pl.DataFrame) -> float:
 
 
 def _why_unknown(num_rows: int, num_unknown: int) -> str:
-    return f"the depth of {num_unknown} rows is not known" if num_rows else "there are no rows"
+    unknown = f"the depth of {num_unknown} rows is not known: say who wrote the replay buffer (tuning.replay_depth)"
+    return unknown if num_rows else "there are no rows"
 
 
 def _num_real(mix: pl.DataFrame) -> int:

@@ -1,12 +1,10 @@
 """Is the whole taxonomy there, and are the rows different from the seeds and from one another?"""
 
 from synth_assets.quality.diversity.leaves import estimate_leaf_coverage, estimate_leaf_entropy
-from synth_assets.quality.diversity.ngrams import distinct_n, estimate_distinct, estimate_self_bleu, self_bleu, sentence_bleu
+from synth_assets.quality.diversity.ngrams import estimate_self_bleu, self_bleu, sentence_bleu
 from synth_assets.quality.diversity.seeds import estimate_novelty
 
 __all__ = [
-    "distinct_n",
-    "estimate_distinct",
     "estimate_leaf_coverage",
     "estimate_leaf_entropy",
     "estimate_novelty",

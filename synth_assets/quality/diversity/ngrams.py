@@ -1,7 +1,8 @@
-"""How much the rows repeat one another's words: self-BLEU (high is bad) and distinct-n (low is bad).
+"""How much the rows repeat one another's words: self-BLEU (high is bad).
 
-Both depend on the number of rows and on what is written about, so each is also given as a ratio to real rows at equally many
-rows; without enough real rows the figures are shown and say so.
+It depends on the number of rows and on what is written about, so it is also held against that of equally many real rows;
+without enough real rows the figure is shown and says so. Distinct n-grams are counted against the generation before
+(`quality.collapse.diversity`).
 """
 
 from __future__ import annotations
@@ -18,12 +19,6 @@ from synth_assets.sketches import words_of
 MAX_ORDER = 4
 SIZE = 1000
 Ngram = tuple[str, ...]
-
-
-def distinct_n(rows: Iterable[Sequence[str]], n: int) -> float:
-    """Different n-grams over all n-grams of all rows (J. Li et al. 2016, arXiv 1510.03055); NaN without any."""
-    grams = Counter(gram for words in rows for gram in _ngrams(words, n))
-    return len(grams) / grams.total() if grams else math.nan
 
 
 def sentence_bleu(words: Sequence[str], references: Sequence[Sequence[str]]) -> float:
@@ -72,24 +67,6 @@ def estimate_self_bleu(texts: Sequence[str], real: Sequence[str], *, seed: int =
     words = f"synthetic {made:.3f}, real {of_real:.3f}, {size} rows of each"
     excess = Estimate("self_bleu_excess", "all", made - of_real, None, None, len(real), len(texts), words=words)
     return [shown, excess]
-
-
-def estimate_distinct(
-    texts: Sequence[str], real: Sequence[str], *, orders: Sequence[int] = (1, 2, 3), seed: int = 0
-) -> list[Estimate]:
-    """`distinct_1_ratio` ...: distinct-n of the rows over that of equally many real rows, SIZE at most; at_least."""
-    names = [f"distinct_{n}_ratio" for n in orders]
-    if min(len(texts), len(real)) < MIN_REFERENCE:
-        return [insufficient(name, "all", len(real), len(texts)) for name in names]
-    size = min(SIZE, len(texts), len(real))
-    made, of_real = _drawn(texts, size, seed), _drawn(real, size, seed)
-    found = []
-    for n, name in zip(orders, names, strict=True):
-        ours, theirs = distinct_n(made, n), distinct_n(of_real, n)
-        ratio = ours / theirs if theirs > 0 else math.nan
-        words = f"synthetic {ours:.3f}, real {theirs:.3f}, {size} rows of each"
-        found.append(Estimate(name, "all", ratio, None, None, len(real), len(texts), words=words))
-    return found
 
 
 def _drawn(texts: Sequence[str], size: int, seed: int) -> list[list[str]]:

@@ -1,8 +1,8 @@
-"""Does the filter keep rows of every group alike? The four-fifths rule, within leaves.
+"""Do judges and reward keep rows of every group alike? The four-fifths rule, within leaves.
 
 US Uniform Guidelines on Employee Selection Procedures, 29 CFR 1607.4 D: a group whose rate of selection is below four fifths
 of the highest group's is treated worse. A group that is more frequent in leaves of which the filter keeps less would look
-treated worse for no fault of the reward model, so rates are compared within each leaf and the comparisons pooled
+treated worse for no fault of judge or reward model, so rates are compared within each leaf and the comparisons pooled
 (Mantel-Haenszel).
 
 Limits: a bias that works through the leaves themselves (all leaves on one group's matters are cut) is not seen here, but in
@@ -45,9 +45,10 @@ def estimate_acceptance(
     """Ratio of each group's acceptance to that of the group accepted most, subject `attribute/group`; at_least .8.
 
     `scored`: synthetic_sample_id, leaf_path, text (what the groups' words are looked for in) and is_kept, one row for each
-    row that the filter judged *by its reward*: duplicates and benchmark overlaps, taken out for other reasons, dilute the
-    figure. The group accepted most has the highest ratio to all others. `bound` is ci_high: a group fails only where the
-    whole interval lies below .8. Fewer than `least` rows of either group in leaves that hold both: insufficient.
+    row that got a verdict, of a judge or by its reward: what was taken out for its form, as a duplicate or as an overlap
+    with a benchmark would dilute the figure. The group accepted most has the highest ratio to all others. `bound` is
+    ci_high: a group fails only where the whole interval lies below .8. Fewer than `least` rows of either group in leaves
+    that hold both: insufficient.
     """
     if not attributes:
         return [not_assessed(MEASURE, "all", UNDECLARED)]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from synth_assets.recipe.trust import GroupAttribute
+from synth_assets.recipe.trust import GroupAttribute, plain_word
 
 UNDECLARED = "no groups are declared in the recipe under trust.groups"
 NUM_NAMED = 5
@@ -35,7 +35,7 @@ class Assigned:
 
 
 def group_of(texts: Sequence[str], attribute: GroupAttribute) -> list[str | None]:
-    """The group of each text; None for none or several. Raises ValueError for a word of two groups."""
+    """The group of each text; None for none or several."""
     return assign_groups(texts, attribute).groups
 
 
@@ -58,18 +58,9 @@ def word_pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(parts)})(?!\w)", re.IGNORECASE)
 
 
-def plain_word(word: str) -> str:
-    return " ".join(word.lower().split())
-
-
 @lru_cache(maxsize=64)
 def _owners(groups: tuple[tuple[str, tuple[str, ...]], ...]) -> dict[str, str]:
-    owners: dict[str, str] = {}
-    for group, words in groups:
-        for word in map(plain_word, words):
-            if owners.setdefault(word, group) != group:
-                raise ValueError(f"the word {word!r} belongs to {owners[word]} and to {group}: give it to one of them")
-    return owners
+    return {plain_word(word): group for group, words in groups for word in words}
 
 
 def name_rows(names: Sequence[str]) -> str:

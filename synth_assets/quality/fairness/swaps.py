@@ -16,24 +16,21 @@ import polars as pl
 
 from synth_assets.intervals import Indices, cluster_bootstrap
 from synth_assets.quality.estimates import MIN_REFERENCE, Estimate, insufficient, not_assessed
-from synth_assets.quality.fairness.groups import UNDECLARED, name_rows, plain_word, word_pattern
+from synth_assets.quality.fairness.groups import UNDECLARED, name_rows, word_pattern
 from synth_assets.quality.fairness.representation import distance_from_zero
-from synth_assets.recipe.trust import GroupAttribute
+from synth_assets.recipe.trust import GroupAttribute, plain_word
 
 MEASURE = "swap_reward_difference"
+NO_REWARD_MODEL = "the recipe has no reward_model whose rewards could change: judges' verdicts are the reward"
 
 
 def swap_words(text: str, pairs: Sequence[tuple[str, str]]) -> str:
     """Every word of a pair for its other, both directions at once, case kept (small, Capital, CAPITALS).
 
-    Swapping twice gives the text again, but for white space inside a phrase and mixed case. Raises ValueError for a word
-    that stands in two pairs.
+    Swapping twice gives the text again, but for white space inside a phrase and mixed case. A word stands in one pair: the
+    recipe sees to it.
     """
-    partners: dict[str, str] = {}
-    for one, other in pairs:
-        for word, partner in ((one, other), (other, one)):
-            if partners.setdefault(plain_word(word), partner) != partner:
-                raise ValueError(f"the word {word!r} stands in two pairs: it cannot be told which one to take")
+    partners = {plain_word(word): partner for one, other in pairs for word, partner in ((one, other), (other, one))}
     if not partners:
         return text
 
@@ -62,16 +59,18 @@ def estimate_swaps(
     """Mean reward as one group less as the other, in standard deviations of the reward; subject `attribute/one-other`.
 
     `pairs`: attribute -> synthetic_sample_id, leaf_path, group, swapped_group (as `group_of` gives them for the text before
-    and after), reward, swapped_reward. Rows whose group is none or stays the same are left out: without a direction,
-    differences of the two directions would cancel. The interval draws leaves. `bound`: how far the whole interval lies
-    from 0; at_most. Raises polars' ColumnNotFoundError for a missing column.
+    and after), reward, swapped_reward; an attribute without an entry had no reward model to be asked. Rows whose group is
+    none or stays the same are left out: without a direction, differences of the two directions would cancel. The interval
+    draws leaves. `bound`: how far the whole interval lies from 0; at_most. Raises polars' ColumnNotFoundError for a missing
+    column.
     """
     if not attributes:
         return [not_assessed(MEASURE, "all", UNDECLARED)]
     found = []
     for name, attribute in attributes.items():
         if not attribute.swaps or name not in pairs:
-            found.append(not_assessed(MEASURE, name, f"no pairs of words are declared under trust.groups.{name}.swaps"))
+            undeclared = f"no pairs of words are declared under trust.groups.{name}.swaps"
+            found.append(not_assessed(MEASURE, name, NO_REWARD_MODEL if attribute.swaps else undeclared))
             continue
         for one, other in combinations(attribute.groups, 2):
             found.append(_difference(name, one, other, pairs[name], least, num_bootstrap, seed))

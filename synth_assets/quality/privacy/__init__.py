@@ -14,13 +14,21 @@ from synth_assets.quality.privacy.measures import (
     estimate_personal_data_left,
     estimate_secrets_left,
 )
-from synth_assets.quality.privacy.names import find_names
+from synth_assets.quality.privacy.names import NAME_KINDS, find_names
 from synth_assets.quality.privacy.personal_data import NAMES_NOT_CHECKED, PERSONAL_DATA_KINDS, find_personal_data
+from synth_assets.quality.privacy.refusals import (
+    allowed_patterns,
+    find_refusals,
+    hide_rejected,
+    look_through,
+    redact_rows,
+)
 from synth_assets.quality.privacy.secrets import SECRET_KINDS, find_secrets
-from synth_assets.quality.privacy.sources import Leak, LeakIndex, Source, find_leaks, sources_of
+from synth_assets.quality.privacy.sources import Leak, LeakIndex, Source, sources_of
 
 __all__ = [
     "NAMES_NOT_CHECKED",
+    "NAME_KINDS",
     "PERSONAL_DATA_KINDS",
     "SECRET_KINDS",
     "Copy",
@@ -31,6 +39,7 @@ __all__ = [
     "LeakTest",
     "SampleText",
     "Source",
+    "allowed_patterns",
     "embedding_distances",
     "estimate_copied_share",
     "estimate_dcr_share",
@@ -39,14 +48,17 @@ __all__ = [
     "estimate_personal_data_left",
     "estimate_secrets_left",
     "find_copies",
-    "find_leaks",
     "find_names",
     "find_personal_data",
+    "find_refusals",
     "find_secrets",
+    "hide_rejected",
+    "look_through",
     "mask",
     "measure_leak",
     "normal_form",
     "redact",
+    "redact_rows",
     "sources_of",
     "text_distances",
     "whole_text",

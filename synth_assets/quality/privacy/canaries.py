@@ -7,7 +7,9 @@ Security, arXiv 1802.08232, section 4) is how many bits the student's losses sav
     exposure = log2 |R| - log2 rank,   |R| = 10,000 numbers, rank 1 = the least loss
 
 0 repetitions are the control: there the rank is uniform, and exposure is 1.44 bits in the mean. 13.3 bits: the number can be
-read out by ranking all. What is found holds for the shadow's training: as many steps, rows and repetitions, not for others.
+read out by ranking all. The gate is on what stood in one row, `canary_exposure`; what was repeated or left out is shown
+beside it, under names of its own. What is found holds for the shadow's training: as many steps, rows and repetitions, not
+for others.
 
     canaries = make_canaries(seed)
     examples = insert_canaries(mix, canaries, seed)          # in training order, as one phase
@@ -41,6 +43,7 @@ NUM_NUMBERS = 10_000
 REPETITIONS = (0, 1, 4, 16)
 CANARY_LEAF = "canary"
 EXPOSURE = "canary_exposure"
+CONTROL, REPEATED = f"{EXPOSURE}_control", f"{EXPOSURE}_repeated"
 #: A question, and the answer with a place for the number.
 Sentence = tuple[str, str]
 _WHOSE = ("Anna", "Ben", "Cora", "Dan", "Eva", "Finn", "Greta", "Hugo")
@@ -145,8 +148,10 @@ def measure_exposure(
 ) -> list[Estimate]:  # fmt: skip
     """Mean exposure for each number of repetitions (subject such as `4 repetitions`), `num_synthetic` canaries each.
 
-    At_most, and warn: the bound is `ci_low`, what is shown to be remembered; the interval is over canaries. One canary has
-    none. A number of candidates below 10,000 is told in `words`. What the model cannot read makes the figure no number.
+    `canary_exposure` of those that stood once, `canary_exposure_control` of those that did not stand there,
+    `canary_exposure_repeated` of the others. At_most, and warn: the bound is `ci_low`, what is shown to be remembered; the
+    interval is over canaries. One canary has none. A number of candidates below 10,000 is told in `words`. What the model
+    cannot read makes the figure no number.
     """
     found: dict[int, list[float]] = {}
     for canary in canaries:
@@ -158,7 +163,8 @@ def measure_exposure(
         values = np.array(bits)
         low, high = _mean_interval(values, num_draws, confidence, rng)
         subject = f"{repetitions} repetition{'' if repetitions == 1 else 's'}"
-        estimates.append(Estimate(EXPOSURE, subject, float(values.mean()), low, high, 0, len(bits), bound=low, words=words))
+        measure = {0: CONTROL, 1: EXPOSURE}.get(repetitions, REPEATED)
+        estimates.append(Estimate(measure, subject, float(values.mean()), low, high, 0, len(bits), bound=low, words=words))
     return estimates
 
 

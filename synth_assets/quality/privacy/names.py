@@ -1,6 +1,7 @@
 """Names of people and places, found by a model of token classification on this machine.
 
-Without such a model names are not looked for, and the report says so (`NAMES_NOT_CHECKED`).
+The recipe names it (`trust.privacy.ner_model`); what it finds is personal data like any other, to the filter and to the
+report. Without such a model names are not looked for, and the report says so (`NAMES_NOT_CHECKED`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _KIND_OF = {
     "LOCATION": "LOCATION",
     "ADDRESS": "LOCATION",
 }
+NAME_KINDS = frozenset(_KIND_OF.values())
 _REMEDY = "name a folder with config.json, tokenizer.json and safetensors of a model for token classification"
 _STRIDE = 32  # tokens that two windows of a long text share
 _LONGEST = 512

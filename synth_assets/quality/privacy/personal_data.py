@@ -11,9 +11,9 @@ Taken at their word the recognisers call years, book numbers and lists of number
 up to `is_plausible`, whose rules ask for the form in which such values are written, or for a word beside them that says
 what they are.
 
-Limits: **names and addresses are not found** without a model (`find_names`); nor are values that are written out ("anna
-at mail dot org"), national phone numbers of other countries than presidio's eight without `+`, or bare digits that
-nothing beside them calls a phone number.
+Limits: **names and addresses are not found** here (`find_names` finds names, with a model); nor are values that are written
+out ("anna at mail dot org"), national phone numbers of other countries than presidio's eight without `+`, or bare digits
+that nothing beside them calls a phone number.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 from synth_assets.quality.privacy.findings import Finding, without_allowed
 from synth_assets.quality.privacy.plausible import is_plausible, may_hold_phone
 
-NAMES_NOT_CHECKED = "Names and addresses: not checked, since no model that finds them is configured."
+NAMES_NOT_CHECKED = "Names and addresses: not checked, since no model that finds them is declared (trust.privacy.ner_model)."
 _LEAST_SCORE = 0.4  # of presidio; what fits only the weakest forms lies below
 _DIGIT_OR_SIGN = re.compile(r"\d|@|::")
 _MAY_BE: dict[str, Callable[[str], object]] = {

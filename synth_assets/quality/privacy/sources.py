@@ -4,13 +4,14 @@ A *leak* is a value, personal or secret, that stands in a synthetic row and in a
 known by the teacher: it is redacted or dropped as well, but it tells nothing about the people in the sources.
 
 Limit: a value is found in a source if the recognisers find it there, or as an e-mail address or a run of seven digits or
-more; phone numbers are the same if their last eight digits are, so two countries may share one.
+more; phone numbers are the same if their last eight digits are, so two countries may share one. Names are no leaks: many
+people share one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from synth_assets.quality.privacy.findings import Finding, normal_form
@@ -71,13 +72,6 @@ class LeakIndex:
             for (kind, key), each in found.items()
             if key in self._source_of
         ]
-
-
-def find_leaks(rows: Mapping[str, str], sources: Sequence[Source], allowed: Sequence[re.Pattern[str]] = ()) -> list[Leak]:
-    """The values of each row (id -> text) that stand in a source, in the order of the rows."""
-    index, texts = LeakIndex(sources), list(rows.values())
-    findings = zip(rows, find_personal_data(texts, allowed), find_secrets(texts, allowed), strict=True)
-    return [leak for row_id, personal, secret in findings for leak in index.leaks_in(row_id, [*personal, *secret])]
 
 
 def _key(finding: Finding) -> str:

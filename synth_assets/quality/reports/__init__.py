@@ -5,7 +5,7 @@ from synth_assets.quality.reports.diversity import Made, measure_diversity, swap
 from synth_assets.quality.reports.fidelity import Sets, measure_fidelity
 from synth_assets.quality.reports.findings import Findings
 from synth_assets.quality.reports.likelihoods import response_losses
-from synth_assets.quality.reports.privacy import RowFindings, find_refusals, measure_privacy, shown_chunks
+from synth_assets.quality.reports.privacy import measure_privacy, shown_chunks
 from synth_assets.quality.reports.rows import rows_of_real, rows_of_samples, rows_of_seeds
 from synth_assets.quality.reports.student import Pair, measure_canaries, measure_membership, measure_perplexities
 
@@ -13,9 +13,7 @@ __all__ = [
     "Findings",
     "Made",
     "Pair",
-    "RowFindings",
     "Sets",
-    "find_refusals",
     "measure_canaries",
     "measure_collapse",
     "measure_diversity",

@@ -1,18 +1,19 @@
 """Is the kept set diverse, and fair to the groups that the recipe declares?
 
-Texts of groups are looked for in what the teacher wrote, instruction and response. Acceptance is that of the reward's cut:
-what else the filter turns away has other reasons.
+Texts of groups are looked for in what the teacher wrote, instruction and response. Acceptance is by verdicts, those of the
+judges in generation and of the reward's cut: what is turned away for its form or as a duplicate says nothing of a group.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
+from synth_assets.frames import schema_of
 from synth_assets.quality.diversity import (
     estimate_leaf_coverage,
     estimate_leaf_entropy,
@@ -33,13 +34,15 @@ from synth_assets.quality.plots import draw_interval_bars
 from synth_assets.quality.reports.findings import Findings
 from synth_assets.quality.reports.rows import MAX_EMBEDDED, Embed, drawn, halves
 from synth_assets.recipe import GroupAttribute, TrustSection
+from synth_assets.records import RejectedSample
 
 MAX_SWAPPED = 400
 
 
 @dataclass(frozen=True)
 class Made:
-    """Tables by their names; `low_rewards`: ids of the samples that the reward's cut turned away."""
+    """Tables by their names. `low_rewards`: ids of the samples that the reward's cut turned away; `refused`: rows of
+    rejected_samples that a judge turned away before there was a reward."""
 
     leaf_paths: Sequence[str]
     seeds: pl.DataFrame
@@ -47,6 +50,7 @@ class Made:
     samples: pl.DataFrame
     kept: pl.DataFrame
     low_rewards: Sequence[str]
+    refused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=schema_of(RejectedSample)))
 
 
 def measure_diversity(
@@ -61,11 +65,6 @@ def measure_diversity(
 ) -> Findings:
     """`real`: reference and holdout as `reports.rows` gives them; `swapped`: what `swapped_rows` gives, with rewards."""
     kept_texts = text_of_rows(made.kept)
-    judged = made.scored.join(made.samples, on="synthetic_sample_id", suffix="_sample")
-    judged = judged.with_columns(
-        text=pl.Series(text_of_rows(judged), dtype=pl.String),
-        is_kept=~pl.col("synthetic_sample_id").is_in(list(made.low_rewards)),
-    )
     groups = dict(trust.groups)
     ids = made.kept["synthetic_sample_id"].to_list()
     estimates = [
@@ -75,12 +74,22 @@ def measure_diversity(
         *estimate_self_bleu(kept_texts, text_of_rows(real[0]), seed=seed),
         *_vendi(made.kept, real, embed, trust, seed, most_embedded),
         *estimate_representation(groups, kept_texts, ids, confidence=trust.confidence, least=trust.min_reference_rows),
-        *estimate_acceptance(groups, judged, least=trust.min_reference_rows),
+        *estimate_acceptance(groups, _judged(made), least=trust.min_reference_rows),
         *estimate_swaps(
             groups, dict(swapped), least=trust.min_reference_rows, num_bootstrap=trust.bootstrap_draws, seed=seed
         ),
     ]
     return Findings(estimates, _pictures(estimates))
+
+
+def _judged(made: Made) -> pl.DataFrame:
+    """Every row that got a verdict, as `estimate_acceptance` wants them."""
+    columns = ("synthetic_sample_id", "leaf_path", "instruction", "response")
+    scored = made.samples.join(made.scored, on="synthetic_sample_id", how="semi").select(columns)
+    is_kept = ~pl.col("synthetic_sample_id").is_in(list(made.low_rewards))
+    refused = made.refused.select(*columns, is_kept=pl.lit(False))
+    rows = pl.concat([scored.with_columns(is_kept=is_kept), refused])
+    return rows.with_columns(text=pl.Series(text_of_rows(rows), dtype=pl.String))
 
 
 def swapped_rows(samples: pl.DataFrame, attribute: GroupAttribute, seed: int) -> pl.DataFrame:

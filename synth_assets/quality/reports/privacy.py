@@ -1,8 +1,7 @@
-"""Does the data give anybody away? What must not be kept, and the figures about it.
+"""Does the data give anybody away? The figures about it.
 
-`find_refusals` serves the filter: which samples are dropped, or redacted, and why. `measure_privacy` looks at what the
-teacher wrote before the filter (leaks and copies are its own, whether or not they were dropped afterwards), and at what was
-kept.
+What the teacher wrote is looked at before the filter (leaks and copies are its own, whether or not they were dropped
+afterwards), and so is what was kept.
 
 The leak test compares document chunks that the teacher was shown with texts that it was not: those that the recipe held
 back (`trust.privacy.split_share`), else the contexts of the real holdout that stand in none of those.
@@ -10,17 +9,16 @@ back (`trust.privacy.split_share`), else the contexts of the real holdout that s
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
 
 from synth_assets.quality.estimates import Estimate, not_assessed
 from synth_assets.quality.privacy import (
+    NAME_KINDS,
     NAMES_NOT_CHECKED,
     CopyIndex,
     Finding,
     LeakIndex,
-    SampleText,
+    allowed_patterns,
     estimate_copied_share,
     estimate_dcr_share,
     estimate_leak_test,
@@ -28,32 +26,16 @@ from synth_assets.quality.privacy import (
     estimate_personal_data_left,
     estimate_secrets_left,
     find_copies,
-    find_personal_data,
-    find_secrets,
+    look_through,
     measure_leak,
-    redact,
     sources_of,
     text_distances,
-    whole_text,
     written_text,
 )
 from synth_assets.quality.reports.findings import Findings
 from synth_assets.recipe import PrivacySection
 from synth_assets.records import DocumentChunk, KeptSample, RealExample, SeedExample, SyntheticSample
 from synth_assets.sketches import plain
-
-_NUM_ROWS_AT_ONCE = 20_000
-#: Stands for a text that cannot be shown without what must not be.
-HIDDEN = "<HIDDEN>"
-
-
-@dataclass(frozen=True)
-class RowFindings:
-    """By sample id. `reasons`: why the sample is refused, as (reason, detail); `texts`: context, instruction and response
-    without what may not be published, also of refused samples."""
-
-    reasons: dict[str, tuple[str, str]] = field(default_factory=dict)
-    texts: dict[str, tuple[str | None, str, str]] = field(default_factory=dict)
 
 
 def shown_chunks(chunks: Iterable[DocumentChunk], split_share: float) -> list[DocumentChunk]:
@@ -72,29 +54,6 @@ def _draw(chunk: DocumentChunk) -> int:
     return int(chunk.document_chunk_id[:8], 16)
 
 
-def find_refusals(
-    samples: Sequence[SyntheticSample], seeds: Iterable[SeedExample], chunks: Iterable[DocumentChunk],
-    privacy: PrivacySection,
-) -> RowFindings:  # fmt: skip
-    """What the filter must turn away: secrets, personal data (unless it is redacted or ignored), copies of a source."""
-    found = RowFindings()
-    for row, personal, secret in _looked_through(samples, privacy):
-        if not personal and not secret:
-            continue
-        row_id, clean = row.synthetic_sample_id, _redacted(row, [*personal, *secret])
-        found.texts[row_id] = clean or ("", HIDDEN, HIDDEN)
-        if secret:
-            found.reasons[row_id] = ("secret", _masked(secret))
-        elif privacy.personal_data == "drop" or (clean is None and privacy.personal_data == "redact"):
-            found.reasons[row_id] = ("personal_data", _masked(personal))
-        elif privacy.personal_data == "ignore":
-            del found.texts[row_id]
-    copies = find_copies(samples, sources_of(seeds, chunks), privacy.copy_ngram)
-    for row_id, source_id, kind, value in copies.iter_rows():
-        found.reasons.setdefault(row_id, ("copies_source", f"{kind} {value:.2f} of {source_id}"))
-    return found
-
-
 def measure_privacy(
     samples: Sequence[SyntheticSample],
     kept: Sequence[KeptSample],
@@ -107,15 +66,15 @@ def measure_privacy(
     """All measures with a gate in the privacy report."""
     shown = shown_chunks(chunks, privacy.split_share)
     sources = sources_of(seeds, shown)
-    leak_index = LeakIndex(sources, _allowed(privacy))
+    leak_index = LeakIndex(sources, allowed_patterns(privacy))
     leaks = [
         leak
-        for row, personal, secret in _looked_through(samples, privacy)
+        for row, personal, secret in look_through(samples, privacy)
         for leak in leak_index.leaks_in(row.synthetic_sample_id, [*personal, *secret])
     ]
     personal_left: dict[str, list[Finding]] = {}
     secret_left: dict[str, list[Finding]] = {}
-    for row, personal, secret in _looked_through(kept, privacy):
+    for row, personal, secret in look_through(kept, privacy):
         personal_left[row.synthetic_sample_id], secret_left[row.synthetic_sample_id] = personal, secret
     copies = find_copies(samples, CopyIndex(sources, privacy.copy_ngram))
     estimates = [
@@ -125,44 +84,18 @@ def measure_privacy(
         *estimate_copied_share(copies, len(samples), len(sources)),
         *_leak_test(samples, shown, chunks, holdout, privacy, seed),
         *_distances(samples, seeds, holdout, seed),
-        not_assessed("names", "all", NAMES_NOT_CHECKED),
+        *_names(personal_left, privacy),
     ]
     return Findings(estimates, {})
 
 
-def _looked_through(
-    rows: Sequence[SampleText], privacy: PrivacySection
-) -> Iterable[tuple[SampleText, list[Finding], list[Finding]]]:
-    """Each row with its personal data and secrets, in portions, so that memory does not grow with the rows."""
-    allowed = _allowed(privacy)
-    for start in range(0, len(rows), _NUM_ROWS_AT_ONCE):
-        portion = rows[start : start + _NUM_ROWS_AT_ONCE]
-        texts = [whole_text(row) for row in portion]
-        yield from zip(portion, find_personal_data(texts, allowed), find_secrets(texts, allowed), strict=True)
-
-
-def _allowed(privacy: PrivacySection) -> list[re.Pattern[str]]:
-    return [re.compile(pattern) for pattern in privacy.allowed_values]
-
-
-def _masked(findings: Sequence[Finding]) -> str:
-    return ", ".join(f"{each.kind} {each.masked}" for each in findings)
-
-
-def _redacted(row: SampleText, findings: Sequence[Finding]) -> tuple[str | None, str, str] | None:
-    """Context, instruction and response without what was found in the whole; None where a value runs over two of them."""
-    texts: list[str | None] = []
-    offset = num_placed = 0
-    for text in (row.context or None, row.instruction, row.response):
-        if not text:
-            texts.append(text)
-            continue
-        own = [each for each in findings if offset <= each.start and each.end <= offset + len(text)]
-        texts.append(redact(text, [replace(each, start=each.start - offset, end=each.end - offset) for each in own]))
-        num_placed += len(own)
-        offset += len(text) + 1
-    context, instruction, response = texts
-    return (context, instruction or "", response or "") if num_placed == len(findings) else None
+def _names(found: Mapping[str, Sequence[Finding]], privacy: PrivacySection) -> list[Estimate]:
+    """`names`: kept rows with a person or a place, for show; `personal_data_left` counts them as well."""
+    if privacy.ner_model is None:
+        return [not_assessed("names", "all", NAMES_NOT_CHECKED)]
+    num = sum(any(each.kind in NAME_KINDS for each in findings) for findings in found.values())
+    words = f"found by {privacy.ner_model}; postal addresses are not looked for"
+    return [Estimate("names", "all", float(num), num_synthetic=len(found), words=words)]
 
 
 def _leak_test(

@@ -1,14 +1,18 @@
 """What has become of the student: how well it still knows real texts, and what it gives away of its training rows.
 
-Perplexities are of real rows that nothing was made from, tuned student against its base. Attacks tell training rows from
-validation rows of the same leaf nodes. Canaries stand in a shadow student, tuned for the purpose and never released.
+Perplexities are of real rows that nothing was made from, tuned student against its base, and against the student of the
+generation before where the recipe names it: tuning gains so much on a base that a loss of a tenth in each generation would
+not show for long. Attacks tell training rows from validation rows of the same leaf nodes. Canaries stand in a shadow
+student, tuned for the purpose and never released.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 
@@ -21,6 +25,7 @@ from synth_assets.quality.reports.rows import drawn
 from synth_assets.recipe import TrustSection
 from synth_assets.roles import LikelihoodModel
 
+PREVIOUS = "previous student"
 MAX_READ = 400
 MAX_ATTACKED = 500
 #: Of the 10,000 numbers that a canary could hold; the rank among all is extrapolated.
@@ -29,37 +34,56 @@ _NO_REAL = "there is no real holdout: set trust.real in the recipe"
 _NO_SHADOW = "no shadow student was tuned: set trust.privacy.shadow_steps in the recipe"
 
 
+_NO_PREVIOUS = "only its own base was compared: if there was a generation before, name its student (trust.previous_student)"
+_OTHER_TOKENS = "its tokens are others than the student's: name a student of the same base"
+_PERPLEXITIES = ("perplexity_ratio", "rare_perplexity_ratio")
+
+
 @dataclass(frozen=True)
 class Pair:
-    """The student before and after tuning."""
+    """The student before and after tuning; `previous`: the tuned student of the generation before."""
 
     base: LikelihoodModel
     tuned: LikelihoodModel
+    previous: LikelihoodModel | None = None
 
 
 def measure_perplexities(
     pair: Pair, reference: pl.DataFrame | None, holdout: pl.DataFrame | None, style: str, trust: TrustSection, seed: int
 ) -> list[Estimate]:
-    """Of real rows as `reports.rows` gives them."""
-    names = ("perplexity_ratio", "rare_perplexity_ratio")
+    """Of real rows as `reports.rows` gives them; subjects `base` and `previous student`."""
     if reference is None or holdout is None:
-        return [not_assessed(name, "base", _NO_REAL) for name in names]
+        return [not_assessed(name, "base", _NO_REAL) for name in _PERPLEXITIES]
     reference, holdout = (drawn(rows, MAX_READ, seed) for rows in (reference, holdout))
-    good, (base, tuned) = read_by_all([pair.base, pair.tuned], conversations_of(holdout, style))
-    if len(good) < trust.min_reference_rows:
-        return [insufficient(name, "base", len(good), len(good), trust.min_reference_rows) for name in names]
     _, (known,) = read_by_all([pair.base], conversations_of(reference, style))
     frequencies = Counter(token for row in known for token in row.token_ids)
+    found = _against("base", pair.base, pair.tuned, holdout, frequencies, style, trust, seed)
+    if pair.previous is None:
+        return [*found, *(not_assessed(name, PREVIOUS, _NO_PREVIOUS) for name in _PERPLEXITIES)]
+    return [*found, *_against(PREVIOUS, pair.previous, pair.tuned, holdout, frequencies, style, trust, seed)]
+
+
+def _against(
+    subject: str, model: LikelihoodModel, tuned: LikelihoodModel, holdout: pl.DataFrame, frequencies: Mapping[int, int],
+    style: str, trust: TrustSection, seed: int,
+) -> list[Estimate]:  # fmt: skip
+    """Both ratios, of the tuned student to this model."""
+    good, (before, after) = read_by_all([model, tuned], conversations_of(holdout, style))
+    least = trust.min_reference_rows
+    if len(good) < least:
+        return [insufficient(name, subject, len(good), len(good), least) for name in _PERPLEXITIES]
+    token_ids = [list(row.token_ids) for row in after]
+    if token_ids != [list(row.token_ids) for row in before]:
+        return [Estimate(name, subject, math.nan, words=_OTHER_TOKENS) for name in _PERPLEXITIES]
     leaf_paths = holdout["leaf_path"].gather(good).to_list()
-    before, after = ([list(row.logprobs) for row in rows] for rows in (base, tuned))
-    said = {"num_draws": trust.bootstrap_draws, "confidence": trust.confidence, "seed": seed}
+    known, now = ([list(row.logprobs) for row in rows] for rows in (before, after))
+    said: dict[str, Any] = {
+        "subject": subject, "num_draws": trust.bootstrap_draws, "confidence": trust.confidence, "seed": seed, "least": least,
+    }  # fmt: skip
     found = [
-        *perplexity_ratio(before, after, leaf_paths, least=trust.min_reference_rows, **said),  # type: ignore[arg-type]
-        *rare_token_perplexity_ratio(
-            [list(row.token_ids) for row in base], before, after, leaf_paths, frequencies,
-            least=trust.min_reference_rows, **said,  # type: ignore[arg-type]
-        ),
-    ]  # fmt: skip
+        *perplexity_ratio(known, now, leaf_paths, **said),
+        *rare_token_perplexity_ratio(token_ids, known, now, leaf_paths, frequencies, **said),
+    ]
     unread = holdout.height - len(good)
     words = f"{unread} rows are longer than the student can read" if unread else ""
     return [replace(each, words="; ".join(filter(None, (each.words, words)))) for each in found]

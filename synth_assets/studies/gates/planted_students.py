@@ -88,11 +88,11 @@ def plant_in_student(world: TrustWorld, base: Schooled) -> Iterator[Planted]:
     train, unseen = examples_of(rows[:CLEAN_ROWS], 1), examples_of(rows[-FEW_ROWS:], 1)
     others = examples_of(rows[CLEAN_ROWS:-FEW_ROWS], 1, split="validation")
     mix, control = (to_frame([*members, *others], TrainingExample) for members in (train[:FEW_ROWS], unseen))
-    never, often = (make_canaries(seed, _sentences(seed), (times,)) for times in (0, 16))
+    canaries = make_canaries(seed, _sentences(seed), (1,))
     with tuned(recipe, train, ONE_PASS, seed, base.folder) as student:
         pair = Pair(base.model, student.model)
         estimates = _perplexities(world, pair) + measure_membership(pair, control, recipe.trust, seed)
-        estimates += _exposure(world, student.model, never) + _accuracies(world, 0.0, rng)
+        estimates += _exposure(world, student.model, canaries) + _accuracies(world, 0.0, rng)
         yield clean(estimates)
     with tuned(recipe, [_shuffled(row, rng) for row in train], ONE_PASS, seed, base.folder) as student:
         pair = Pair(base.model, Remembering(student.model))
@@ -101,9 +101,10 @@ def plant_in_student(world: TrustWorld, base: Schooled) -> Iterator[Planted]:
     with tuned(recipe, train[:FEW_ROWS], FOUR_PASSES, seed, base.folder) as student:
         pair = Pair(base.model, student.model)
         yield Planted(("membership_auc",), measure_membership(pair, mix, recipe.trust, seed))
+    often = [replace(canary, repetitions=16) for canary in canaries]
     with_canaries = insert_canaries(train[:FEW_ROWS], often, seed)
     with tuned(recipe, with_canaries, WITH_CANARIES, seed, base.folder) as student:
-        yield Planted(("canary_exposure",), _exposure(world, student.model, often))
+        yield Planted(("canary_exposure",), _exposure(world, student.model, canaries))
     yield Planted(("student_accuracy_gap",), _accuracies(world, _GAP, rng))
 
 

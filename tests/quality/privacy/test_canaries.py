@@ -7,6 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from synth_assets.quality import hold_all
 from synth_assets.quality.estimates import hold
 from synth_assets.quality.privacy.canaries import (
     CANARY_LEAF,
@@ -19,7 +20,7 @@ from synth_assets.quality.privacy.canaries import (
     measure_exposure,
     shadow_settings,
 )
-from synth_assets.recipe import ModelSpec, TuningSection, read_recipe
+from synth_assets.recipe import ModelSpec, TrustSection, TuningSection, read_recipe
 from synth_assets.records import TrainingExample
 
 ROOT = Path(__file__).parents[3]
@@ -111,6 +112,7 @@ def test_what_cannot_be_read_is_no_pass(tiny_student: Path) -> None:
     with open_likelihood_model(spec) as model:
         control, unreadable = measure_exposure(model, canaries, seed=1, num_candidates=20)
     assert (control.subject, unreadable.subject) == ("0 repetitions", "1 repetition")
+    assert (control.measure, unreadable.measure) == ("canary_exposure_control", "canary_exposure")
     assert hold(unreadable, "student_report", 5.0, "at_most", "warn").verdict == "not_computable"
     assert math.isfinite(control.value) and control.ci_low is None and "20 of 10000" in control.words
 
@@ -132,6 +134,7 @@ def test_a_shadow_that_has_remembered_is_exposed(tiny_student: Path, tmp_path: P
     with open_likelihood_model(spec, merged) as model:
         control, often = measure_exposure(model, canaries, seed=5, num_candidates=200)
     assert (control.num_synthetic, often.num_synthetic) == (3, 3)
-    assert often.value > 9 and often.value > control.value + 4
-    assert hold(often, "student_report", 6.0, "at_most", "warn").verdict == "failed"
-    assert hold(control, "student_report", 6.0, "at_most", "warn").verdict == "passed"
+    assert often.value > 9 and often.value > control.value + 4 and often.measure == "canary_exposure_repeated"
+    shown = {each.measure: each for each in hold_all("student_report", [control, often], TrustSection())}
+    assert {shown[each.measure].severity for each in (control, often)} == {"info"}, "the gate is on what stood once"
+    assert shown["canary_exposure"].verdict == "not_computable"

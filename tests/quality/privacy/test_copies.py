@@ -3,9 +3,10 @@
 from random import Random
 
 import pytest
-from made_rows import row, text
 
 from synth_assets.quality.privacy import CopyIndex, Source, find_copies
+from synth_assets.studies.made_rows import make_sample as row
+from synth_assets.studies.made_rows import make_text as text
 
 WORDS = text(Random(1), 120).split()
 SOURCE = Source("doc", " ".join(WORDS))

@@ -10,7 +10,7 @@ from random import Random
 
 import phonenumbers
 import pytest
-from made_rows import text
+from tiny_models import save_tagger
 
 from synth_assets.errors import ModelError
 from synth_assets.quality.privacy import (
@@ -23,6 +23,7 @@ from synth_assets.quality.privacy import (
     redact,
 )
 from synth_assets.quality.privacy.personal_data import find_without_choice
+from synth_assets.studies.made_rows import make_text as text
 
 ROOT = Path(__file__).parents[3]
 SEEN = {
@@ -165,22 +166,3 @@ def test_names_need_a_model_and_its_offsets_point_into_the_text(tmp_path: Path) 
     save_tagger(tmp_path / "other", ("O", "B-ORG"))
     with pytest.raises(ModelError, match="no label of people"):
         find_names(["Anna"], tmp_path / "other")
-
-
-def save_tagger(folder: Path, labels: tuple[str, ...]) -> None:
-    """A tiny random model for token classification, with a tokenizer of a few words."""
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
-
-    words = {word: number for number, word in enumerate("[PAD] [UNK] Anna met Ben in Rome anna".split())}
-    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    torch.manual_seed(3)
-    config = BertConfig(
-        vocab_size=len(words), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        max_position_embeddings=64, id2label=dict(enumerate(labels)), label2id={name: at for at, name in enumerate(labels)},
-        initializer_range=2.0,
-    )  # fmt: skip
-    BertForTokenClassification(config).save_pretrained(folder)
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]").save_pretrained(folder)

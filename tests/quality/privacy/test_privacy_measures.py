@@ -5,12 +5,12 @@ from random import Random
 
 import numpy as np
 import pytest
-from made_rows import row, text
 
 from synth_assets.quality.estimates import Estimate, hold
 from synth_assets.quality.privacy import (
     CopyIndex,
     Finding,
+    Leak,
     LeakTest,
     Source,
     embedding_distances,
@@ -21,11 +21,12 @@ from synth_assets.quality.privacy import (
     estimate_personal_data_left,
     estimate_secrets_left,
     find_copies,
-    find_leaks,
     measure_leak,
     text_distances,
 )
 from synth_assets.records import Direction, SyntheticSample
+from synth_assets.studies.made_rows import make_sample as row
+from synth_assets.studies.made_rows import make_text as text
 
 MAIL = Finding("EMAIL_ADDRESS", 0, 17, "maria@example.org")
 
@@ -35,7 +36,7 @@ def verdict(estimate: Estimate, threshold: float, direction: Direction = "at_mos
 
 
 def test_one_row_is_one_too_many_and_none_at_all_is_no_pass() -> None:
-    leaks = find_leaks({f"r{n}": "ask maria@example.org" for n in range(7)}, [Source("s", "Maria@example.org")])
+    leaks = [Leak(f"r{n}", "s", MAIL.kind, MAIL.masked) for n in range(7)]
     (leaked,) = estimate_leaked_values(leaks, 100, 1)
     assert (leaked.value, verdict(leaked, 0)) == (7.0, "failed")
     assert "r0: EMAIL_ADDRESS m***@example.org of s" in leaked.words and "and 2 more" in leaked.words

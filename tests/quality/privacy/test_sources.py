@@ -2,13 +2,26 @@
 
 import re
 
-from synth_assets.quality.privacy import Source, find_leaks, sources_of
+from synth_assets.quality.privacy import (
+    Leak,
+    LeakIndex,
+    Source,
+    find_personal_data,
+    find_secrets,
+    sources_of,
+)
 from synth_assets.records import DocumentChunk, SeedExample
 
 SOURCES = [
     Source("seed", "Who is it?\nMaria.Lopez@Example.org, on +49 (30) 90 18 20"),
     Source("chunk", "card 4111-1111-1111-1111, and the desk 212-736-5000"),
 ]
+
+
+def find_leaks(rows: dict[str, str], sources: list[Source], allowed: list[re.Pattern[str]] | None = None) -> list[Leak]:
+    index, texts = LeakIndex(sources), list(rows.values())
+    findings = zip(rows, find_personal_data(texts, allowed or ()), find_secrets(texts), strict=True)
+    return [leak for name, personal, secret in findings for leak in index.leaks_in(name, [*personal, *secret])]
 
 
 def test_values_are_compared_in_their_normal_form() -> None:

@@ -1,10 +1,23 @@
 """What the filter must turn away, and what the report says of it: planted persons, keys and copies."""
 
 from dataclasses import replace
+from pathlib import Path
 
-from synth_assets.quality.reports import find_refusals, measure_privacy, shown_chunks
+from tiny_models import save_tagger
+
+from synth_assets.quality.privacy import find_names, find_refusals, hide_rejected, redact_rows
+from synth_assets.quality.reports import measure_privacy, shown_chunks
 from synth_assets.recipe import PrivacySection
-from synth_assets.records import DocumentChunk, KeptSample, RealExample, SeedExample, SyntheticSample, content_id
+from synth_assets.records import (
+    DocumentChunk,
+    KeptSample,
+    RealExample,
+    RejectedSample,
+    SeedExample,
+    SyntheticSample,
+    Texts,
+    content_id,
+)
 
 DROP = PrivacySection()
 PLAIN = "Put the kettle on the stove and wait until it sings."
@@ -40,12 +53,12 @@ def test_personal_data_keys_and_copies_are_refused_with_their_reason() -> None:
         sample(4, SEED.answer),
     ]
     found = find_refusals(rows, [SEED], [], DROP)
-    assert {row_id: reason for row_id, (reason, _) in found.reasons.items()} == {
+    assert {row_id: reason for row_id, (reason, _) in found.refused.items()} == {
         "s2": "personal_data", "s3": "secret", "s4": "copies_source",
     }  # fmt: skip
-    assert "a***@harbour-mail.net" in found.reasons["s2"][1] and key not in found.reasons["s3"][1]
-    assert "seed" in found.reasons["s4"][1]
-    assert {row_id: texts[2] for row_id, texts in found.texts.items()} == {
+    assert "a***@harbour-mail.net" in found.refused["s2"][1] and key not in found.refused["s3"][1]
+    assert "seed" in found.refused["s4"][1]
+    assert {row_id: texts.response for row_id, texts in found.rewritten.items()} == {
         "s2": "Write to <EMAIL_ADDRESS>.", "s3": "Use <AWS_ACCESS_KEY> for it.",
     }  # fmt: skip
 
@@ -53,24 +66,71 @@ def test_personal_data_keys_and_copies_are_refused_with_their_reason() -> None:
 def test_redaction_keeps_the_row_without_the_value_but_never_a_key() -> None:
     rows = [sample(1, "Write to ann.marlow@harbour-mail.net soon."), sample(2, "Use " + "AKIA" + "Q7EXAMPLE2WXYZ45.")]
     found = find_refusals(rows, [SEED], [], replace_settings(personal_data="redact"))
-    assert found.texts["s1"] == (None, rows[0].instruction, "Write to <EMAIL_ADDRESS> soon.")
-    assert set(found.reasons) == {"s2"} and set(found.texts) == {"s1", "s2"}
+    assert found.rewritten["s1"] == Texts(None, rows[0].instruction, "Write to <EMAIL_ADDRESS> soon.")
+    assert set(found.refused) == {"s2"} and set(found.rewritten) == {"s1", "s2"}
     ignored = find_refusals(rows, [SEED], [], replace_settings(personal_data="ignore"))
-    assert set(ignored.reasons) == set(ignored.texts) == {"s2"}
+    assert set(ignored.refused) == set(ignored.rewritten) == {"s2"}
 
 
 def test_a_value_that_another_text_of_the_row_gives_away_is_redacted_as_well() -> None:
     row = replace(sample(1, "5550199223"), instruction="What is Anna's phone number?")
     found = find_refusals([row], [SEED], [], replace_settings(personal_data="redact"))
-    assert found.texts["s1"] == (None, row.instruction, "<PHONE_NUMBER>") and not found.reasons
-    after = replace(row, response=found.texts["s1"][2])
-    assert not find_refusals([after], [SEED], [], DROP).reasons
+    assert found.rewritten["s1"] == Texts(None, row.instruction, "<PHONE_NUMBER>") and not found.refused
+    after = replace(row, response=found.rewritten["s1"].response)
+    assert not find_refusals([after], [SEED], [], DROP).refused
 
 
 def test_a_value_that_may_be_published_is_none() -> None:
     rows = [sample(1, "Write to help@harbour-mail.net."), sample(2, "Write to ann@harbour-mail.net.")]
     found = find_refusals(rows, [SEED], [], replace_settings(allowed_values=(r"help@harbour-mail\.net",)))
-    assert set(found.reasons) == {"s2"}
+    assert set(found.refused) == {"s2"}
+
+
+def test_a_rejected_row_is_stored_without_what_the_recipe_hides() -> None:
+    mail, key = "ann.marlow@harbour-mail.net", "AKIA" + "Q7EXAMPLE2WXYZ45"
+    words = (f"Ask {mail}", f"Use {key}.")
+    row = RejectedSample("s1", "skills/a", "generation", "rejected", "off_task", f"no verdict: {mail}", *words, 0, "A text.")
+    for said in ("drop", "redact"):
+        (shown,) = hide_rejected([row], replace_settings(personal_data=said))
+        assert (shown.context, shown.instruction, shown.response, shown.detail) == (
+            "A text.", "Ask <EMAIL_ADDRESS>", "Use <AWS_ACCESS_KEY>.", "no verdict: <EMAIL_ADDRESS>",
+        )  # fmt: skip
+        assert replace(shown, **{name: getattr(row, name) for name in ("instruction", "response", "detail")}) == row
+    (shown,) = hide_rejected([row], replace_settings(personal_data="ignore"))
+    assert shown == replace(row, response="Use <AWS_ACCESS_KEY>.")
+    allowed = replace_settings(allowed_values=(r".*@harbour-mail\.net",))
+    assert redact_rows([(None, "", f"Ask {mail}"), ()], allowed) == [(None, "", f"Ask {mail}"), ()]
+    over_the_end = redact_rows([(None, "-----BEGIN PRIVATE KEY-----", "MIIEvQIBADANBgkq")], DROP)
+    assert over_the_end == [(None, "<HIDDEN>", "<HIDDEN>")]
+
+
+def test_names_that_a_declared_model_finds_are_personal_data(tmp_path: Path) -> None:
+    save_tagger(tmp_path / "tagger", ("O", "B-PER", "I-PER", "B-LOC"))
+    said = ("Anna met Ben in Rome", "met in met in", "Ben", "the quick brown fox", "Rome Rome")
+    rows = [replace(sample(n, response=text), instruction="in") for n, text in enumerate(said)]
+    found = find_names([f"in\n{text}" for text in said], tmp_path / "tagger")
+    holders = {f"s{n}" for n, names in enumerate(found) if names}
+    assert holders and len(holders) < len(rows)
+    privacy = replace_settings(ner_model=str(tmp_path / "tagger"))
+    dropped = find_refusals(rows, [SEED], [], privacy)
+    assert set(dropped.refused) == set(dropped.rewritten) == holders
+    assert {reason for reason, _ in dropped.refused.values()} == {"personal_data"}
+    assert all("<PERSON>" in str(texts) or "<LOCATION>" in str(texts) for texts in dropped.rewritten.values())
+    allowed = privacy.model_copy(update={"allowed_values": (".*",)})
+    assert not find_refusals(rows, [SEED], [], allowed).refused
+    figures = measure_privacy(rows, [kept(row) for row in rows], [SEED], [], [], privacy, 0).estimates
+    left = {each.measure: each for each in figures}
+    assert left["personal_data_left"].value == left["names"].value == len(holders)
+    assert "tagger" in left["names"].words and left["names"].verdict is None
+    assert left["leaked_values"].value == 0
+
+
+def test_what_was_redacted_is_no_name(tmp_path: Path) -> None:
+    """To this model everything is one."""
+    save_tagger(tmp_path / "tagger", ("B-PER", "I-PER"))
+    privacy = replace_settings(ner_model=str(tmp_path / "tagger"), personal_data="redact")
+    assert all(find_names(["Ben", "<PERSON>"], tmp_path / "tagger"))
+    assert redact_rows([("Ben",), ("<PERSON>",)], privacy) == [("<PERSON>",), ("<PERSON>",)]
 
 
 def test_what_was_dropped_still_counts_as_a_leak_and_the_row_is_named() -> None:
