@@ -96,7 +96,7 @@ def privacy_report(
         findings = measure_privacy(
             load(warehouse, SyntheticSample), load(warehouse, KeptSample), load(warehouse, SeedExample),
             load(warehouse, DocumentChunk), [row for row in real if row.split == "holdout"], recipe.trust.privacy,
-            recipe.seed,
+            recipe.seed, recipe.trust.min_reference_rows,
         )  # fmt: skip
         return store_findings(context, recipe, warehouse, made_of, findings)
 

@@ -27,7 +27,7 @@ from synth_assets.studies.planted_values import random_email, random_identifier,
 from synth_assets.studies.trust_world import PATHS, TrustWorld, rows_of
 
 #: Of each set, so that a seed takes seconds; a run embeds 500.
-NUM_EMBEDDED = 300
+NUM_EMBEDDED = 500
 _FEW = 50
 
 

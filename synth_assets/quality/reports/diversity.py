@@ -72,10 +72,10 @@ def measure_diversity(
         *estimate_leaf_coverage(made.kept["leaf_path"].to_list(), made.leaf_paths, 1),
         *estimate_leaf_entropy(made.kept["leaf_path"].to_list(), made.leaf_paths),
         *estimate_novelty(made.samples, made.seeds),
-        *estimate_self_bleu(kept_texts, text_of_rows(real[0]), seed=seed),
+        *estimate_self_bleu(kept_texts, text_of_rows(real[0]), least=trust.min_reference_rows, seed=seed),
         *_vendi(made.kept, real, embed, trust, seed, most_embedded),
         *estimate_representation(groups, kept_texts, ids, confidence=trust.confidence, least=trust.min_reference_rows),
-        *estimate_acceptance(groups, judged, least=trust.min_reference_rows),
+        *estimate_acceptance(groups, judged, least=trust.min_reference_rows, confidence=trust.confidence),
         *estimate_swaps(
             groups, dict(swapped), least=trust.min_reference_rows, num_bootstrap=trust.bootstrap_draws, seed=seed
         ),
