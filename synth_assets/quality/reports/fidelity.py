@@ -60,11 +60,11 @@ class Sets(NamedTuple):
 
 def measure_fidelity(
     sets: Sets, embed: Embed, likelihood: Likelihood | None, trust: TrustSection, seed: int, *,
-    most_embedded: int = MAX_EMBEDDED, has_pictures: bool = True,
+    has_pictures: bool = True,
 ) -> Findings:  # fmt: skip
     """All measures with a gate in the fidelity report, and those without one that stand beside them."""
     with_features = Sets(*(None if rows is None else _with_features(rows) for rows in sets))  # type: ignore[arg-type]
-    size = _num_embedded(with_features, trust, most_embedded)
+    size = _num_embedded(with_features, trust)
     few = Sets(*(None if rows is None else drawn(rows, size, seed) for rows in with_features))  # type: ignore[arg-type]
     if few.holdout is None:
         reference, holdout = halves(few.reference, seed)
@@ -86,10 +86,10 @@ def measure_fidelity(
     return Findings(estimates, _pictures(with_features, dense, vectors) if has_pictures else {})
 
 
-def _num_embedded(sets: Sets, trust: TrustSection, most: int) -> int:
+def _num_embedded(sets: Sets, trust: TrustSection) -> int:
     """Rows of each set: none where one is too small to be compared with anyway."""
     smallest = min(rows.height for rows in sets if rows is not None)
-    return most if smallest >= trust.min_reference_rows else 0
+    return MAX_EMBEDDED if smallest >= trust.min_reference_rows else 0
 
 
 def _with_features(rows: pl.DataFrame) -> pl.DataFrame:
