@@ -2,6 +2,7 @@
 
 import math
 from random import Random
+from statistics import NormalDist
 
 import numpy as np
 import polars as pl
@@ -241,3 +242,12 @@ def test_accuracy_by_group() -> None:
     assert {each.verdict for each in few} == {"insufficient_reference"} and few[0].value > 0.4
     assert {each.verdict for each in accuracy(0, 0, 0)} == {"insufficient_reference"}
     assert math.isnan(accuracy(400, 0, 0)[1].value)
+
+
+def test_a_higher_confidence_widens_the_interval_of_acceptance() -> None:
+    rows = scored_rows(np.random.default_rng(2), 2000, 4, bias=0.8)
+    (usual,), (surer,) = (estimate_acceptance(DECLARED, rows, confidence=level) for level in (0.95, 0.999))
+    assert usual.value == surer.value
+    assert usual.ci_high is not None and surer.ci_high is not None
+    wider = NormalDist().inv_cdf(0.9995) / NormalDist().inv_cdf(0.975)
+    assert math.log(surer.ci_high / surer.value) == pytest.approx(wider * math.log(usual.ci_high / usual.value))
