@@ -37,3 +37,16 @@ def test_every_gate_has_a_question_with_its_figure_and_what_failed_stands_first(
     assert "vendi_ratio: nobody has declared it" in page and "mean_shift: 7 rows are too few" in page
     assert 'src="data:image/png;base64,AAAA"' in page and "http" not in page
     assert page.index("Stopped: 1") < page.index("Is it like the real data?")
+
+
+def test_a_pass_says_what_could_not_be_told(tmp_path: Path) -> None:
+    recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
+    words = "not told from chance, which at this size makes up to 0.4"
+    found = [
+        Estimate("mean_shift", "a", 0.31, bound=0.0, words=words), Estimate("mean_shift", "b", 0.02, bound=0.0),
+        insufficient("mean_shift", "c", 7, 2087),
+    ]  # fmt: skip
+    measured = hold_all("fidelity_report", found, recipe.trust)
+    warehouse.write_table("measures", to_frame(measured, Measurement))
+    page = render_trust_report(recipe, warehouse)
+    assert "passed; of 1 of 3 too few rows" in page and page.count(words) == 2
