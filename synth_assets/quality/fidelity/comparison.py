@@ -126,8 +126,7 @@ class Comparison:
         """How far the synthetic rows lie below the holdout; nowhere beyond it where chance alone may have made the gap.
 
         Both are thinned out to the smaller number of rows, cluster by cluster, and the mean of ten is taken. The chance of
-        the reference is in both figures and goes out, so that of draws of clusters half of the variance is left; rows that
-        are drawn on each side for itself bring that of the holdout instead.
+        the reference is in both figures and goes out, that of the holdout comes in: taken for as wide as the draws.
         """
         assert self.real_sides is not None
         num_rows = min(len(made), len(held_out))
@@ -138,7 +137,7 @@ class Comparison:
             return float(np.mean([measure(rows[chosen]) for chosen in self._thin(side, num_rows)]))
 
         gap = mean(held_out, self.real_sides[1]) - mean(made, self.sides[1])
-        least = self.least_shown(draws / math.sqrt(2 if self._is_clustered else 1), num_together)
+        least = self.least_shown(draws, num_together)
         if not 0 < gap < least:
             return Gap(gap, "")
         words = f"{gap:.2g} below the holdout, {self.PERHAPS_CHANCE}, which at this size makes up to {least:.2g}"
