@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from typing import Any, cast
 
 import dagster as dg
-import numpy as np
 import polars as pl
 
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import gallery
+from synth_assets.assets.embedding import embed_once
 from synth_assets.assets.generation import synthetic_samples
 from synth_assets.assets.journaling import calls_metadata, journaled_reward_model, once
 from synth_assets.assets.leasing import making
@@ -40,8 +40,7 @@ from synth_assets.quality.reports import (
     rows_of_seeds,
     swapped_rows,
 )
-from synth_assets.quality.reports.rows import Embed
-from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.recipe import Recipe
 from synth_assets.records import DocumentChunk, KeptSample, RealExample, SeedExample, SyntheticSample, TrustReport
 from synth_assets.reward import LOW_REWARD, rewards_of_texts
 from synth_assets.storage import Warehouse
@@ -75,7 +74,7 @@ def fidelity_report(
         with ExitStack() as stack:
             base = once(lambda: stack.enter_context(engines.open_likelihood_model(recipe.student)))
             findings = measure_fidelity(
-                Sets(reference, holdout, samples, kept), _embed(engines, recipe),
+                Sets(reference, holdout, samples, kept), embed_once(engines, warehouse, recipe),
                 lambda rows: response_losses(base(), rows, recipe.generation.prompts), recipe.trust, recipe.seed,
             )  # fmt: skip
         return store_findings(context, recipe, warehouse, made_of, findings)
@@ -98,7 +97,7 @@ def privacy_report(
         findings = measure_privacy(
             load(warehouse, SyntheticSample), load(warehouse, KeptSample), load(warehouse, SeedExample),
             load(warehouse, DocumentChunk), [row for row in real if row.split == "holdout"], recipe.trust.privacy,
-            recipe.seed,
+            recipe.seed, recipe.trust.min_reference_rows,
         )  # fmt: skip
         return store_findings(context, recipe, warehouse, made_of, findings)
 
@@ -130,7 +129,7 @@ def diversity_report(
         )
         swapped, calls = _swapped(context, recipe, warehouse, engines, made)
         real = real_rows(warehouse, recipe)
-        findings = measure_diversity(made, real, swapped, _embed(engines, recipe), recipe.trust, recipe.seed)
+        findings = measure_diversity(made, real, swapped, embed_once(engines, warehouse, recipe), recipe.trust, recipe.seed)
         return store_findings(context, recipe, warehouse, made_of, findings, calls)
 
 
@@ -176,13 +175,6 @@ def real_rows(warehouse: Warehouse, recipe: Recipe) -> tuple[pl.DataFrame, pl.Da
         return rows_of_seeds(warehouse.read_table("seed_examples")), None
     real = warehouse.read_table("real_examples")
     return rows_of_real(real, "reference"), rows_of_real(real, "holdout")
-
-
-def _embed(engines: Engines, recipe: Recipe) -> Embed:
-    """The embedder, loaded when there is a first text for it."""
-    folder = resolve_path(recipe.trust.embedder) if recipe.trust.embedder else None
-    embedder = once(lambda: engines.open_embedder(folder))
-    return lambda texts: embedder().embed(texts) if texts else np.zeros((0, 1), np.float32)
 
 
 def _swapped(

@@ -126,7 +126,7 @@ def _section(
 
 
 def _judged(measure: str, rows: pl.DataFrame, rates: Mapping[str, str], recipe: Recipe) -> dict[str, Any]:
-    """A measure's worst subject stands for it."""
+    """A measure's worst subject stands for it; a pass says of how many others nothing could be told."""
     declared, gate = GATES[measure], recipe.trust.gate(measure)
     sign = 1 if rows["direction"][0] == "at_most" else -1
     order = pl.col("verdict").replace_strict({name: number for number, name in enumerate(_WORST_FIRST)})
@@ -135,6 +135,10 @@ def _judged(measure: str, rows: pl.DataFrame, rates: Mapping[str, str], recipe: 
     )
     failed = ("failed, stops the run" if worst["severity"] == "block" else "failed, shown", "failed")
     verdict, colour = VERDICTS.get(worst["verdict"], failed)
+    num_open = rows.filter(pl.col("verdict") == "insufficient_reference").height
+    if colour == "passed" and num_open:
+        verdict = f"passed; of {num_open} of {rows.height} too few rows"
+    is_beyond = worst["value"] is not None and sign * worst["value"] > sign * gate.value
     return {
         "measure": measure,
         "asks": declared.asks,
@@ -146,7 +150,7 @@ def _judged(measure: str, rows: pl.DataFrame, rates: Mapping[str, str], recipe: 
         "figure": _figure(worst),
         "bound": _bound(worst) if colour != "open" else "",
         "sizes": _sizes(worst),
-        "detail": worst["detail"] if colour != "passed" else "",
+        "detail": worst["detail"] if colour != "passed" or is_beyond else "",
         "reason": gate.reason if worst["threshold"] in (None, gate.value) else "",
         "rates": rates.get(measure, ""),
     }

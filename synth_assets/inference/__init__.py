@@ -6,6 +6,18 @@ they differ in arithmetic only. `open_embedder` gives what places texts by what 
 likely given texts are, always by transformers.
 """
 
-from synth_assets.inference.opening import open_embedder, open_likelihood_model, open_reward_model, open_text_model
+from synth_assets.inference.opening import (
+    bundled_sentence_transformer,
+    open_embedder,
+    open_likelihood_model,
+    open_reward_model,
+    open_text_model,
+)
 
-__all__ = ["open_embedder", "open_likelihood_model", "open_reward_model", "open_text_model"]
+__all__ = [
+    "bundled_sentence_transformer",
+    "open_embedder",
+    "open_likelihood_model",
+    "open_reward_model",
+    "open_text_model",
+]

@@ -5,7 +5,8 @@ A gate is held against a confidence bound, never against a p-value alone: with e
 within the tolerance, `ci_low <= tolerance` stops only what is shown to be outside.
 
 Too few rows are no pass: below `MIN_REFERENCE` rows identical distributions look different, and the verdict says
-`insufficient_reference`. A figure that is no number has a verdict of its own as well, and its check fails.
+`insufficient_reference`; so it does where chance alone makes what must be caught (`fidelity.comparison`). A figure that is
+no number has a verdict of its own as well, and its check fails.
 """
 
 from __future__ import annotations

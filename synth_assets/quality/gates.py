@@ -2,6 +2,11 @@
 
 A gate whose measure was not computed at all has a row as well, which fails: a measure that silently drops out would
 otherwise pass for ever.
+
+A gate is one question with one answer: one failed subject of twenty stops what comes after. So a measure of many subjects
+(columns, pairs of columns) answers for the chance that *any* clean one fails, by Bonferroni within the measure
+(`fidelity.resampling`). Where all finds are listed for a reader, as by `synth-assets fidelity`, what counts is which share
+of them is false, and columns are tested at a false discovery rate (`fidelity.table_comparison`).
 """
 
 from __future__ import annotations

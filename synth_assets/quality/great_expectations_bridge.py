@@ -162,13 +162,26 @@ def _observed(result: dict[str, Any]) -> str:
 
 
 def _measured(expectation: Expectation, measures: pl.DataFrame) -> str:
-    """The measure's value with its threshold; of many, the one that is closest to it or furthest beyond."""
+    """The measure's value with its threshold; of many, those that lie beyond it, worst first, or the one closest to it."""
     margin = pl.col(str(expectation.kwargs["column_A"])) - pl.col(str(expectation.kwargs["column_B"]))
-    row = measures.sort(margin).row(0, named=True)
-    text = f"{row['value']:.4g} (threshold {row['threshold']:.4g})"
-    if measures.height > 1:
-        text = f"{row['subject']}: {text}, the closest of {measures.height}"
-    return f"{text}. {row['words']}" if row["words"] else text
+    ordered = measures.with_columns(margin=margin).sort("margin")
+    beyond = ordered.filter(pl.col("margin") < 0)
+    if measures.height == 1 or not beyond.height:
+        row = ordered.row(0, named=True)
+        text = _with_threshold(row)
+        if measures.height > 1:
+            text = f"{row['subject']}: {text}, the closest of {measures.height}"
+        return f"{text}. {row['words']}" if row["words"] else text
+    shown = beyond.head(_NUM_SHOWN).iter_rows(named=True)
+    text = "; ".join(
+        f"{row['subject']}: {_with_threshold(row)}" + (f", {row['words']}" if row["words"] else "") for row in shown
+    )
+    more = f"; and {beyond.height - _NUM_SHOWN} more" if beyond.height > _NUM_SHOWN else ""
+    return f"{beyond.height} of {measures.height} are beyond it: {text}{more}"
+
+
+def _with_threshold(row: Mapping[str, Any]) -> str:
+    return f"{row['value']:.4g} (threshold {row['threshold']:.4g})"
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,8 @@ class Measurement:
 
     `subject` is what was measured: a feature, a branch, a group, or `all`. `bound` is the number that must stay on the
     right side of `threshold` (`direction`: at_most or at_least): an end of the interval, or the value itself. Figures are
-    null where the verdict says that there is none. `detail` names rows, or says in words why nothing was assessed.
+    null where there is none; beside insufficient_reference they may be shown, and nothing is said of them. `detail` names
+    rows, or says in words why nothing was assessed.
     """
 
     report: TrustReport

@@ -2,7 +2,7 @@
 
 <!-- study NAME: METRIC, METRIC by arm -->      one row a metric and arm, over all leaves
 <!-- study NAME: METRIC, METRIC by leaf -->     one row a leaf, one column a metric (and arm); likewise by step,
-                                                judge, generator
+                                                judge, generator, world
 <!-- study NAME: METRIC, METRIC by generation -->   one row a metric and arm, one column a generation, with intervals
 <!-- study NAME: METRIC, METRIC by gate -->    one row a gate on trust, with what was planted; likewise by check, for the
                                                 checks of stages (their subject is "suite.check")
@@ -20,10 +20,16 @@ from typing import Any
 from synth_assets.studies.gates.planted import DEFECTS
 
 _BLOCK = re.compile(
-    r"(<!-- study (\w+): ([\w, ]+) by (arm|leaf|step|judge|generator|generation|gate|check) -->\n).*?(<!-- end -->)",
+    r"(<!-- study (\w+): ([\w, ]+) by (arm|leaf|step|judge|generator|generation|gate|check|world) -->\n).*?(<!-- end -->)",
     re.DOTALL,
 )
-SUBJECTS = {"leaf": "leaf node", "step": "step", "judge": "judge, branch", "generator": "generator"}
+SUBJECTS = {
+    "leaf": "leaf node",
+    "step": "step",
+    "judge": "judge, branch",
+    "generator": "generator",
+    "world": "measure, leaf nodes, world",
+}
 Row = dict[str, Any]
 
 

@@ -68,3 +68,16 @@ def test_bounds_are_those_that_figures_were_held_against(tmp_path: Path) -> None
     today = recipe.model_copy(update={"trust": recipe.trust.model_copy(update={"gates": gates})})
     page = render_trust_report(today, warehouse, ["student_report"])
     assert "at most 1.15" in page and "7.25" not in page and "a bound of today" not in page
+
+
+def test_a_pass_says_what_could_not_be_told(tmp_path: Path) -> None:
+    recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
+    words = "not told from chance, which at this size makes up to 0.4"
+    found = [
+        Estimate("mean_shift", "a", 0.31, bound=0.0, words=words), Estimate("mean_shift", "b", 0.02, bound=0.0),
+        insufficient("mean_shift", "c", 7, 2087),
+    ]  # fmt: skip
+    measured = hold_all("fidelity_report", found, recipe.trust)
+    warehouse.write_table("measures", to_frame(measured, Measurement))
+    page = render_trust_report(recipe, warehouse, TRUST_REPORTS)
+    assert "passed; of 1 of 3 too few rows" in page and page.count(words) == 2

@@ -241,3 +241,16 @@ def test_the_same_seed_gives_the_same_figures() -> None:
         == diversity_against(before, now, seed=3)
         != diversity_against(before, now, seed=4)
     )
+
+
+def test_leaves_of_one_row_are_halved_together() -> None:
+    many = tuple(f"skills/{n}" for n in range(200))
+    before, same, fewer = (_texts(seed, 200, words, many) for seed, words in ((1, 400), (2, 400), (3, 40)))
+    clean = {each.measure: each for each in diversity_against(before, same, num_draws=30)}
+    assert clean["vocabulary_ratio"].value == pytest.approx(1, abs=0.05)
+    assert "at 100 rows of each set" in clean["vocabulary_ratio"].words
+    poor = {each.measure: each for each in diversity_against(before, fewer, num_draws=30)}
+    assert verdict(poor["vocabulary_ratio"], "vocabulary_ratio") == "failed"
+    elsewhere = same.with_columns(leaf_path=pl.col("leaf_path") + "x")
+    apart = {each.measure: each for each in diversity_against(before, elsewhere, num_draws=30)}
+    assert apart["vocabulary_ratio"].verdict == "insufficient_reference"

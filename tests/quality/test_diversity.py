@@ -108,3 +108,10 @@ def test_without_enough_real_rows_there_is_no_ratio() -> None:
     rows = texts(Random(7), 300, 40)
     shown, ratio = estimate_self_bleu(rows, rows[:99])
     assert shown.value > 0 and shown.verdict is None and ratio.verdict == "insufficient_reference"
+
+
+def test_how_many_real_rows_are_enough_is_said_by_the_recipe() -> None:
+    rows = texts(Random(7), 300, 40)
+    assert estimate_self_bleu(rows, rows[:60], least=60)[1].verdict is None
+    few = estimate_self_bleu(rows, rows[:150], least=200)[1]
+    assert few.verdict == "insufficient_reference" and "at least 200" in few.words

@@ -2,6 +2,7 @@
 
 import math
 from random import Random
+from statistics import NormalDist
 
 import numpy as np
 import polars as pl
@@ -94,7 +95,7 @@ def test_stratified_ratio_pools_leaves_by_their_weight() -> None:
     expected = (10 * 40 / 60 + 8 * 10 / 20) / (30 * 20 / 60 + 9 * 10 / 20)
     assert stratified_ratio(Table(*columns))[0] == pytest.approx(expected)
     none = stratified_ratio(Table(*(np.array([float(n)]) for n in (0, 60, 40, 50))))
-    assert none == pytest.approx((0, 0, 3.689 / 48))
+    assert none == pytest.approx((0, 0, -math.log(0.025) / 48))
     assert math.isnan(stratified_ratio(Table(*(np.array([float(n)]) for n in (0, 60, 0, 50))))[0])
 
 
@@ -240,3 +241,12 @@ def test_accuracy_by_group() -> None:
     assert {each.verdict for each in few} == {"insufficient_reference"} and few[0].value > 0.4
     assert {each.verdict for each in accuracy(0, 0, 0)} == {"insufficient_reference"}
     assert math.isnan(accuracy(400, 0, 0)[1].value)
+
+
+def test_a_higher_confidence_widens_the_interval_of_acceptance() -> None:
+    rows = scored_rows(np.random.default_rng(2), 2000, 4, bias=0.8)
+    (usual,), (surer,) = (estimate_acceptance(DECLARED, rows, confidence=level) for level in (0.95, 0.999))
+    assert usual.value == surer.value
+    assert usual.ci_high is not None and surer.ci_high is not None
+    wider = NormalDist().inv_cdf(0.9995) / NormalDist().inv_cdf(0.975)
+    assert math.log(surer.ci_high / surer.value) == pytest.approx(wider * math.log(usual.ci_high / usual.value))

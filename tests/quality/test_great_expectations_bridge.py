@@ -101,7 +101,7 @@ def test_definitions_need_neither_great_expectations_nor_a_model_library() -> No
     assert out.stdout.strip() == "[]"
 
 
-def test_a_measure_shows_its_value_and_of_many_the_one_closest_to_its_threshold() -> None:
+def test_a_measure_shows_its_value_and_of_many_the_closest_or_those_that_failed() -> None:
     def observed(*rows: tuple[str, float]) -> str:
         frame = pl.DataFrame(
             [("share", subject, value, 0.5, "") for subject, value in rows], schema=MEASURES_SCHEMA, orient="row"
@@ -111,3 +111,7 @@ def test_a_measure_shows_its_value_and_of_many_the_one_closest_to_its_threshold(
 
     assert observed(("all", 0.75)) == "0.75 (threshold 0.5)"
     assert observed(("a", 0.9), ("b", 0.625), ("c", 1.0)) == "b: 0.625 (threshold 0.5), the closest of 3"
+    assert observed(("a", 0.9), ("b", 0.25)) == "1 of 2 are beyond it: b: 0.25 (threshold 0.5)"
+    several = observed(("a", 0.4), ("b", 0.1), ("c", 0.9), ("d", 0.2), ("e", 0.3), ("f", 0.45))
+    named = ", ".join(f"{name}: {value} (threshold 0.5)" for name, value in (("b", 0.1), ("d", 0.2), ("e", 0.3)))
+    assert several == f"5 of 6 are beyond it: {named.replace('), ', '); ')}; and 2 more"

@@ -111,7 +111,7 @@ def test_five_thousand_rows_a_second() -> None:
     assert len(frame) / (time.process_time() - started) > 2500  # half of what is promised: machines are shared
 
 
-def test_components_are_of_the_reference_and_have_fixed_signs() -> None:
+def test_components_have_fixed_signs() -> None:
     rng = np.random.default_rng(0)
     reference = (rng.normal(size=(300, 12)) * np.linspace(3, 0.1, 12)).astype(np.float32)
     components = fit_components(reference)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,8 @@ from synth_assets.intervals import Floats, Indices
 from synth_assets.quality.estimates import MIN_REFERENCE, Estimate, insufficient
 
 Codes = NDArray[np.int64]
+_Stratum = tuple[Indices, Indices]
+"""Rows of the previous and of the current set that are halved together."""
 MEASURES = ("distinct_3_ratio", "vocabulary_ratio", "type_token_ratio")
 
 
@@ -48,7 +51,8 @@ def diversity_against(
 
     `previous`, `current`: leaf_path, instruction, response, and perhaps context (SyntheticSample, KeptSample). Subjects are
     `all` and, where there are several, the branches. Fewer than `least` rows in either set: insufficient_reference. The
-    gates are held against the lower end of the interval. A leaf with one row in either set cannot be halved: it is left out.
+    gates are held against the lower end of the interval. A leaf with one row in either set cannot be halved by itself: such
+    leaves are halved together.
     """
     branches = sorted({path.split("/")[0] for path in previous["leaf_path"]})
     estimates = [_leaves_kept(previous, current)]
@@ -79,13 +83,16 @@ def _compare(
     num_before, num_now = (sum(of.rows_of.get(path, none).size for path in leaves) for of in (previous, current))
     if min(num_before, num_now) < least:
         return [insufficient(measure, subject, num_before, num_now, least) for measure in MEASURES]
-    halves = {path: min(of.rows_of.get(path, none).size for of in (previous, current)) // 2 for path in leaves}
+    strata = _strata(leaves, previous, current)
+    if not strata:
+        words = "no two rows of each set stand in leaf nodes that both have, so nothing can be halved"
+        return [replace(insufficient(each, subject, num_before, num_now, least), words=words) for each in MEASURES]
     rng = np.random.default_rng(seed)
     draws = np.array([
-        _measured(current, _drawn(current, halves, rng)) / _measured(previous, _drawn(previous, halves, rng))
+        _measured(current, _drawn(strata, 1, rng)) / _measured(previous, _drawn(strata, 0, rng))
         for _ in range(num_draws)
     ])  # fmt: skip
-    words = f"at {sum(halves.values()):,} rows of each set, {num_draws} draws"
+    words = f"at {sum(_half(each) for each in strata):,} rows of each set, {num_draws} draws"
     estimates = []
     for measure, values in zip(MEASURES, draws.T, strict=True):
         low, high = (float(np.quantile(values, p)) for p in ((1 - confidence) / 2, (1 + confidence) / 2))
@@ -93,11 +100,22 @@ def _compare(
     return estimates
 
 
-def _drawn(counted: _Counted, halves: Mapping[str, int], rng: np.random.Generator) -> list[int]:
-    return [
-        int(row) for path, half in halves.items() if half
-        for row in rng.choice(counted.rows_of[path], half, replace=False)
-    ]  # fmt: skip
+def _strata(leaves: Sequence[str], previous: _Counted, current: _Counted) -> list[_Stratum]:
+    """Rows of each leaf that can be halved, and of all leaves together that have one row in either set."""
+    both = [(previous.rows_of[path], current.rows_of[path]) for path in leaves if path in current.rows_of]
+    single = [pair for pair in both if not _half(pair)]
+    strata = [pair for pair in both if _half(pair)]
+    if single:
+        strata.append((np.concatenate([pair[0] for pair in single]), np.concatenate([pair[1] for pair in single])))
+    return [pair for pair in strata if _half(pair)]
+
+
+def _half(stratum: _Stratum) -> int:
+    return min(rows.size for rows in stratum) // 2
+
+
+def _drawn(strata: Sequence[_Stratum], side: int, rng: np.random.Generator) -> list[int]:
+    return [int(row) for each in strata for row in rng.choice(each[side], _half(each), replace=False)]
 
 
 def _measured(counted: _Counted, rows: Sequence[int]) -> Floats:

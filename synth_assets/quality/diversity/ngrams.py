@@ -56,12 +56,17 @@ def self_bleu(rows: Sequence[Sequence[str]]) -> float:
     return total / len(counted)
 
 
-def estimate_self_bleu(texts: Sequence[str], real: Sequence[str], *, seed: int = 0) -> list[Estimate]:
-    """`self_bleu` of at most 1,000 rows, and `self_bleu_excess`: less that of equally many real rows; at_most."""
+def estimate_self_bleu(
+    texts: Sequence[str], real: Sequence[str], *, least: int = MIN_REFERENCE, seed: int = 0
+) -> list[Estimate]:
+    """`self_bleu` of at most 1,000 rows, and `self_bleu_excess`: less that of equally many real rows; at_most.
+
+    Fewer than `least` of either: insufficient_reference.
+    """
     value = self_bleu(_drawn(texts, SIZE, seed))
     shown = Estimate("self_bleu", "all", value, num_synthetic=len(texts))
-    if min(len(texts), len(real)) < MIN_REFERENCE:
-        return [shown, insufficient("self_bleu_excess", "all", len(real), len(texts))]
+    if min(len(texts), len(real)) < least:
+        return [shown, insufficient("self_bleu_excess", "all", len(real), len(texts), least)]
     size = min(SIZE, len(texts), len(real))
     made, of_real = self_bleu(_drawn(texts, size, seed)), self_bleu(_drawn(real, size, seed))
     words = f"synthetic {made:.3f}, real {of_real:.3f}, {size} rows of each"

@@ -53,7 +53,12 @@ def manifold_overlap(reference: Floats, other: Floats, k: int = NEAREST_K) -> Ov
 
 
 def estimate_coverage(
-    clouds: Clouds, *, clusters: Sequence[object] | None = None, seed: int = 0, num_bootstrap: int = 1000
+    clouds: Clouds,
+    *,
+    clusters: Sequence[object] | None = None,
+    seed: int = 0,
+    num_bootstrap: int = 1000,
+    confidence: float = 0.95,
 ) -> list[Estimate]:
     """recall, coverage, precision, density of the synthetic rows as a share of what the holdout reaches; at_least .8.
 
@@ -84,7 +89,7 @@ def estimate_coverage(
         made, held = (covered[measure, whose][seen] for whose in ("made", "held"))
         interval = cluster_bootstrap(
             lambda rows, made=made, held=held: _ratio(made[rows[0]], held[rows[0]]),  # type: ignore[misc]
-            [names], num_draws=num_bootstrap, seed=seed,
+            [names], num_draws=num_bootstrap, confidence=confidence, seed=seed,
         )  # fmt: skip
         found.append(_estimate(clouds, measure, made / used[seen], held / used[seen], interval))
     for measure in MEASURES[2:]:

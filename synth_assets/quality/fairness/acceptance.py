@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -25,9 +26,6 @@ from synth_assets.quality.fairness.groups import UNDECLARED, assign_groups, name
 from synth_assets.recipe.trust import GroupAttribute
 
 MEASURE = "acceptance_ratio"
-Z = 1.959964
-#: Where none was kept, this many could have been expected at most: -ln .025, the Poisson interval's upper end.
-MOST_WHERE_NONE = 3.689
 
 
 class Table(NamedTuple):
@@ -40,7 +38,7 @@ class Table(NamedTuple):
 
 
 def estimate_acceptance(
-    attributes: dict[str, GroupAttribute], scored: pl.DataFrame, *, least: int = MIN_REFERENCE
+    attributes: dict[str, GroupAttribute], scored: pl.DataFrame, *, least: int = MIN_REFERENCE, confidence: float = 0.95
 ) -> list[Estimate]:
     """Ratio of each group's acceptance to that of the group accepted most, subject `attribute/group`; at_least .8.
 
@@ -63,17 +61,19 @@ def estimate_acceptance(
             continue
         for group in attribute.groups:
             if group != best:
-                found.append(_compare(rows, name, group, best, least, assigned.describe()))
+                found.append(_compare(rows, name, group, best, least, confidence, assigned.describe()))
     return found
 
 
-def stratified_ratio(table: Table) -> tuple[float, float, float]:
-    """Mantel-Haenszel ratio of two rates over strata, with its 95 % interval; NaN where no stratum can compare.
+def stratified_ratio(table: Table, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mantel-Haenszel ratio of two rates over strata, with its interval; NaN where no stratum can compare.
 
     sum a_i n0_i / N_i over sum b_i n1_i / N_i; variance of its logarithm by S. Greenland, J. Robins 1985, Biometrics 41:55:
     sum (m_i n1_i n0_i - a_i b_i N_i) / N_i^2 over the product of the two sums. Where one side kept none, the interval's one
-    end is of the number that the other's rates would have had expected.
+    end is of the number that the other's rates would have had expected, and of the most that could have been expected where
+    none was found, -ln of the level on one side (Poisson).
     """
+    most_where_none = -math.log((1 - confidence) / 2)
     a, n1, b, n0 = table
     both = (n1 > 0) & (n0 > 0)
     a, n1, b, n0 = a[both], n1[both], b[both], n0[both]
@@ -82,22 +82,24 @@ def stratified_ratio(table: Table) -> tuple[float, float, float]:
     if upper == lower == 0:
         return math.nan, math.nan, math.nan
     if upper == 0:
-        return 0.0, 0.0, MOST_WHERE_NONE / float((b / n0 * n1).sum())
+        return 0.0, 0.0, most_where_none / float((b / n0 * n1).sum())
     if lower == 0:
-        return math.inf, float((a / n1 * n0).sum()) / MOST_WHERE_NONE, math.inf
+        return math.inf, float((a / n1 * n0).sum()) / most_where_none, math.inf
     variance = float((((a + b) * n1 * n0 - a * b * total) / total**2).sum()) / (upper * lower)
-    ratio, spread = upper / lower, math.exp(Z * math.sqrt(max(0.0, variance)))
+    ratio, spread = upper / lower, math.exp(NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt(max(0.0, variance)))
     return ratio, ratio / spread, ratio * spread
 
 
-def _compare(rows: pl.DataFrame, attribute: str, group: str, best: str, least: int, left_out: str) -> Estimate:
+def _compare(
+    rows: pl.DataFrame, attribute: str, group: str, best: str, least: int, confidence: float, left_out: str
+) -> Estimate:
     table = _table(rows, group, [best])
     both = (table.scored > 0) & (table.other_scored > 0)
     subject = f"{attribute}/{group}"
     num_rows, num_best = int(table.scored[both].sum()), int(table.other_scored[both].sum())
     if min(num_rows, num_best) < least:
         return insufficient(MEASURE, subject, num_best, num_rows, least)
-    ratio, low, high = stratified_ratio(table)
+    ratio, low, high = stratified_ratio(table, confidence)
     turned_away = rows.filter((pl.col("group") == group) & ~pl.col("is_kept"))["synthetic_sample_id"].to_list()
     words = (
         f"{group}: {_rate(table.kept[both], num_rows)} kept, {best}: {_rate(table.other_kept[both], num_best)}; "

@@ -1,8 +1,9 @@
 """Features of a row's embedding: how near it is to its leaf's real rows, and where it lies along their main axes.
 
-Nothing is fitted on what is judged: centroids are the reference's, axes the holdout's, since on the rows that they are
-fitted on they show more variance than on any others. A reference row is compared with the centroid of the *other* rows of
-its leaf: with itself in it, every real row of a leaf of five seeds would look nearer than any synthetic one could be.
+Nothing is fitted on what is judged: centroids and axes are the reference's. Axes show more variance on the rows that they
+are fitted on than on any others, so who compares leaves those rows out. A reference row is compared with the centroid of the
+*other* rows of its leaf: with itself in it, every real row of a leaf of five seeds would look nearer than any synthetic one
+could be.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ NUM_COMPONENTS = 8
 
 @dataclass(frozen=True)
 class Components:
-    """Principal axes of the holdout: `mean` (d,), `axes` (k, d), and the share of variance that each explains (k,)."""
+    """Principal axes: `mean` (d,), `axes` (k, d), and the share of variance that each explains (k,)."""
 
     mean: NDArray[np.float64]
     axes: NDArray[np.float64]
@@ -53,13 +54,13 @@ class LeafCentroids:
         return float(others @ row) / length if length > 0 else None
 
 
-def fit_components(holdout: Embeddings, num_components: int = NUM_COMPONENTS) -> Components:
+def fit_components(embeddings: Embeddings, num_components: int = NUM_COMPONENTS) -> Components:
     """Principal components of (n, d) embeddings; fewer than asked for where n - 1 or d is smaller.
 
     Each axis points to where its largest entry is positive, so that the same rows give the same signs anywhere.
     Raises ValueError for fewer than two rows, or for numbers that are not finite.
     """
-    rows = np.asarray(holdout, dtype=np.float64)
+    rows = np.asarray(embeddings, dtype=np.float64)
     if rows.ndim != 2 or len(rows) < 2 or not np.isfinite(rows).all():
         raise ValueError(f"components need two rows or more of finite numbers, not an array of shape {rows.shape}")
     mean = rows.mean(axis=0)

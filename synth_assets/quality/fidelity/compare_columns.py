@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
 from synth_assets.quality.estimates import Estimate
 from synth_assets.quality.fidelity.columns import MISSING, Floats, present, share_codes, to_numbers
-from synth_assets.quality.fidelity.comparison import Comparison
+from synth_assets.quality.fidelity.comparison import MUST_BE_CAUGHT, Comparison
 from synth_assets.quality.fidelity.marginals import ks_complement_of, mean_shift, tv_complement, variance_ratio
-from synth_assets.quality.fidelity.resampling import basic
+from synth_assets.quality.fidelity.resampling import Side, basic
 
 _GRID = 128
 
@@ -21,14 +22,16 @@ def compare_moments(at_hand: Comparison, names: Sequence[str]) -> list[Estimate]
     shifts: list[Estimate] = []
     ratios: list[Estimate] = []
     for name in names:
-        drawn = _draw_moments(at_hand, name)
-        for measure, of, draws, chance, into in (
-            ("mean_shift", mean_shift, drawn.shifts, drawn.differences, shifts),
-            ("variance_ratio", variance_ratio, drawn.ratios, drawn.ratios, ratios),
+        real, made = at_hand.reference[name], at_hand.synthetic[name]
+        drawn, chance = _draw_moments(at_hand.sides, real, made), _draw_chance(at_hand, name)
+        for measure, value, draws, by_chance, into in (
+            ("mean_shift", mean_shift(real, made), [drawn.shifts, drawn.differences], chance and chance.differences, shifts),
+            ("variance_ratio", variance_ratio(real, made), [drawn.ratios], chance and chance.ratios, ratios),
         ):
-            value = of(at_hand.reference[name], at_hand.synthetic[name])
-            found = at_hand.difference(measure, name, value, draws, len(names), chance)
-            into.append(at_hand.too_few(measure, name, [name]) or found)
+            found = at_hand.too_few(measure, name, [name])
+            if value:
+                found = found or at_hand.too_alike(measure, name, [name])
+            into.append(found or at_hand.difference(measure, name, value, draws, len(names), by_chance))
     return shifts + ratios
 
 
@@ -45,12 +48,20 @@ class _Moments(NamedTuple):
     ratios: Floats
 
 
-def _draw_moments(at_hand: Comparison, name: str) -> _Moments:
-    real, made = to_numbers(at_hand.reference[name]), to_numbers(at_hand.synthetic[name])
+def _draw_chance(at_hand: Comparison, name: str) -> _Moments | None:
+    """The same of what two real samples differ by; None without a holdout."""
+    if at_hand.holdout is None or at_hand.real_sides is None:
+        return None
+    drawn = _draw_moments(at_hand.real_sides, at_hand.reference[name], at_hand.holdout[name])
+    return _Moments(*(at_hand.as_of_synthetic(each) for each in drawn))
+
+
+def _draw_moments(sides: tuple[Side, Side], reference: pl.Series, other: pl.Series) -> _Moments:
+    real, made = to_numbers(reference), to_numbers(other)
     with np.errstate(all="ignore"):
         middle, spread = (present(real).mean(), present(real).std() or 1.0) if len(present(real)) else (0.0, 1.0)
         means, variances = [], []
-        for side, numbers in zip(at_hand.sides, ((real - middle) / spread, (made - middle) / spread), strict=True):
+        for side, numbers in zip(sides, ((real - middle) / spread, (made - middle) / spread), strict=True):
             is_there = ~np.isnan(numbers)
             filled = np.where(is_there, numbers, 0.0)
             count, total, squares = side.draw(np.stack([is_there, filled, filled**2], axis=1)).T
@@ -78,12 +89,12 @@ def compare_shape(at_hand: Comparison, name: str, num_together: int) -> Estimate
             below.append(every / every[:, -1:])
     draws = 1 - np.abs(below[0] - below[1]).max(axis=1)
     interval = basic(value, float(draws[0]), draws[1:], at_hand.confidence)
-    bound = value
+    bound, words = value, ""
     if at_hand.holdout is not None:
         held_out = to_numbers(at_hand.holdout[name])
         gap = at_hand.gap(made, held_out, lambda rows: ks_complement_of(real, rows), draws[1:], num_together)
-        bound = min(value, at_hand.floor + at_hand.margin - gap)
-    return at_hand.estimate("shape", name, value, interval, bound)
+        bound, words = min(value, at_hand.tolerances["shape"] + at_hand.margin - gap.size), gap.words
+    return at_hand.estimate("shape", name, value, interval, bound, words)
 
 
 def compare_category(at_hand: Comparison, name: str) -> Estimate:
@@ -91,12 +102,12 @@ def compare_category(at_hand: Comparison, name: str) -> Estimate:
         return few
     value = tv_complement(at_hand.reference[name], at_hand.synthetic[name])
     codes, num_codes = share_codes(at_hand.reference[name], at_hand.synthetic[name])
-    shares = []
-    for side, each in zip(at_hand.sides, codes, strict=True):
-        counts = side.count(each, num_codes)
-        counts[:, MISSING] = 0
-        with np.errstate(invalid="ignore"):
-            shares.append(counts / counts.sum(axis=1, keepdims=True))
+    shares = [side.shares(each, num_codes, left_out=MISSING) for side, each in zip(at_hand.sides, codes, strict=True)]
     draws = 1 - np.abs(shares[0] - shares[1]).sum(axis=1) / 2
     interval = basic(value, value, draws, at_hand.confidence)
-    return at_hand.estimate("category", name, value, interval, interval[1])
+    tolerance = at_hand.tolerances["category"]
+    large = MUST_BE_CAUGHT["category"] * (1 - tolerance)
+    if 1 - value > large and interval[1] >= tolerance:
+        return at_hand.undecided("category", name, value, interval, large)
+    words = at_hand.PERHAPS_CHANCE if value < tolerance <= interval[1] else ""
+    return at_hand.estimate("category", name, value, interval, interval[1], words)

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from synth_assets.quality.estimates import Estimate
-from synth_assets.quality.fidelity.columns import Floats, Indices, present, to_numbers
+from synth_assets.quality.fidelity.columns import Floats, Indices, to_numbers
 from synth_assets.quality.fidelity.comparison import Comparison
 from synth_assets.quality.fidelity.dependence import (
     cell_similarity,
@@ -21,8 +21,6 @@ from synth_assets.quality.fidelity.dependence import (
     to_codes,
 )
 from synth_assets.quality.fidelity.resampling import Side, basic
-
-LARGE = 0.4
 
 
 @dataclass(frozen=True)
@@ -39,41 +37,26 @@ def compare_correlations(at_hand: Comparison, names: Sequence[str]) -> list[Esti
     columns = [[to_numbers(frame[name]) for name in names] for frame in (at_hand.reference, at_hand.synthetic)]
     real, made = (correlation_matrix(each, "spearman") for each in columns)
     drawn_real, drawn_made = (draw_correlations(*pair) for pair in zip(at_hand.sides, columns, strict=True))
-    by_chance = _draw_chance(at_hand, names, columns[0], made=len(columns[1][0]) if names else 0)
-    never_varies = [all(_is_constant(each[at]) for each in columns) for at in range(len(names))]
+    chance = _draw_chance(at_hand, names, columns[0])
     estimates = []
     for low, high in combinations(range(len(names)), 2):
-        subject = f"{names[low]} ~ {names[high]}"
+        pair, subject = (names[low], names[high]), f"{names[low]} ~ {names[high]}"
         value = float(abs(made[low, high] - real[low, high]))
-        if never_varies[low] or never_varies[high]:
-            value = 0.0
         draws = drawn_made[:, low, high] - drawn_real[:, low, high]
-        chance = None if by_chance is None or value < LARGE else by_chance[:, low, high]
-        found = at_hand.difference("correlation", subject, value, draws, len(names) * (len(names) - 1) // 2, chance)
-        estimates.append(at_hand.too_few("correlation", subject, [names[low], names[high]]) or found)
+        by_chance = None if chance is None else chance[:, low, high]
+        found = at_hand.too_few("correlation", subject, pair) or at_hand.too_alike("correlation", subject, pair)
+        num_together = len(names) * (len(names) - 1) // 2
+        estimates.append(found or at_hand.difference("correlation", subject, value, [draws], num_together, by_chance))
     return estimates
 
 
-def _draw_chance(at_hand: Comparison, names: Sequence[str], real: Sequence[Floats], made: int) -> Floats | None:
-    """Draws of what two real samples differ by, reference and holdout; None without a holdout.
-
-    A correlation that has turned its sign differs in each draw of leaves by twice the correlation of that draw, and among
-    few leaves that varies so much that a difference of 1 was not told from chance. Where nothing has turned, the leaves
-    go out of the difference. As wide as for as many synthetic rows. Only for differences of `LARGE` and more: of smaller
-    ones too many are shown where nothing differs.
-    """
-    if at_hand.holdout is None or at_hand.real_sides is None or not at_hand.holdout.height or not made:
+def _draw_chance(at_hand: Comparison, names: Sequence[str], real: Sequence[Floats]) -> Floats | None:
+    """Draws of what the coefficients of two real samples differ by; None without a holdout."""
+    if at_hand.holdout is None or at_hand.real_sides is None or not at_hand.holdout.height:
         return None
     held_out = [to_numbers(at_hand.holdout[name]) for name in names]
     drawn = [draw_correlations(*pair) for pair in zip(at_hand.real_sides, (real, held_out), strict=True)]
-    num_real, num_held_out = at_hand.reference.height, at_hand.holdout.height
-    widened: Floats = (drawn[1] - drawn[0]) * math.sqrt((1 / num_real + 1 / made) / (1 / num_real + 1 / num_held_out))
-    return widened
-
-
-def _is_constant(numbers: Floats) -> bool:
-    numbers = present(numbers)
-    return len(numbers) > 0 and bool(numbers.min() == numbers.max())
+    return at_hand.as_of_synthetic(drawn[1] - drawn[0])
 
 
 def draw_correlations(side: Side, columns: Sequence[Floats]) -> Floats:
@@ -89,8 +72,8 @@ def draw_correlations(side: Side, columns: Sequence[Floats]) -> Floats:
         squares, products = side.draw_products(ranks**2, there), side.draw_products(ranks, ranks)
         variances = squares - sums**2 / counts
         covariances = products - sums * sums.transpose(0, 2, 1) / counts
-        correlations: Floats = covariances / np.sqrt(variances * variances.transpose(0, 2, 1))
-        return correlations
+        both = variances * variances.transpose(0, 2, 1)
+        return np.where(both > 0, covariances / np.sqrt(both), np.nan)
 
 
 def compare_associations(at_hand: Comparison, names: Sequence[str]) -> list[Estimate]:
@@ -118,8 +101,7 @@ def _association(at_hand: Comparison, pair: tuple[str, str], coded: Mapping[str,
     interval, draws = (math.nan, math.nan), np.full(1, math.nan)
     if len(made):
         cells, *numbered = number_cells(real, made, num_cells)
-        counts = [side.count(each, len(cells)) for side, each in zip(at_hand.sides, numbered, strict=True)]
-        shares = [each / each.sum(axis=1, keepdims=True) for each in counts]
+        shares = [side.shares(each, len(cells)) for side, each in zip(at_hand.sides, numbered, strict=True)]
         draws = 1 - np.abs(shares[0] - shares[1]).sum(axis=1) / 2
         interval = basic(value, value, draws, at_hand.confidence)
     if at_hand.holdout is None:
@@ -128,4 +110,4 @@ def _association(at_hand: Comparison, pair: tuple[str, str], coded: Mapping[str,
         return found if math.isnan(value) else replace(found, words=why, verdict="not_assessed")
     held_out = cells_of(first.held_out, second.held_out, second.num_codes)
     gap = at_hand.gap(made, held_out, lambda cells: cell_similarity(real, cells, num_cells), draws, num_together)
-    return at_hand.estimate("pair_association", subject, value, interval, gap)
+    return at_hand.estimate("pair_association", subject, value, interval, gap.size, gap.words)

@@ -10,11 +10,13 @@ rows count as independent, and random groups of them are drawn, on each side for
 are put together at random into so many.
 
 Limits: below ten clusters intervals of this kind are too narrow, and below `MIN_CLUSTERS` rows are drawn instead (in
-groups), which is narrower still.
+groups), which is narrower still. What is told from chance (`least_shown`) makes up for few clusters, and where too little is
+then left that can be shown, `comparison` says so.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +45,16 @@ class Side:
         num_clusters = self.weights.shape[1]
         cells = np.bincount(self.clusters * num_codes + codes, minlength=num_clusters * num_codes)
         return self.weights @ cells.reshape(num_clusters, num_codes).astype(np.float64)
+
+    def shares(self, codes: Indices, num_codes: int, *, left_out: int | None = None) -> Floats:
+        """Share of each code in each draw, without one that is left out; NaN in a draw that holds no row."""
+        counts = self.count(codes, num_codes)
+        if left_out is not None:
+            counts[:, left_out] = 0
+        totals = counts.sum(axis=1, keepdims=True)
+        shares = np.full_like(counts, np.nan)
+        np.divide(counts, totals, out=shares, where=totals > 0)
+        return shares
 
     def _sum(self, values: Floats) -> Floats:
         return np.bincount(self.clusters, weights=values, minlength=self.weights.shape[1]).astype(np.float64)
@@ -107,21 +119,22 @@ def of_size(interval: tuple[float, float]) -> tuple[float, float]:
     return min(abs(low), abs(high)), max(abs(low), abs(high))
 
 
-def is_shown(value: float, draws: Floats, num_together: int, num_clusters: int, confidence: float) -> bool:
-    """Whether a difference, by itself or with the others of its family, is told from chance.
+def least_shown(draws: Floats, num_together: int, num_clusters: int, confidence: float) -> float:
+    """The least difference that, by itself or with the others of its family, is told from chance.
 
-    |value| > t sd(draws), t Student's quantile at a level of (1 - confidence) / `num_together` on two sides (Bonferroni), so
-    that among as many clean columns or pairs one is shown in about 1 - confidence of cases. `num_clusters` - 1 degrees of
-    freedom, since the spread of few clusters is itself uncertain (Cameron, Miller 2015, J. Hum. Resour. 50:317, VI).
-    Without enough finite draws nothing is put down to chance.
+    t sd(draws) sqrt(k / (k - 1)), t Student's quantile at a level of (1 - confidence) / `num_together` on two sides
+    (Bonferroni), so that among as many clean columns or pairs one is shown in about 1 - confidence of cases. Draws of k
+    clusters scatter too little by the root, and the spread of few is itself uncertain: hence k - 1 degrees of freedom
+    (Cameron, Miller 2015, J. Hum. Resour. 50:317, VI). 0 without enough finite draws: nothing is then put down to chance.
     """
     from scipy.special import stdtrit
 
     finite = draws[np.isfinite(draws)]
     if 2 * len(finite) < len(draws) or not len(finite):
-        return True
-    t = stdtrit(max(1, num_clusters - 1), 1 - (1 - confidence) / (2 * max(1, num_together)))
-    return bool(abs(value) > t * finite.std())
+        return 0.0
+    degrees = max(1, num_clusters - 1)
+    t = stdtrit(degrees, 1 - (1 - confidence) / (2 * max(1, num_together)))
+    return float(t * finite.std() * math.sqrt(1 + 1 / degrees))
 
 
 def basic(value: float, point: float, draws: Floats, confidence: float) -> tuple[float, float]:

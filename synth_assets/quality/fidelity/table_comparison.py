@@ -2,7 +2,8 @@
 
 `p_value` is of the two-sample test of the column (Kolmogorov-Smirnov; chi-square for categories), which takes rows for
 independent; `differs` says which are rejected among all columns at a false discovery rate of .05 (Benjamini, Hochberg
-1995). With many rows any difference is, so nothing is gated on them.
+1995), the share of false finds being what a list of columns answers for; the measures beside it count false stops, and share
+one level (Bonferroni, `compare`). With many rows any difference is, so nothing is gated on the tests.
 """
 
 from __future__ import annotations

@@ -60,8 +60,6 @@ def measure_diversity(
     embed: Embed,
     trust: TrustSection,
     seed: int,
-    *,
-    most_embedded: int = MAX_EMBEDDED,
 ) -> Findings:
     """`real`: reference and holdout as `reports.rows` gives them; `swapped`: what `swapped_rows` gives, with rewards."""
     kept_texts = text_of_rows(made.kept)
@@ -71,10 +69,10 @@ def measure_diversity(
         *estimate_leaf_coverage(made.kept["leaf_path"].to_list(), made.leaf_paths, 1),
         *estimate_leaf_entropy(made.kept["leaf_path"].to_list(), made.leaf_paths),
         *estimate_novelty(made.samples, made.seeds),
-        *estimate_self_bleu(kept_texts, text_of_rows(real[0]), seed=seed),
-        *_vendi(made.kept, real, embed, trust, seed, most_embedded),
+        *estimate_self_bleu(kept_texts, text_of_rows(real[0]), least=trust.min_reference_rows, seed=seed),
+        *_vendi(made.kept, real, embed, trust, seed),
         *estimate_representation(groups, kept_texts, ids, confidence=trust.confidence, least=trust.min_reference_rows),
-        *estimate_acceptance(groups, _judged(made), least=trust.min_reference_rows),
+        *estimate_acceptance(groups, _judged(made), least=trust.min_reference_rows, confidence=trust.confidence),
         *estimate_swaps(
             groups, dict(swapped), least=trust.min_reference_rows, num_bootstrap=trust.bootstrap_draws, seed=seed
         ),
@@ -113,14 +111,13 @@ def swapped_rows(samples: pl.DataFrame, attribute: GroupAttribute, seed: int) ->
 
 
 def _vendi(
-    kept: pl.DataFrame, real: tuple[pl.DataFrame, pl.DataFrame | None], embed: Embed, trust: TrustSection, seed: int,
-    most: int,
+    kept: pl.DataFrame, real: tuple[pl.DataFrame, pl.DataFrame | None], embed: Embed, trust: TrustSection, seed: int
 ) -> list[Estimate]:  # fmt: skip
     reference, holdout = real
     if holdout is None:
         reference, holdout = halves(reference, seed)
     least = min(each.height for each in (reference, holdout, kept))
-    size = most if least >= trust.min_reference_rows else 0
+    size = MAX_EMBEDDED if least >= trust.min_reference_rows else 0
     rows = (drawn(each, size, seed) for each in (reference, holdout, kept))
     real_cloud, held_cloud, cloud = (embed(text_of_rows(each)).astype(np.float64) for each in rows)
     return estimate_vendi(Clouds(real_cloud, held_cloud, cloud, least=trust.min_reference_rows), seed=seed)

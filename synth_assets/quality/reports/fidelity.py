@@ -28,7 +28,7 @@ from synth_assets.quality.features import (
     text_features,
     text_of_rows,
 )
-from synth_assets.quality.fidelity import compare_features
+from synth_assets.quality.fidelity import TOLERANCES, compare_features
 from synth_assets.quality.fidelity.dependence import correlation_matrix
 from synth_assets.quality.plots import draw_correlations, draw_distributions, draw_embeddings, draw_shares
 from synth_assets.quality.reports.findings import Findings
@@ -37,6 +37,8 @@ from synth_assets.recipe import TrustSection
 
 CATEGORIES = ("leaf_path", "branch")
 BEFORE = "_before_filter"
+_ONE_OF = 3
+"""Of so many reference rows that are embedded the axes of the embeddings are fitted on one."""
 SHOWN = {
     "log_instruction_tokens": "Length of the instruction, ln(1 + tokens)",
     "log_response_tokens": "Length of the response, ln(1 + tokens)",
@@ -58,48 +60,54 @@ class Sets(NamedTuple):
 
 def measure_fidelity(
     sets: Sets, embed: Embed, likelihood: Likelihood | None, trust: TrustSection, seed: int, *,
-    most_embedded: int = MAX_EMBEDDED, has_pictures: bool = True,
+    has_pictures: bool = True,
 ) -> Findings:  # fmt: skip
     """All measures with a gate in the fidelity report, and those without one that stand beside them."""
     with_features = Sets(*(None if rows is None else _with_features(rows) for rows in sets))  # type: ignore[arg-type]
-    size = _num_embedded(with_features, trust, most_embedded)
+    size = _num_embedded(with_features, trust)
     few = Sets(*(None if rows is None else drawn(rows, size, seed) for rows in with_features))  # type: ignore[arg-type]
     if few.holdout is None:
         reference, holdout = halves(few.reference, seed)
         few = few._replace(reference=reference, holdout=holdout)
     vectors = [embed(text_of_rows(rows)) for rows in few if rows is not None]
-    dense = _with_dense_features(few, vectors, likelihood)
+    dense = _with_dense_features(few, vectors, likelihood, seed)
     estimates = _compared(with_features, list(TEXT_FEATURES), CATEGORIES, trust, seed)
     names = [name for name in dense.reference.columns if name not in with_features.reference.columns]
     estimates += _compared(dense, names, (), trust, seed)
     for made, which in ((vectors[3], ""), (vectors[2], BEFORE)):
         known, held, cloud = (each.astype(np.float64) for each in (vectors[0], vectors[1], made))
         clouds = Clouds(known, held, cloud, least=trust.min_reference_rows)
-        found = [*estimate_coverage(clouds, seed=seed), *estimate_discrepancy(clouds, seed=seed)]
+        covered = estimate_coverage(
+            clouds, clusters=few.reference["leaf_path"].to_list(), seed=seed, num_bootstrap=trust.bootstrap_draws,
+            confidence=trust.confidence,
+        )  # fmt: skip
+        found = [*covered, *estimate_discrepancy(clouds, seed=seed)]
         estimates += [replace(each, measure=each.measure + which) for each in found]
     return Findings(estimates, _pictures(with_features, dense, vectors) if has_pictures else {})
 
 
-def _num_embedded(sets: Sets, trust: TrustSection, most: int) -> int:
+def _num_embedded(sets: Sets, trust: TrustSection) -> int:
     """Rows of each set: none where one is too small to be compared with anyway."""
     smallest = min(rows.height for rows in sets if rows is not None)
-    return most if smallest >= trust.min_reference_rows else 0
+    return MAX_EMBEDDED if smallest >= trust.min_reference_rows else 0
 
 
 def _with_features(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([rows, text_features(rows)], how="horizontal")
 
 
-def _with_dense_features(sets: Sets, vectors: list[NDArray[np.float32]], likelihood: Likelihood | None) -> Sets:
+def _with_dense_features(sets: Sets, vectors: list[NDArray[np.float32]], likelihood: Likelihood | None, seed: int) -> Sets:
     """With the features that take a model.
 
-    The axes are those of the holdout. Of their own rows they show the greatest variance, and no correlation: fitted on the
-    reference they made any other rows, real ones too, vary less by a third, and cried wolf in most clean tables.
+    The axes are those of a third of the reference, drawn with the seed, which is then left out. Of their own rows axes show
+    the greatest variance, and no correlation: compared with those rows, any others, real ones too, varied less by a third,
+    and most clean tables failed. To the holdout, the yardstick, nothing is fitted.
     """
     reference = sets.reference
-    if min(len(vectors[0]), len(vectors[1])) < 2:
+    if len(reference) < 2 * _ONE_OF:
         return sets
-    components = fit_components(vectors[1])
+    is_fitted = np.isin(np.arange(len(reference)), np.random.default_rng(seed).permutation(len(reference))[::_ONE_OF])
+    components = fit_components(vectors[0][is_fitted])
     centroids = fit_leaf_centroids(vectors[0], reference["leaf_path"].to_list())
     extended = []
     for number, (rows, embedded) in enumerate(zip(sets, vectors, strict=True)):
@@ -109,7 +117,7 @@ def _with_dense_features(sets: Sets, vectors: list[NDArray[np.float32]], likelih
         if likelihood is not None:
             features = features.with_columns(nll=pl.Series(likelihood(rows), dtype=pl.Float64))
         extended.append(pl.concat([rows, features], how="horizontal"))
-    return Sets(*extended)
+    return Sets(extended[0].filter(~is_fitted), *extended[1:])
 
 
 def _compared(
@@ -122,7 +130,7 @@ def _compared(
         found = compare_features(
             sets.reference, made, sets.holdout, numeric=varying, categorical=categorical, clusters="leaf_path",
             num_draws=trust.bootstrap_draws, confidence=trust.confidence, min_rows=trust.min_reference_rows, seed=seed,
-            shape_floor=trust.gate("shape").value,
+            tolerances={measure: trust.gate(measure).value for measure in TOLERANCES},
         )  # fmt: skip
         compared += [replace(each, measure=each.measure + which) for each in found]
     return compared

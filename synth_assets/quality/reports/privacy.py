@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from synth_assets.quality.estimates import Estimate, not_assessed
+from synth_assets.quality.estimates import MIN_REFERENCE, Estimate, not_assessed
 from synth_assets.quality.privacy import (
     NAME_KINDS,
     NAMES_NOT_CHECKED,
@@ -62,8 +62,9 @@ def measure_privacy(
     holdout: Sequence[RealExample],
     privacy: PrivacySection,
     seed: int,
+    least: int = MIN_REFERENCE,
 ) -> Findings:
-    """All measures with a gate in the privacy report."""
+    """All measures with a gate in the privacy report. `least`: rows below which distances are not compared."""
     shown = shown_chunks(chunks, privacy.split_share)
     sources = sources_of(seeds, shown)
     leak_index = LeakIndex(sources, allowed_patterns(privacy))
@@ -83,7 +84,7 @@ def measure_privacy(
         *estimate_secrets_left(secret_left, len(kept)),
         *estimate_copied_share(copies, len(samples), len(sources)),
         *_leak_test(samples, shown, chunks, holdout, privacy, seed),
-        *_distances(samples, seeds, holdout, seed),
+        *_distances(samples, seeds, holdout, seed, least),
         *_names(personal_left, privacy),
     ]
     return Findings(estimates, {})
@@ -130,20 +131,26 @@ def _leak_test(
 
 
 def _distances(
-    samples: Sequence[SyntheticSample], seeds: Sequence[SeedExample], holdout: Sequence[RealExample], seed: int
+    samples: Sequence[SyntheticSample], seeds: Sequence[SeedExample], holdout: Sequence[RealExample], seed: int, least: int
 ) -> list[Estimate]:
-    """Seeds against as many rows of the holdout from the same leaf nodes."""
-    wanted: dict[str, int] = {}
-    for each in seeds:
-        wanted[each.leaf_path] = wanted.get(each.leaf_path, 0) + 1
-    unseen: list[str] = []
-    taken: dict[str, int] = {}
-    for row in holdout:
-        if taken.get(row.leaf_path, 0) < wanted.get(row.leaf_path, 0):
-            taken[row.leaf_path] = taken.get(row.leaf_path, 0) + 1
-            unseen.append(f"{row.question}\n{row.answer}")
-    if not unseen:
+    """Seeds against the holdout: of each leaf node as many of the one as of the other, in the order in which they stand."""
+    if not holdout:
         return [not_assessed("dcr_share", "all", "there is no real holdout: set trust.real in the recipe")]
-    seen = [f"{each.question}\n{each.answer}" for each in seeds if each.leaf_path in taken]
+    by_leaf = _by_leaf(seeds), _by_leaf(holdout)
+    seen: list[str] = []
+    unseen: list[str] = []
+    for path in sorted(by_leaf[0].keys() & by_leaf[1].keys()):
+        pairs = list(zip(by_leaf[0][path], by_leaf[1][path], strict=False))
+        seen += [each for each, _ in pairs]
+        unseen += [each for _, each in pairs]
+    if not seen:
+        return [not_assessed("dcr_share", "all", "no leaf node has both seed examples and rows in the holdout")]
     to_seeds, to_holdout = text_distances([written_text(row) for row in samples], seen, unseen, seed=seed)
-    return estimate_dcr_share(to_seeds, to_holdout, min(len(seen), len(unseen)))
+    return estimate_dcr_share(to_seeds, to_holdout, len(seen), least)
+
+
+def _by_leaf(rows: Sequence[SeedExample] | Sequence[RealExample]) -> dict[str, list[str]]:
+    texts: dict[str, list[str]] = {}
+    for row in rows:
+        texts.setdefault(row.leaf_path, []).append(f"{row.question}\n{row.answer}")
+    return texts

@@ -26,8 +26,6 @@ from synth_assets.studies.gates.planted import TOO_FEW
 from synth_assets.studies.gates.planted_values import random_email, random_identifier, random_phone, random_secret
 from synth_assets.studies.gates.trust_world import PATHS, TrustWorld, rows_of
 
-#: Of each set, so that a seed takes seconds; a run embeds 500.
-NUM_EMBEDDED = 300
 _FEW = 50
 
 
@@ -45,16 +43,15 @@ def clean(estimates: list[Estimate], *checks: str) -> Planted:
 
 def plant_in_fidelity(world: TrustWorld, embed: Embed, likelihood: Likelihood | None) -> Iterator[Planted]:
     """One measurement gives both: the rows without half of the leaf nodes take the place of those before the filter."""
-    kept = rows_of(world.samples)
+    kept, trust = rows_of(world.samples), world.recipe.trust
     half = world.rng("half of the topics").sample(PATHS, len(PATHS) // 2)
     sets = Sets(world.reference, world.holdout, kept.filter(pl.col("leaf_path").is_in(half)), kept)
-    said = {"most_embedded": NUM_EMBEDDED, "has_pictures": False}
-    found = measure_fidelity(sets, embed, likelihood, world.recipe.trust, world.seed, **said).estimates  # type: ignore[arg-type]
+    found = measure_fidelity(sets, embed, likelihood, trust, world.seed, has_pictures=False).estimates
     yield clean([each for each in found if not each.measure.endswith(BEFORE)])
     of_half = [replace(each, measure=each.measure.removesuffix(BEFORE)) for each in found if each.measure.endswith(BEFORE)]
     yield Planted(("category", "recall", "coverage", "mmd_excess"), of_half)
     few = Sets(world.reference.head(_FEW), world.holdout.head(_FEW), kept.head(_FEW), kept.head(_FEW))
-    yield Planted((TOO_FEW,), measure_fidelity(few, embed, None, world.recipe.trust, world.seed, **said).estimates)  # type: ignore[arg-type]
+    yield Planted((TOO_FEW,), measure_fidelity(few, embed, None, trust, world.seed, has_pictures=False).estimates)
     yield from _planted_in_features(world, kept)
 
 

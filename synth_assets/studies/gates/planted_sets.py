@@ -22,7 +22,7 @@ from synth_assets.quality.reports import Made, measure_collapse, measure_diversi
 from synth_assets.quality.reports.rows import Embed
 from synth_assets.records import KeptSample, RealExample, ScoredSample, SeedExample, SyntheticSample, TrainingExample
 from synth_assets.studies.gates.planted import TOO_FEW
-from synth_assets.studies.gates.planted_rows import NUM_EMBEDDED, Planted, clean, kept_of
+from synth_assets.studies.gates.planted_rows import Planted, clean, kept_of
 from synth_assets.studies.gates.trust_world import PATHS, TrustWorld, examples_of, frame_of
 
 GROUPS = "gender_of_names"
@@ -71,7 +71,7 @@ def _diversity(
     )
     real = (world.reference.head(num_real), world.holdout.head(num_real))
     trust, seed = world.recipe.trust, world.seed
-    return measure_diversity(made, real, {GROUPS: swapped}, embed, trust, seed, most_embedded=NUM_EMBEDDED).estimates
+    return measure_diversity(made, real, {GROUPS: swapped}, embed, trust, seed).estimates
 
 
 def _swapped(world: TrustWorld, rewards: dict[str, float], penalty: float, rng: Random) -> pl.DataFrame:

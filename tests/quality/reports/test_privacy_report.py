@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tiny_models import save_tagger
 
+from synth_assets.quality import Estimate
 from synth_assets.quality.privacy import find_names, find_refusals, hide_rejected, redact_rows
 from synth_assets.quality.reports import measure_privacy, shown_chunks
 from synth_assets.recipe import PrivacySection
@@ -192,3 +193,27 @@ def test_of_each_leaf_at_least_one_chunk_is_shown() -> None:
 
 def replace_settings(**changes: object) -> PrivacySection:
     return DROP.model_copy(update=changes)
+
+
+def test_seeds_are_compared_with_as_many_rows_of_the_holdout_leaf_by_leaf() -> None:
+    """One leaf has many seeds and few rows in the holdout, the other the reverse; rows are like those of the first."""
+    seeds = [
+        replace(SEED, seed_example_id=f"s{n}", leaf_path="skills/a", question=f"apple pear {n} plum?") for n in range(90)
+    ]
+    seeds += [
+        replace(SEED, seed_example_id=f"t{n}", leaf_path="skills/b", question=f"iron zinc {n} lead?") for n in range(30)
+    ]
+    holdout = [RealExample(f"r{n}", "holdout", "skills/a", None, f"apple pear {n} plum?", "Yes.") for n in range(200, 230)]
+    holdout += [RealExample(f"q{n}", "holdout", "skills/b", None, f"iron zinc {n} lead?", "Yes.") for n in range(90)]
+    seeds = [replace(seed, answer="Yes.") for seed in seeds]
+    rows = [replace(sample(n, "Yes.", "apple pear"), instruction=f"apple pear {n} plum?") for n in range(500, 560)]
+
+    def share(least: int) -> Estimate:
+        found = measure_privacy(rows, [], seeds, [], holdout, DROP, 0, least).estimates
+        return next(each for each in found if each.measure == "dcr_share")
+
+    assert share(60).value == 0.5 and share(60).num_reference == 60
+    assert share(61).verdict == "insufficient_reference"
+    apart = [replace(row, leaf_path="skills/c") for row in holdout]
+    found = measure_privacy(rows, [], seeds, [], apart, DROP, 0).estimates
+    assert next(each for each in found if each.measure == "dcr_share").words.startswith("no leaf node has both")
