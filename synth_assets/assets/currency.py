@@ -7,7 +7,7 @@ version as well, so the UI marks an asset as outdated as soon as the recipe says
 make nothing anew: only the checks are run again (`outdated_checks`).
 
 Leaves are judged by the files, not by the tables that were read from them: so it is known before a run which leaves it
-will go over, and a comment in a leaf's file makes no leaf anew, nor anything else that follows from rows that stay as they are.
+will go over, and a comment in a leaf's file makes no leaf anew, nor what follows from rows that stay the same.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -74,24 +74,26 @@ def plan_run(
         judged = all(is_judged(check, made, instance) and not stops(check, instance) for check in checks.get(name, ()))
         upstream = set(upstream_of(name, recipe))
         if INGREDIENTS[name].is_by_leaf:
-            if name == "scored_samples":
-                expected = score_inputs(recipe, {path: samples.get(path, "") for path in leaves})
-            else:
-                expected = sample_inputs(recipe, material)
+            expected = _expected(name, recipe, material, samples)
             stale_leaves |= set(leaves) - _current_leaves(definition.key, expected, warehouse, instance)
             stale_leaves |= set(leaves) & _leaves_to_retry(name, warehouse, retry)
             if not judged and not stale_leaves:  # its checks run when something of it is made: one leaf, from the journal
                 stale_leaves.add(leaves[0])
             is_stale = bool(stale_leaves)
         else:
-            is_stale = bool(upstream & set(_moved(stale, name, unmoved))) or bool(
-                retired and "synthetic_samples" in upstream
-            )
+            is_stale = bool(upstream & _moved(stale, name, unmoved)) or bool(retired and "synthetic_samples" in upstream)
             is_stale = is_stale or not judged or not is_current(name, made, recipe, warehouse)
             is_stale = is_stale or (name == "document_chunks" and name not in unmoved)
         if is_stale:
             stale.append(name)
     return Plan(stale, sorted(stale_leaves), leaves, retired, [str(fault) for fault in material.faults])
+
+
+def _expected(asset: str, recipe: Recipe, material: Material, samples: Mapping[str, str]) -> dict[str, str]:
+    """By leaf: what an asset that is made by leaf would be made of now."""
+    if asset == "scored_samples":
+        return score_inputs(recipe, {leaf.leaf_path: samples.get(leaf.leaf_path, "") for leaf in material.leaf_nodes})
+    return sample_inputs(recipe, material)
 
 
 def material_of_files(recipe: Recipe) -> Material:
@@ -129,9 +131,9 @@ def _unmoved(warehouse: Warehouse, material: Material) -> set[str]:
     }
 
 
-def _moved(stale: Sequence[str], asset: str, unmoved: Set[str]) -> list[str]:
+def _moved(stale: Sequence[str], asset: str, unmoved: Set[str]) -> set[str]:
     """What makes the asset stale if it is read: stage 1 is read anew as a whole, what follows it only where rows change."""
-    return [name for name in stale if asset in STAGE_1 or name not in unmoved]
+    return {name for name in stale if asset in STAGE_1 or name not in unmoved}
 
 
 def last_made(key: dg.AssetKey, instance: dg.DagsterInstance) -> dg.EventLogRecord | None:
