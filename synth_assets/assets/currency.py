@@ -7,10 +7,10 @@ version as well, so the UI marks an asset as outdated as soon as the recipe says
 make nothing anew: only the checks are run again (`outdated_checks`).
 
 Leaves are judged by the files, not by the tables that were read from them: so it is known before a run which leaves it
-will go over, and a comment in a leaf's file makes no leaf anew.
+will go over, and a comment in a leaf's file makes no leaf anew, nor what follows from rows that stay the same.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +24,14 @@ from synth_assets.assets.made_of import inputs_id, sample_inputs, score_inputs, 
 from synth_assets.assets.recipe_parts import data_sets_of, document_rules
 from synth_assets.assets.resources import Retry
 from synth_assets.assets.storing import ASSET_OF_STAGE, ROWS_ID, leaf_digests
+from synth_assets.frames import from_frame
 from synth_assets.quality import suite_id, suites_of
 from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.records import TABLES
 from synth_assets.storage import Warehouse
 from synth_assets.taxonomy import Material, read_material, require_no_faults
 
+STAGE_1 = ("taxonomy", "seed_examples", "document_chunks")
 CheckKeys = Mapping[str, Sequence[dg.AssetCheckKey]]
 
 
@@ -63,7 +66,7 @@ def plan_run(
     leaves = [leaf.leaf_path for leaf in material.leaf_nodes]
     samples = _digests(warehouse, "synthetic_samples")
     retired = sorted(set(samples) - set(leaves))
-    stale: list[str] = []
+    unmoved, stale = _unmoved(warehouse, material), list[str]()
     stale_leaves: set[str] = set()
     for definition in assets:
         name = definition.key.path[-1]
@@ -71,22 +74,26 @@ def plan_run(
         judged = all(is_judged(check, made, instance) and not stops(check, instance) for check in checks.get(name, ()))
         upstream = set(upstream_of(name, recipe))
         if INGREDIENTS[name].is_by_leaf:
-            if name == "scored_samples":
-                expected = score_inputs(recipe, {path: samples.get(path, "") for path in leaves})
-            else:
-                expected = sample_inputs(recipe, material)
+            expected = _expected(name, recipe, material, samples)
             stale_leaves |= set(leaves) - _current_leaves(definition.key, expected, warehouse, instance)
             stale_leaves |= set(leaves) & _leaves_to_retry(name, warehouse, retry)
             if not judged and not stale_leaves:  # its checks run when something of it is made: one leaf, from the journal
                 stale_leaves.add(leaves[0])
             is_stale = bool(stale_leaves)
         else:
-            is_stale = bool(upstream & set(stale)) or bool(retired and "synthetic_samples" in upstream)
+            is_stale = bool(upstream & _moved(stale, name, unmoved)) or bool(retired and "synthetic_samples" in upstream)
             is_stale = is_stale or not judged or not is_current(name, made, recipe, warehouse)
-            is_stale = is_stale or (name == "document_chunks" and not _holds_chunks(warehouse, material))
+            is_stale = is_stale or (name == "document_chunks" and name not in unmoved)
         if is_stale:
             stale.append(name)
     return Plan(stale, sorted(stale_leaves), leaves, retired, [str(fault) for fault in material.faults])
+
+
+def _expected(asset: str, recipe: Recipe, material: Material, samples: Mapping[str, str]) -> dict[str, str]:
+    """By leaf: what an asset that is made by leaf would be made of now."""
+    if asset == "scored_samples":
+        return score_inputs(recipe, {leaf.leaf_path: samples.get(leaf.leaf_path, "") for leaf in material.leaf_nodes})
+    return sample_inputs(recipe, material)
 
 
 def material_of_files(recipe: Recipe) -> Material:
@@ -114,10 +121,19 @@ def _judged_by(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> object:
     return said.value if said else None
 
 
-def _holds_chunks(warehouse: Warehouse, material: Material) -> bool:
-    """Whether the table has the chunks that the documents give now, wherever those lie."""
-    ids = warehouse.read_table("document_chunks")["document_chunk_id"] if warehouse.has_table("document_chunks") else ()
-    return set(ids) == {chunk.document_chunk_id for chunk in material.chunks}
+def _unmoved(warehouse: Warehouse, material: Material) -> set[str]:
+    """The tables of stage 1 that hold just what the files hold now, wherever those lie: a comment changes none of them."""
+    held = {"taxonomy": material.leaf_nodes, "seed_examples": material.seed_examples, "document_chunks": material.chunks}
+    return {
+        name
+        for name, records in held.items()
+        if warehouse.has_table(name) and from_frame(warehouse.read_table(name), TABLES[name]) == list(records)
+    }
+
+
+def _moved(stale: Sequence[str], asset: str, unmoved: Set[str]) -> set[str]:
+    """What makes the asset stale if it is read: stage 1 is read anew as a whole, what follows it only where rows change."""
+    return {name for name in stale if asset in STAGE_1 or name not in unmoved}
 
 
 def last_made(key: dg.AssetKey, instance: dg.DagsterInstance) -> dg.EventLogRecord | None:

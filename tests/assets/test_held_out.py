@@ -9,10 +9,13 @@ import pytest
 from click.testing import CliRunner
 from made_pipeline import TO_THE_MIX, made_recipe, materialize
 
+from synth_assets.assets.checks import check_keys
+from synth_assets.assets.currency import plan_run
 from synth_assets.assets.held_out import held_out_rows, without_held_out
 from synth_assets.assets.running import failures
 from synth_assets.assets.trust_files import check_trust_files
 from synth_assets.cli import cli
+from synth_assets.definitions import assets_of
 from synth_assets.errors import RecipeError
 from synth_assets.planning import plan_recipe
 from synth_assets.prompts import render_prompt
@@ -72,6 +75,10 @@ def test_replayed_rows_of_the_holdout_are_not_in_the_mix(tmp_path: Path) -> None
         result = materialize(recipe, warehouse, instance, [*TO_THE_MIX, "real_examples"])
         assert result.success
         (made,) = result.asset_materializations_for_node("training_mix")
+        leaf = tmp_path / "taxonomy" / LEAF / "qna.yaml"
+        leaf.write_text("# reviewed\n" + leaf.read_text(encoding="utf-8"), encoding="utf-8")
+        stale = plan_run(assets_of(recipe), check_keys(recipe), recipe, warehouse, instance).assets
+        assert stale[:4] == [*TO_THE_MIX[:3], "fidelity_report"], "a comment moves no row, so real_examples are current"
     mix = warehouse.read_table("training_mix")
     assert set(mix.filter(mix["source"] == "replay")["prompt"]) == {"Say 0."}
     assert "of the real holdout" in str(made.metadata["not_trained_on"].value)
