@@ -17,11 +17,11 @@ Clean data are those of the closed world (`trust_world`), and tables that are wh
 say nothing of a teacher's own flaws, which a gate is there to find. Real rows are the same with each seed, as they are for
 those who use the bundled ones.
 
-Two things make these rates look better than new samples would. Fidelity cried wolf in the first four of these seeds, and was
-mended with them in sight, and again with 79, 80 and 84: of its rates only the other thirteen are of seeds that nobody had
-looked at, and of pair_association's none. And the clean student's "members" are rows that it was not tuned on: in a trial,
-one that had passed once over its rows, at the embedded recipe's rate of learning, gave them away with an AUC of .7, which the
-gate calls a leak as well.
+Two things make these rates look better than new samples would. Fidelity cried wolf in the first four of these seeds, and
+was mended with them in sight, and again with 79, 80 and 84: of its rates only the other thirteen are of seeds that nobody
+had looked at, and of pair_association's none. And the clean student's "members" are rows that it was not tuned on: in a
+trial, one that had passed once over its rows, at the embedded recipe's rate of learning, gave them away with an AUC of .7,
+which the gate calls a leak as well.
 
 A part of a seed that an interrupted study has finished is not run again.
 """
