@@ -97,15 +97,15 @@ def train_embedded(stage: str | None, folder: Path | None, steps: int | None, pr
 def study(name: str) -> None:
     """Run a study and write data/studies/NAME.json.
 
-    NAME `documents` runs none, but renders the tables of the README, and plots, from what is written there.
+    NAME `documents` runs none, but renders the tables of the documents, and plots, from what is written there.
     """
-    from synth_assets.studies.documents import render_document
+    from synth_assets.studies.documents import DOCUMENTS, render_document
     from synth_assets.studies.plots import draw_plots
     from synth_assets.studies.running import STUDIES, run_study
 
     if name == "documents":
-        readme = project_root() / "README.md"
-        readme.write_text(render_document(readme.read_text(), resolve_path("data/studies")))
+        for document in (project_root() / each for each in DOCUMENTS):
+            document.write_text(render_document(document.read_text(), resolve_path("data/studies")))
         draw_plots(resolve_path("data/studies"))
     elif name in STUDIES:
         click.echo(f"written: {run_study(name, declared_recipe(), click.echo)}")

@@ -31,6 +31,7 @@ SUBJECTS = {
     "world": "measure, leaf nodes, world",
 }
 Row = dict[str, Any]
+DOCUMENTS = ("README.md", "data/studies/README.md")
 
 
 def render_document(text: str, studies: Path) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from synth_assets.intervals import wilson_interval
 from synth_assets.recipe import project_root, resolve_path
-from synth_assets.studies.documents import render_document
+from synth_assets.studies.documents import DOCUMENTS, render_document
 from synth_assets.studies.results import StudyRow, mean_over_seeds, mean_share, roc_auc, share, write_study
 from synth_assets.studies.running import STUDIES
 
@@ -65,11 +65,12 @@ def test_whole_numbers_are_shown_as_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in resolve_path("data/studies").glob("*.json")))
-def test_the_committed_study_has_its_form_and_the_readme_its_figures(name: str) -> None:
+def test_the_committed_study_has_its_form_and_the_documents_its_figures(name: str) -> None:
     study = json.loads((resolve_path("data/studies") / f"{name}.json").read_text())
     assert set(study) == {"study", "command", "seeds", "machine", "minutes", "made_with", "rows"}
     assert study["seeds"] == list(STUDIES[name][1])
     for row in study["rows"]:
         assert set(row) == {"metric", "arm", "subject", "value", "ci_low", "ci_high", "n"}
-    readme = (project_root() / "README.md").read_text()
-    assert render_document(readme, resolve_path("data/studies")) == readme
+    texts = [(project_root() / document).read_text() for document in DOCUMENTS]
+    assert any(f"<!-- study {name}:" in text for text in texts)
+    assert [render_document(text, resolve_path("data/studies")) for text in texts] == texts
