@@ -20,11 +20,12 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-_SENTENCE_END = re.compile(r"""[.!?…。！？։؟।]+["'”’»)\]*]*(?=\s|$)""")
+_SENTENCE_END = re.compile(r"""(?<![.!?…。！？։؟।])[.!?…。！？։؟।]++["'”’»)\]*]*+(?=\s|$)""")
 _LAST_RUN = re.compile(r"[^\s(\"'“‘«\[]*$")
 _ABBREVIATIONS = frozenset(
     "al approx ca cf dept dr eds etc fig figs inc jr ltd mr mrs ms pp prof rev sgt sr st univ vol vs".split()
 )
+_LONGEST_ABBREVIATION = 12  # characters that are looked at
 _DOTTED = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")
 _BULLET = re.compile(r"\s*[-*•]\s+\S")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
@@ -77,7 +78,7 @@ def _sentences_of_line(line: str) -> Iterator[str]:
 
 def _is_abbreviation(text: str) -> bool:
     """Whether the point after this text is that of an abbreviation or an initial, which is a capital."""
-    run = _LAST_RUN.search(text)
+    run = _LAST_RUN.search(text[-_LONGEST_ABBREVIATION:])
     last = run.group() if run else ""
     return last.lower() in _ABBREVIATIONS or bool(_DOTTED.fullmatch(last)) or (len(last) == 1 and last.isupper())
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 
 import pytest
 from answering import PROMPT, WORDS, built, drawn, spoiled
@@ -160,6 +161,16 @@ def test_no_text_is_too_strange_to_be_judged(text: str) -> None:
         constraint = drawn(kind, 1, text + "x")
         assert constraint.holds(text) <= follows_loosely(constraint, text)
     assert len(sentences_in(text)) >= (1 if words_in(text) and "`" not in text and "~" not in text else 0)
+
+
+@pytest.mark.parametrize(
+    "text", [unit * 50_000 for unit in (".", "<", "[", "*", "a", "\n", '"', " ", "#", ".)", "a.b", "* ")]
+)
+def test_long_texts_are_judged_in_no_time(text: str) -> None:
+    start = time.process_time()
+    for kind in CONSTRAINT_KINDS:
+        drawn(kind, 1).holds(text + "x")
+    assert time.process_time() - start < 5
 
 
 @given(TEXTS)
