@@ -207,7 +207,7 @@ class HasPostscript(Constraint):
 
     def _is_met(self, response: str) -> bool:
         mark = r"\s?".join(map(re.escape, normal(self.mark)))
-        return bool(re.search(rf"(?m)^[\s*_>\"]*{mark}[^\w\n]*\w", normal(response)))
+        return bool(re.search(rf"(?m)^[ \t*_>\"]*{mark}[^\w\n]*\w", normal(response)))
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ def test_long_texts_are_judged_in_no_time(text: str) -> None:
     start = time.process_time()
     for kind in CONSTRAINT_KINDS:
         drawn(kind, 1).holds(text + "x")
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 2
 
 
 @given(TEXTS)
