@@ -186,7 +186,7 @@ class NumHighlighted(Constraint):
 
 @dataclass(frozen=True)
 class HasPostscript(Constraint):
-    """The mark opens the last paragraph or line that begins with it, without regard to case, and words follow."""
+    """The mark opens a line, without regard to case and markup, and words follow on that line."""
 
     mark: str
 
