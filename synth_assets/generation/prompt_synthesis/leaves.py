@@ -34,8 +34,8 @@ def named_topic(
 ) -> Topic:  # fmt: skip
     """A topic with its id and leaf path; `name` without surrounding white space."""
     folders = [GENERATED_BRANCH, area, *([slug(parent)] if parent else []), slug(name)]
-    said = (area, parent, name, origin, teacher, calls, generation_depth)
-    return Topic(content_id("topic", *said), "/".join(folders), *said)  # type: ignore[arg-type]
+    topic_id = content_id("topic", area, name, parent, origin, teacher, calls, generation_depth)
+    return Topic(topic_id, "/".join(folders), area, name, parent, origin, teacher, calls, generation_depth)
 
 
 def topics_of_keywords(settings: PromptSynthesisSection) -> list[Topic]:
