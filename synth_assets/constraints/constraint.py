@@ -36,7 +36,7 @@ class Constraint(ABC):
 
     kind: ClassVar[str]
     wordings: ClassVar[tuple[str, ...]]
-    """Sentences with the names of parameters in braces, and `said` for a relation."""
+    """Sentences with the names of parameters in braces."""
     aspects: ClassVar[frozenset[Aspect]]
 
     @classmethod

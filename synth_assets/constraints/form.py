@@ -225,7 +225,7 @@ class NumPlaceholders(Constraint):
 
     @classmethod
     def draw(cls, material: Material) -> Self:
-        return cls(material.rng.randint(1, 5))
+        return cls(material.rng.randint(2, 5))
 
     def _is_met(self, response: str) -> bool:
         return len(_PLACEHOLDER.findall(response)) >= self.count

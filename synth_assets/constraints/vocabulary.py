@@ -25,7 +25,7 @@ class IncludesKeywords(Constraint):
     wordings = (
         "Use each of these words at least once: {words}.",
         "The answer must contain the following words: {words}.",
-        "Make sure that {words} occur in your answer.",
+        "Make sure that your answer contains {words}.",
     )
 
     @classmethod

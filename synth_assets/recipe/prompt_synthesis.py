@@ -48,7 +48,7 @@ class PromptSynthesisSection(Section):
     programming_language: Text = "Python"
     num_prompts: PromptCounts
     constrained_share: Share = 0.0
-    """Of the questions, tasks and problems that are kept, so many stand once more with verifiable constraints added."""
+    """Of the open questions and writing tasks that are kept, so many stand once more with verifiable constraints added."""
     max_constraints: Annotated[int, Field(ge=1, le=4)] = 2
     """A constrained prompt has from one to so many, none of which contradicts another."""
     constraint_kinds: tuple[Text, ...] = CONSTRAINT_KINDS

@@ -9,7 +9,13 @@ from scripted import Answer, ScriptedTeacher
 
 from synth_assets.constraints import read_constraint
 from synth_assets.frames import from_frame, schema_of, to_frame
-from synth_assets.generation.prompt_synthesis import PromptOutcome, conversation, synthesize_prompts, synthesize_topics
+from synth_assets.generation.prompt_synthesis import (
+    PromptOutcome,
+    conversation,
+    least_prompt_calls,
+    synthesize_prompts,
+    synthesize_topics,
+)
 from synth_assets.generation.prompt_synthesis.plans import words_to_ask_for
 from synth_assets.recipe import PromptCounts
 from synth_assets.records import PROMPT_KINDS, SyntheticPrompt
@@ -30,9 +36,9 @@ def test_every_kind_is_made_in_its_steps() -> None:
     teacher = ScriptedTeacher(varied)
     outcome = prompts_of(teacher)
     counts = Counter(prompt.kind for prompt in outcome.prompts)
-    assert counts == {**ALL_KINDS.model_dump(), "instruction_following": 6}  # half of 12
+    assert counts == {**ALL_KINDS.model_dump(), "instruction_following": 4}  # half of 8
     assert list(counts) == [kind for kind in PROMPT_KINDS if counts[kind]]
-    assert not outcome.rejected and not outcome.shortfalls and outcome.counts.num_in == outcome.counts.num_kept == 27
+    assert not outcome.rejected and not outcome.shortfalls and outcome.counts.num_in == outcome.counts.num_kept == 25
     steps = [Counter(map(step_of, batch)) for batch in teacher.batches]
     assert steps == [
         {"write": 15},
@@ -48,7 +54,7 @@ def test_every_kind_is_made_in_its_steps() -> None:
             "two_turn": ["assistant", "user"], "dialogue": ["assistant", "user"] * 2 + ["assistant"],
         }.get(prompt.kind, ["write"])  # fmt: skip
         assert prompt.generation_depth == 1 and prompt.teacher == "scripted"
-    assert len({prompt.synthetic_prompt_id for prompt in outcome.prompts}) == 27
+    assert len({prompt.synthetic_prompt_id for prompt in outcome.prompts}) == 25
     assert to_frame(outcome.prompts, SyntheticPrompt).schema == schema_of(SyntheticPrompt)
     assert from_frame(to_frame(outcome.prompts, SyntheticPrompt), SyntheticPrompt) == outcome.prompts
 
@@ -76,7 +82,7 @@ def test_constraints_are_appended_to_prompts_that_were_kept() -> None:
     outcome = prompts_of(ScriptedTeacher(varied), constrained_share=1.0, max_constraints=3)
     by_id = {prompt.synthetic_prompt_id: prompt for prompt in outcome.prompts}
     found = of_kind(outcome, "instruction_following")
-    assert len({prompt.parent_prompt_id for prompt in found}) == len(found) == 12
+    assert len({prompt.parent_prompt_id for prompt in found}) == len(found) == 8
     assert {len(prompt.constraints) for prompt in found} == {1, 2, 3}
     for prompt in found:
         parent = by_id[prompt.parent_prompt_id or ""]
@@ -90,8 +96,8 @@ def test_constraints_are_appended_to_prompts_that_were_kept() -> None:
 
 def test_a_prompt_that_no_constraint_fits_is_turned_away() -> None:
     outcome = prompts_of(
-        spoiling({"write": "How so?"}), constrained_share=1.0, constraint_kinds=("includes_keywords",),
-        num_prompts=PromptCounts(maths_problem=1), maths_keywords=("pi",),
+        spoiling({"write": "How so?", "refine": "How is it so?"}), constrained_share=1.0, num_prompts=ONE_QUESTION,
+        constraint_kinds=("includes_keywords",), manual_topics=("pi",), num_macro_topics=0, num_subtopics=0,
     )  # fmt: skip
     assert reasons(outcome) == {"no_constraint": 2} and outcome.shortfalls[0].kind == "instruction_following"
     assert words_to_ask_for("Because “lenses” bend light, people (e.g.) see.") == ["light"]
@@ -221,8 +227,16 @@ def test_kinds_without_material_are_shortfalls() -> None:
     }
 
 
+def test_the_least_number_of_calls_is_foretold() -> None:
+    topics, prompts = ScriptedTeacher(varied), ScriptedTeacher(varied)
+    found = synthesize_topics(topics, section(num_macro_topics=3), 7).topics
+    synthesize_prompts(found, CHUNKS, prompts, section(), 7)
+    made = tuple(sum(map(len, teacher.batches)) for teacher in (topics, prompts))
+    assert least_prompt_calls(section(num_macro_topics=3)) == made == (2 + 4, 15 + 8 + 2 * 3 + 5 * 3)
+
+
 def test_progress_is_told() -> None:
     topics = synthesize_topics(ScriptedTeacher(varied), section(), 7).topics
     calls: list[tuple[int, int, int, int]] = []
     synthesize_prompts(topics, CHUNKS, ScriptedTeacher(varied), section(), 7, report=lambda *told: calls.append(told))
-    assert calls == [(15, 15, 15, 0), (27, 27, 27, 0)]
+    assert calls == [(15, 15, 15, 0), (25, 25, 25, 0)]

@@ -4,7 +4,7 @@
     writing_task           topic and type of document -> task -> refined
     closed_question        document chunk -> what a reader wants of it
     maths_, coding_problem keyword -> problem
-    instruction_following  a prompt kept before, with constraints appended; no call
+    instruction_following  a question or task kept before, with constraints appended; no call
     two_turn               a prompt kept before -> answer -> what the user says next
     dialogue               a prompt kept before -> answer -> user -> answer ...; the teacher plays both, as user a persona
 
@@ -15,6 +15,7 @@ is asked in its batch. What is asked greedily has the seed 0, so that the same q
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -26,7 +27,7 @@ from synth_assets.generation.candidates import derive_seed
 from synth_assets.generation.prompt_synthesis.reading import strip_politeness
 from synth_assets.prompts import render_prompt
 from synth_assets.recipe import PromptSynthesisSection
-from synth_assets.records import DocumentChunk, PromptKind, SyntheticPrompt, Topic, TopicArea, content_id
+from synth_assets.records import PROMPT_KINDS, DocumentChunk, PromptKind, SyntheticPrompt, Topic, TopicArea, content_id
 from synth_assets.roles import Conversation, GenerationRequest, Message
 
 PromptStep = Literal["write", "refine", "assistant", "user"]
@@ -37,6 +38,8 @@ FIRST_KINDS: tuple[PromptKind, ...] = (
 NEXT_KINDS: tuple[PromptKind, ...] = ("instruction_following", "two_turn", "dialogue")
 #: What a conversation may open with: all but questions on a text, which stands in no turn.
 OPENING_KINDS = tuple(kind for kind in FIRST_KINDS if kind != "closed_question")
+#: What constraints are put on: maths and code have a form of their own.
+CONSTRAINED_KINDS: tuple[PromptKind, ...] = ("open_question", "writing_task")
 _AREAS: dict[PromptKind, TopicArea] = {
     "open_question": "general", "writing_task": "general", "maths_problem": "maths", "coding_problem": "coding",
 }  # fmt: skip
@@ -94,10 +97,7 @@ class PromptPlan:
 
     @property
     def steps(self) -> tuple[PromptStep, ...]:
-        if self.kind == "dialogue":
-            rest: tuple[PromptStep, ...] = ("user", "assistant")
-            return ("assistant", *rest * (self.settings.num_dialogue_turns - 1))
-        return _STEPS.get(self.kind, ("write",))
+        return steps_of(self.kind, self.settings)
 
     def candidate(self, index: int) -> PromptCandidate:
         """The candidate of that number. The material must be there (`obstacle`)."""
@@ -148,6 +148,23 @@ class PromptPlan:
         return (Message("user", render_prompt(self.settings.prompts, name, **values)),)
 
 
+def steps_of(kind: PromptKind, settings: PromptSynthesisSection) -> tuple[PromptStep, ...]:
+    """The calls that one prompt of the kind takes, in their order."""
+    if kind == "dialogue":
+        rest: tuple[PromptStep, ...] = ("user", "assistant")
+        return ("assistant", *rest * (settings.num_dialogue_turns - 1))
+    return _STEPS.get(kind, ("write",))
+
+
+def least_prompt_calls(settings: PromptSynthesisSection) -> tuple[int, int]:
+    """Calls of the teacher for topics and for prompts if nothing is turned away and every list is as long as asked for."""
+    a_request = settings.num_topics_a_request
+    num_lists = settings.num_macro_topics + len(settings.manual_topics)
+    for_topics = math.ceil(settings.num_macro_topics / a_request) + num_lists * math.ceil(settings.num_subtopics / a_request)
+    wanted = {kind: getattr(settings.num_prompts, kind, 0) for kind in PROMPT_KINDS}
+    return for_topics, sum(num * len(steps_of(kind, settings)) for kind, num in wanted.items())
+
+
 def plan_first_kinds(
     topics: Iterable[Topic], chunks: Iterable[DocumentChunk], settings: PromptSynthesisSection, seed: int
 ) -> list[PromptPlan]:
@@ -171,9 +188,8 @@ def plan_next_kinds(
     topics: Sequence[Topic], kept: Sequence[SyntheticPrompt], settings: PromptSynthesisSection, seed: int
 ) -> list[PromptPlan]:
     """One plan a kind that is wanted, in the order of NEXT_KINDS, from the prompts of the first kinds."""
-    parents = [prompt for prompt in kept if prompt.kind in OPENING_KINDS]
     wanted: dict[PromptKind, int] = {
-        "instruction_following": round(settings.constrained_share * len(parents)),
+        "instruction_following": round(settings.constrained_share * sum(p.kind in CONSTRAINED_KINDS for p in kept)),
         "two_turn": settings.num_prompts.two_turn,
         "dialogue": settings.num_prompts.dialogue,
     }
@@ -181,6 +197,8 @@ def plan_next_kinds(
     plans = []
     for kind in NEXT_KINDS:
         if wanted[kind]:
+            fit = CONSTRAINED_KINDS if kind == "instruction_following" else OPENING_KINDS
+            parents = [prompt for prompt in kept if prompt.kind in fit]
             own = _shuffled(parents, [prompt.synthetic_prompt_id for prompt in parents], seed, kind)
             of_own = tuple(by_id[prompt.topic_id] for prompt in own)
             plans.append(PromptPlan(kind, wanted[kind], settings, seed, of_own, parents=own))
