@@ -42,6 +42,7 @@ def test_what_goes_without_saying() -> None:
         ({"manual_topics": ["Baking", "baking "]}, "'Baking' stands twice"),
         ({"personas": ["  "]}, "'  ' is blank"),
         ({"constrained_share": 1.1}, "less than or equal to 1"),
+        ({"constrained_share": 0.5}, "constrained_share is 0.5, but constraints go on open questions and writing tasks"),
         ({"max_constraints": 0}, "greater than or equal to 1"),
         ({"num_dialogue_turns": 1}, "greater than or equal to 2"),
     ],

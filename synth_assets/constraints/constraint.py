@@ -8,6 +8,7 @@ other demands. That is stricter than logic needs, and so simple that it can be r
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from random import Random
 from typing import ClassVar, Literal, Self
 
@@ -21,18 +22,21 @@ Aspect = Literal[
 _SAID = {"at_least": "at least", "at_most": "at most"}
 
 
+@dataclass(frozen=True)
 class Material:
     """What parameters are drawn from: the prompt that is to be constrained, and words that fit its topic."""
 
-    def __init__(self, rng: Random, prompt: str, words: tuple[str, ...]) -> None:
-        self.rng, self.prompt, self.words = rng, prompt, words
+    rng: Random
+    prompt: str
+    words: tuple[str, ...]
 
     def relation(self) -> Relation:
         return "at_least" if self.rng.random() < 0.5 else "at_most"
 
 
+@dataclass(frozen=True)
 class Constraint(ABC):
-    """One constraint. Subclasses are frozen dataclasses; their fields are its parameters: str, int or tuple[str, ...]."""
+    """One constraint. The fields of its subclasses are its parameters: str, int or tuple[str, ...]."""
 
     kind: ClassVar[str]
     wordings: ClassVar[tuple[str, ...]]
@@ -45,7 +49,8 @@ class Constraint(ABC):
         """One with parameters drawn by chance; None where the material has nothing for it."""
 
     @abstractmethod
-    def _is_met(self, response: str) -> bool: ...
+    def _is_met(self, response: str) -> bool:
+        """Of a response that is not blank."""
 
     def holds(self, response: str) -> bool:
         """Whether the response holds to it; an empty one never does (as in IFEval)."""

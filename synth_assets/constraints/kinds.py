@@ -76,7 +76,7 @@ def append_constraints(prompt: str, constraints: Sequence[Constraint], seed: int
 
 def write_constraint(constraint: Constraint) -> str:
     """One line of JSON: the kind, then its parameters."""
-    values = {field.name: getattr(constraint, field.name) for field in fields(constraint)}  # type: ignore[arg-type]
+    values = {field.name: getattr(constraint, field.name) for field in fields(constraint)}
     return json.dumps({"kind": constraint.kind, **values}, ensure_ascii=False)
 
 
@@ -91,7 +91,7 @@ def read_constraint(text: str) -> Constraint:
         raise ConstraintError("a constraint of no known kind", value=text, remedy=_REMEDY)
     found = CONSTRAINTS[kind]
     hints = typing.get_type_hints(found)
-    names = {field.name for field in fields(found)}  # type: ignore[arg-type]
+    names = {field.name for field in fields(found)}
     if set(values) != names or not all(_is_of_type(values[name], hints[name]) for name in names):
         raise ConstraintError(f"wrong parameters for {kind}", value=text, remedy=_REMEDY)
     return found(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})

@@ -106,6 +106,11 @@ class PromptSynthesisSection(Section):
         ):
             if wanted and not has_source:
                 raise ValueError(f"num_prompts.{key} is {wanted}, but there is nothing to make it from: give {source}")
+        if self.constrained_share and not num.open_question + num.writing_task:
+            raise ValueError(
+                f"constrained_share is {self.constrained_share:g}, but constraints go on open questions and writing tasks: "
+                "give num_prompts.open_question or num_prompts.writing_task, or leave it out"
+            )
         return self
 
     @property

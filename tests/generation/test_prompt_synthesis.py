@@ -11,8 +11,8 @@ from synth_assets.constraints import read_constraint
 from synth_assets.frames import from_frame, schema_of, to_frame
 from synth_assets.generation.prompt_synthesis import (
     PromptOutcome,
-    conversation,
     least_prompt_calls,
+    messages_to_answer,
     synthesize_prompts,
     synthesize_topics,
 )
@@ -123,7 +123,13 @@ def test_the_teacher_plays_both_roles() -> None:
     }  # fmt: skip
     last = next(request for request in teacher.batches[-1] if step_of(request) == "assistant")
     assert [role for role, _ in last.messages] == ["user", "assistant"] * 2 + ["user"]
-    assert conversation(dialogues[0].turns)[-1].role == "assistant"
+    for prompt in [*two_turn, *dialogues]:
+        messages = messages_to_answer(prompt)
+        assert messages[-1] == ("user", prompt.text) and [content for _, content in messages] == [
+            *prompt.turns[: len(messages)]
+        ]
+    closed = of_kind(outcome, "closed_question")[0]
+    assert messages_to_answer(closed) == (("user", f"{closed.context}\n\n{closed.text}"),)
     two = prompts_of(ScriptedTeacher(varied), num_dialogue_turns=2, personas=())
     assert {(len(prompt.turns), prompt.persona) for prompt in of_kind(two, "dialogue")} == {(4, "")}
 

@@ -11,7 +11,7 @@ from synth_assets.generation.prompt_synthesis.leaves import (
     topics_of_documents,
     topics_of_keywords,
 )
-from synth_assets.generation.prompt_synthesis.plans import conversation, least_prompt_calls
+from synth_assets.generation.prompt_synthesis.plans import least_prompt_calls, messages_to_answer
 from synth_assets.generation.prompt_synthesis.reading import NO_TOPIC, NOT_REFINED, REFUSAL, strip_politeness
 from synth_assets.generation.prompt_synthesis.synthesis import (
     NO_CONSTRAINT,
@@ -30,7 +30,7 @@ from synth_assets.generation.prompt_synthesis.topics import (
 PROMPT_REASONS = (REFUSAL, NOT_REFINED, NO_CONSTRAINT, NO_TOPIC, DUPLICATE_TOPIC)
 
 __all__ = [
-    "GENERATED_BRANCH", "PROMPT_REASONS", "KindShortfall", "PromptOutcome", "TopicOutcome", "TopicShortfall", "conversation",
-    "leaf_nodes_of_topics", "least_prompt_calls", "strip_politeness", "synthesize_prompts", "synthesize_topics",
-    "topics_of_documents", "topics_of_keywords",
+    "GENERATED_BRANCH", "PROMPT_REASONS", "KindShortfall", "PromptOutcome", "TopicOutcome", "TopicShortfall",
+    "leaf_nodes_of_topics", "least_prompt_calls", "messages_to_answer", "strip_politeness", "synthesize_prompts",
+    "synthesize_topics", "topics_of_documents", "topics_of_keywords",
 ]  # fmt: skip

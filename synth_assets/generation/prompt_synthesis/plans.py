@@ -210,6 +210,14 @@ def conversation(turns: Sequence[str]) -> Conversation:
     return tuple(Message("assistant" if number % 2 else "user", turn) for number, turn in enumerate(turns))
 
 
+def messages_to_answer(prompt: SyntheticPrompt) -> Conversation:
+    """The conversation up to the user's last turn; a closed question has its text before it, parted by a blank line."""
+    turns = prompt.turns if len(prompt.turns) % 2 else prompt.turns[:-1]
+    if prompt.context is None:
+        return conversation(turns)
+    return conversation([f"{prompt.context}\n\n{turns[0]}", *turns[1:]])
+
+
 def words_to_ask_for(text: str) -> list[str]:
     """Words of a prompt that a constraint may demand of its answer: long ones, of letters alone, sorted."""
     words = {word.strip(".,;:!?\"'()").casefold() for word in text.split()}

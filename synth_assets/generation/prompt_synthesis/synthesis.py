@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from synth_assets.constraints import write_constraint
@@ -33,6 +33,7 @@ from synth_assets.generation.prompt_synthesis.reading import (
     strip_politeness,
 )
 from synth_assets.generation.rejection import DUPLICATE_INSTRUCTION, ENGINE_ERROR, NOT_NOVEL, Verdict
+from synth_assets.generation.sampling import OnStep
 from synth_assets.recipe import PromptSynthesisSection
 from synth_assets.records import (
     DocumentChunk,
@@ -49,9 +50,6 @@ from synth_assets.sketches import NoveltyIndex, plain
 
 STAGE = "prompt_synthesis"
 NO_CONSTRAINT = "no_constraint"
-
-#: Called with (done, total, accepted, rejected): candidates settled, prompts asked for; rejected includes failed.
-OnStep = Callable[[int, int, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -182,9 +180,10 @@ def _stepped(alive: _Alive, position: int, teacher: TextModel) -> _Alive:
         if verdict:
             row = _rejected_row(each.plan, candidate, verdict, step, outcome, teacher.fingerprint)
             if step == "assistant":
-                each.rejected.append(replace(row, response=result.text))
+                row = replace(row, response=result.text)
             else:
-                each.rejected.append(replace(row, instruction=result.text or row.instruction))
+                row = replace(row, instruction=result.text or row.instruction)
+            each.rejected.append(row)
             ended.add((each.plan.kind, candidate.index))
     return [pair for pair in alive if (pair[0].plan.kind, pair[1].index) not in ended]
 
