@@ -151,6 +151,7 @@ def test_turns_are_judged() -> None:
         ("Great question. This was very helpful. Why?", "Why?"),
         ("Great, now do the same for hail.", "Now do the same for hail."),
         ("Hello there! I have 3.5 litres, please, what now?", "I have 3.5 litres, what now?"),
+        ("Interesting, unusual facts about snow?", "Interesting, unusual facts about snow?"),
         ("Explain it, please. Thanks in advance!", "Explain it."),
         ("please explain\nit", "explain\nit"),
         ("I really appreciate your help. Is it so?", "Is it so?"),

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from random import Random
 
 import pytest
 from prompting import ALL_KINDS, CHUNKS, prompts_of, section, spoiling, step_of, varied
@@ -9,7 +10,9 @@ from scripted import Answer, ScriptedTeacher
 
 from synth_assets.constraints import read_constraint
 from synth_assets.frames import from_frame, schema_of, to_frame
+from synth_assets.generation import REASONS
 from synth_assets.generation.prompt_synthesis import (
+    PROMPT_REASONS,
     PromptOutcome,
     least_prompt_calls,
     messages_to_answer,
@@ -19,7 +22,7 @@ from synth_assets.generation.prompt_synthesis import (
 from synth_assets.generation.prompt_synthesis.plans import words_to_ask_for
 from synth_assets.recipe import PromptCounts
 from synth_assets.records import PROMPT_KINDS, SyntheticPrompt
-from synth_assets.roles import GenerationResult
+from synth_assets.roles import GenerationRequest, GenerationResult
 
 ONE_QUESTION = PromptCounts(open_question=1)
 
@@ -231,6 +234,33 @@ def test_kinds_without_material_are_shortfalls() -> None:
         "closed_question": "there are no document chunks",
         **dict.fromkeys(("two_turn", "dialogue"), "no prompt was kept that it could go on from"),
     }
+
+
+WILD: tuple[Answer, ...] = (
+    "", "What is it?", "1. One\n2. Two\n3. Three", '["a", "b"]', "I'm sorry, but I can't.", "Thanks!", "<|user|>", "User: why?\nAssistant: so.",
+    GenerationResult("What is", "length"), GenerationResult("", "error", error="gone"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rows_add_up_whatever_a_teacher_says(seed: int) -> None:
+    def script(request: GenerationRequest) -> Answer:
+        rng = Random(f"{seed} {request.seed} {request.messages}")
+        return varied(request) if rng.random() < 0.6 else rng.choice(WILD)
+
+    values = section(max_rouge_l=0.9, constrained_share=1.0)
+    topics = synthesize_topics(ScriptedTeacher(script), values, seed)
+    outcome = synthesize_prompts(topics.topics, CHUNKS, ScriptedTeacher(script), values, seed)
+    assert outcome == synthesize_prompts(topics.topics, CHUNKS, ScriptedTeacher(script), values, seed)
+    assert topics.counts.num_in == len(topics.topics) + len(topics.rejected)
+    assert outcome.counts.num_in == len(outcome.prompts) + len(outcome.rejected)
+    ends = [(prompt.kind, prompt.candidate_index) for prompt in outcome.prompts]
+    ends += [(row.detail.split()[0].rstrip(":"), row.candidate_index) for row in outcome.rejected]
+    assert len(set(ends)) == len(ends)
+    for kind in {kind for kind, _ in ends}:  # numbered without a gap
+        assert sorted(index for each, index in ends if each == kind) == list(range(sum(each == kind for each, _ in ends)))
+    assert {row.rejection_reason for row in outcome.rejected} <= {*REASONS, *PROMPT_REASONS, "engine_error"}
+    assert {row.leaf_path for row in outcome.rejected} <= {topic.leaf_path for topic in outcome.topics}
 
 
 def test_the_least_number_of_calls_is_foretold() -> None:

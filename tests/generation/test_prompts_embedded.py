@@ -37,4 +37,4 @@ def test_rows_add_up_whatever_a_model_says() -> None:
     missing = {row.kind: row.num_missing for row in outcome.shortfalls}
     for kind, wanted in COUNTS.model_dump().items():
         assert kept[kind] + missing.get(kind, 0) == wanted
-    assert all(row.detail for row in outcome.rejected) and outcome.prompts
+    assert all(row.detail for row in outcome.rejected)

@@ -3,7 +3,7 @@
 Lists are read in whatever form a model gives them: JSON, numbered or bulleted lines, one name a line, or names between
 commas. Refusals are known by how they open, in English. Politeness is taken out of user turns by rule, as for Nemotron-4
 (arXiv 2406.11704, section 3.2.1): thanks, praise and "please" teach a student nothing. Both sets of rules are plain words
-of English; what they miss stays in.
+of English; what they miss stays in, and a task that quotes thanks as a sentence of its own loses them.
 """
 
 from __future__ import annotations
@@ -52,6 +52,9 @@ _WHAT = (
 _PRAISE = (
     r"(?:very |really |so |quite |extremely )*(?:great|good|helpful|useful|interesting|clear|nice|excellent|amazing|perfect)"
 )
+_GOES_ON = (
+    r"(?:but|and|so|now|then|can|could|would|what|how|why|when|where|who|which|is|are|do|does|i|let|please|tell|give)\b"
+)
 _POLITE = re.compile(
     r"\W*(?:(?:ok|okay|oh|ah|wow|well|got it)\W+)?(?:"
     r"(?:many )?thanks(?: (?:a lot|so much|again|very much|in advance|for [^,;?]*))?|thank you(?: [^,;?]*)?|cheers|wow|"
@@ -67,7 +70,7 @@ _POLITE = re.compile(
 )
 _OPENING = re.compile(
     r"^\W*(?:(?:many )?thanks(?: (?:a lot|so much|again|very much))?|thank you(?: (?:so much|very much|again))?|"
-    + _PRAISE + r"|hello|hi|hey)(?: for [^,.!?\n]{1,80}?)?\s*[,;–—]\s*(?:but |and |so )?",
+    + _PRAISE + r"(?=\s*[,;–—]\s*" + _GOES_ON + r")|hello|hi|hey)(?: for [^,.!?\n]{1,80}?)?\s*[,;–—]\s*(?:but |and |so )?",
     re.IGNORECASE,
 )  # fmt: skip
 _PLEASE = re.compile(r"(?<!\bto )(?<!\bnot )(,\s*)?\bplease\b(\s*,)?", re.IGNORECASE)
