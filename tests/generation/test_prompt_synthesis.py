@@ -237,7 +237,8 @@ def test_kinds_without_material_are_shortfalls() -> None:
 
 
 WILD: tuple[Answer, ...] = (
-    "", "What is it?", "1. One\n2. Two\n3. Three", '["a", "b"]', "I'm sorry, but I can't.", "Thanks!", "<|user|>", "User: why?\nAssistant: so.",
+    "", "What is it?", "1. One\n2. Two\n3. Three", '["a", "b"]', "I'm sorry, but I can't.", "Thanks!", "<|user|>",
+    "User: why?\nAssistant: so.",
     GenerationResult("What is", "length"), GenerationResult("", "error", error="gone"),
 )  # fmt: skip
 
