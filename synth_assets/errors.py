@@ -13,6 +13,7 @@
     ├── TableError                  two tables cannot be read, or not be compared
     ├── GateError                   a check that blocks has failed upstream
     ├── GenerationError             generation as a whole cannot reach what the recipe asks for
+    ├── ConstraintError             a verifiable constraint cannot be read, or there is no such kind
     ├── TuningError                 tuning cannot start, or its loss is no number
     ├── WarehouseError              the warehouse cannot be read or written
     │   ├── WarehouseLockedError    another process holds it
@@ -155,6 +156,10 @@ class GateError(SynthAssetsError):
 
 class GenerationError(SynthAssetsError):
     """Generation as a whole cannot reach what the recipe asks for."""
+
+
+class ConstraintError(SynthAssetsError):
+    """A verifiable constraint cannot be read, or there is no such kind, or none where one is needed."""
 
 
 class TuningError(SynthAssetsError):

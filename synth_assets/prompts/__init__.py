@@ -1,7 +1,8 @@
 """The prompts, as files: one folder a style, one Jinja template a prompt, rendered in a sandbox.
 
 A style belongs to a teacher: `brief` is the one on which the embedded teacher was trained. Templates see only the
-values that they are given; a value that is missing is an error, never an empty string.
+values that they are given; a value that is missing is an error, never an empty string. Styles for new items from seeds
+(LAB) have a prompt `instruction`; those for prompts from topics (Nemotron-4) have `macro_topics`.
 """
 
 from functools import cache
@@ -13,7 +14,8 @@ from jinja2.sandbox import SandboxedEnvironment
 from synth_assets.records import content_id
 
 PROMPT_FOLDER = Path(__file__).parent
-PROMPT_STYLES = tuple(sorted(p.name for p in PROMPT_FOLDER.iterdir() if p.is_dir() and any(p.glob("*.j2"))))
+PROMPT_STYLES = tuple(sorted(file.parent.name for file in PROMPT_FOLDER.glob("*/instruction.j2")))
+PROMPT_SYNTHESIS_STYLES = tuple(sorted(file.parent.name for file in PROMPT_FOLDER.glob("*/macro_topics.j2")))
 
 
 @cache

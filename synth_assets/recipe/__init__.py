@@ -7,6 +7,7 @@ recipe is the same on every machine. Whether a path *exists* is judged where it 
 from synth_assets.recipe.gates import GATES, DeclaredGate, Gate
 from synth_assets.recipe.harness import LOCAL_TASKS, HarnessSection, HarnessTask
 from synth_assets.recipe.paths import DEFAULT_RECIPE, project_root, recipe_path, resolve_path, warehouse_path
+from synth_assets.recipe.prompt_synthesis import PromptCounts, PromptSynthesisSection, PromptTokens
 from synth_assets.recipe.reading import read_recipe
 from synth_assets.recipe.schedule import ScheduleSection
 from synth_assets.recipe.sections import (
@@ -53,6 +54,9 @@ __all__ = [
     "PhaseTake",
     "PrivacyBudget",
     "PrivacySection",
+    "PromptCounts",
+    "PromptSynthesisSection",
+    "PromptTokens",
     "QualitySection",
     "RealData",
     "Recipe",

@@ -14,21 +14,26 @@ from synth_assets.records.ids import content_id
 from synth_assets.records.kinds import (
     BRANCHES,
     NEW_SOURCES,
+    PROMPT_KINDS,
     TRUST_REPORTS,
     Branch,
     ComparisonOutcome,
     Direction,
     ModelArm,
     Outcome,
+    PromptKind,
     RealSplit,
     Severity,
     Source,
     Split,
     Suite,
+    TopicArea,
+    TopicOrigin,
     TrustReport,
     Verdict,
 )
 from synth_assets.records.material import Attribution, DocumentChunk, LeafNode, RealExample, SeedExample
+from synth_assets.records.prompts import SyntheticPrompt, Topic
 from synth_assets.records.refusals import REFUSAL_REASONS, RefusalReason, Refusals, Texts
 from synth_assets.records.samples import (
     REWARD_ATTRIBUTES,
@@ -54,6 +59,7 @@ from synth_assets.records.trust import Measurement
 __all__ = [
     "BRANCHES",
     "NEW_SOURCES",
+    "PROMPT_KINDS",
     "REFUSAL_REASONS",
     "REWARD_ATTRIBUTES",
     "TABLES",
@@ -75,6 +81,7 @@ __all__ = [
     "ModelArm",
     "OpenQuestion",
     "Outcome",
+    "PromptKind",
     "RealExample",
     "RealSplit",
     "RefusalReason",
@@ -88,8 +95,12 @@ __all__ = [
     "Split",
     "StageCounts",
     "Suite",
+    "SyntheticPrompt",
     "SyntheticSample",
     "Texts",
+    "Topic",
+    "TopicArea",
+    "TopicOrigin",
     "TrainingExample",
     "TrustReport",
     "Verdict",

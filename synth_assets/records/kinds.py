@@ -18,3 +18,10 @@ Direction = Literal["at_most", "at_least"]
 Severity = Literal["block", "warn", "info"]
 RealSplit = Literal["reference", "holdout"]
 Verdict = Literal["passed", "failed", "insufficient_reference", "not_assessed", "not_computable"]
+PromptKind = Literal[
+    "open_question", "writing_task", "closed_question", "maths_problem", "coding_problem", "instruction_following",
+    "two_turn", "dialogue",
+]  # fmt: skip
+PROMPT_KINDS: tuple[PromptKind, ...] = typing.get_args(PromptKind)
+TopicArea = Literal["general", "maths", "coding", "documents"]
+TopicOrigin = Literal["manual", "model", "document"]

@@ -9,7 +9,13 @@ import pytest
 
 from synth_assets import prompts
 from synth_assets.judging import JUDGES, Case, judge_prompt, read_judgement
-from synth_assets.prompts import PROMPT_STYLES, prompt_examples, prompt_variables, render_prompt
+from synth_assets.prompts import (
+    PROMPT_STYLES,
+    PROMPT_SYNTHESIS_STYLES,
+    prompt_examples,
+    prompt_variables,
+    render_prompt,
+)
 from synth_assets.recipe import JudgeName
 from synth_assets.roles import GenerationResult
 
@@ -36,6 +42,31 @@ def test_a_style_has_every_prompt_and_needs_no_other_value(style: str) -> None:
         assert prompt_variables(style, name) <= set(VALUES), name
         assert "What is 2 + 2?" in (text := render_prompt(style, name, **VALUES)) or name in ("context", "instruction")
         assert "None" not in text and "{{" not in text
+
+
+SYNTHESIS_VALUES = {
+    "topic": "Optics", "parent": "Physics", "num": 5, "known": ["Acoustics"], "text": "Why is it so?",
+    "document_type": "a poem", "context": "Lena is 7.", "programming_language": "Python", "persona": "a baker",
+    "turns": ["Why is it so?", "It is not."],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("style", PROMPT_SYNTHESIS_STYLES)
+def test_a_style_of_prompt_synthesis_has_every_prompt(style: str) -> None:
+    shown = {
+        "macro_topics": ("5", "Acoustics"), "subtopics": ("5", "Optics", "Acoustics"),
+        "open_question": ("Optics", "Physics"),
+        "open_question_refined": ("Why is it so?",), "writing_task": ("a poem", "Optics", "Physics"),
+        "writing_task_refined": ("Why is it so?",), "closed_question": ("Lena is 7.",), "maths_problem": ("Optics",),
+        "coding_problem": ("Optics", "Python"), "user_turn": ("a baker", "User: Why is it so?", "Assistant: It is not."),
+    }  # fmt: skip
+    assert shown.keys() == {file.stem for file in (prompts.PROMPT_FOLDER / style).glob("*.j2")}
+    for name, values in shown.items():
+        assert prompt_variables(style, name) <= set(SYNTHESIS_VALUES), name
+        text = render_prompt(style, name, **SYNTHESIS_VALUES)
+        assert all(value in text for value in values), (name, text)
+        bare = render_prompt(style, name, **SYNTHESIS_VALUES | {"parent": "", "known": [], "persona": ""})
+        assert "{" not in text + bare and "None" not in bare and "()" not in bare and "\n\n\n" not in text + bare
 
 
 def test_there_are_examples_of_every_judge_with_every_verdict() -> None:
