@@ -17,6 +17,7 @@ from synth_assets.records.kinds import (
     TRUST_REPORTS,
     Branch,
     ComparisonOutcome,
+    DecidedBy,
     Direction,
     ModelArm,
     Outcome,
@@ -29,6 +30,7 @@ from synth_assets.records.kinds import (
     Verdict,
 )
 from synth_assets.records.material import Attribution, DocumentChunk, LeafNode, RealExample, SeedExample
+from synth_assets.records.preferences import PreferencePair
 from synth_assets.records.samples import (
     REWARD_ATTRIBUTES,
     JudgedCase,
@@ -63,6 +65,7 @@ __all__ = [
     "Checkpoint",
     "Comparison",
     "ComparisonOutcome",
+    "DecidedBy",
     "Direction",
     "DocumentChunk",
     "HarnessScore",
@@ -73,6 +76,7 @@ __all__ = [
     "ModelArm",
     "OpenQuestion",
     "Outcome",
+    "PreferencePair",
     "RealExample",
     "RealSplit",
     "RejectedSample",
@@ -104,6 +108,7 @@ TABLES: dict[str, type[Any]] = {
     "rejected_samples": RejectedSample,
     "scored_samples": ScoredSample,
     "reward_filtered_set": KeptSample,
+    "preference_pairs": PreferencePair,
     "training_mix": TrainingExample,
     "lora_checkpoint": Checkpoint,
     "benchmark_questions": BenchmarkQuestion,
