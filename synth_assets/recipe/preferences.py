@@ -14,7 +14,7 @@ from synth_assets.recipe.value_types import Count, NotNegative, Section, Share, 
 
 
 class PreferencesSection(Section):
-    num_samples: Annotated[int, Field(ge=1, le=1000)]
+    num_samples: Annotated[int, Field(ge=1, le=100)]
     """Responses that each model gives to a prompt."""
     temperature: Annotated[Temperature, Field(validate_default=True)]
     max_new_tokens: Count

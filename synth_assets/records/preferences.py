@@ -9,7 +9,7 @@ from synth_assets.records.kinds import DecidedBy
 
 @dataclass(frozen=True)
 class PreferencePair:
-    """Two responses to one prompt. `prompt` is a conversation as JSON: [{"role": ..., "content": ...}, ...], a user turn last.
+    """Two responses to one prompt: a conversation as JSON, [{"role": ..., "content": ...}, ...], with a user turn last.
 
     Rewards are those of the recipe's reward model, null without one or where it could not take the response; `margin` is
     that of the chosen response less that of the rejected one. `agreement` and `disagreement` name the methods, other than

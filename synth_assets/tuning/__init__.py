@@ -3,10 +3,11 @@
 Importing this package is light; torch, transformers and peft are loaded when an adapter is trained or merged.
 """
 
+from synth_assets.tuning.course import ScoreAdapter, tuned_student
 from synth_assets.tuning.merging import merge_adapter
 from synth_assets.tuning.mixing import mix_phases
 from synth_assets.tuning.replay import ReplayExample, read_replay_buffer
-from synth_assets.tuning.student import ScoreAdapter, read_loss_curve, tune_student, tuned_student
+from synth_assets.tuning.student import read_loss_curve, tune_student
 
 __all__ = [
     "ReplayExample",
