@@ -1,16 +1,20 @@
-"""Writes the data set and the adapter into a folder, each whole or not at all."""
+"""Writes the data set, the preference pairs and the adapter into a folder, all whole or not at all."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+
+import polars as pl
 
 from synth_assets.assets.tuning import load_tuned, tuned_student_folder
 from synth_assets.errors import WarehouseError
-from synth_assets.export.cards import dataset_card, folder_name, model_card
+from synth_assets.export.cards import dataset_card, folder_name, model_card, preferences_card
 from synth_assets.export.dataset import dataset_splits
+from synth_assets.export.preferences import preference_rows
 from synth_assets.model_folder import read_lineage, write_lineage
 from synth_assets.recipe import Recipe
 from synth_assets.storage import Warehouse
@@ -19,11 +23,13 @@ WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
 def export(recipe: Recipe, warehouse: Warehouse, target: Path) -> list[Path]:
-    """`target`/dataset and, once there is an adapter, `target`/adapter; the two folders are returned.
+    """`target`/dataset and, once there are such, `target`/preferences and `target`/adapter; the folders are returned.
 
     Raises WarehouseError if one of them is there already, or nothing is there to be exported.
     """
-    parts = ["dataset", *(["adapter"] if warehouse.has_table("lora_checkpoint") else [])]
+    pairs = preference_rows(warehouse)
+    parts = ["dataset", *(["preferences"] if pairs.height else [])]
+    parts += ["adapter"] if warehouse.has_table("lora_checkpoint") else []
     for part in parts:
         if (target / part).exists():
             remedy = "name another folder, or move that one away"
@@ -32,6 +38,8 @@ def export(recipe: Recipe, warehouse: Warehouse, target: Path) -> list[Path]:
         target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target, prefix=".exporting-") as folder:
             _write_dataset(recipe, warehouse, Path(folder) / "dataset")
+            if "preferences" in parts:
+                _write_preferences(recipe, warehouse, pairs, Path(folder) / "preferences")
             if "adapter" in parts:
                 _write_adapter(recipe, warehouse, Path(folder) / "adapter")
             return [(Path(folder) / part).rename(target / part) for part in parts]
@@ -42,13 +50,21 @@ def export(recipe: Recipe, warehouse: Warehouse, target: Path) -> list[Path]:
 
 def _write_dataset(recipe: Recipe, warehouse: Warehouse, folder: Path) -> None:
     splits = dataset_splits(recipe, warehouse)
+    _write_splits(folder, splits, dataset_card(recipe, warehouse, splits))
+
+
+def _write_preferences(recipe: Recipe, warehouse: Warehouse, pairs: pl.DataFrame, folder: Path) -> None:
+    _write_splits(folder, {"train": pairs}, preferences_card(recipe, warehouse, pairs))
+
+
+def _write_splits(folder: Path, splits: Mapping[str, pl.DataFrame], card: str) -> None:
     for part in ("data", "jsonl"):
         (folder / part).mkdir(parents=True)
     for split, frame in splits.items():
         if frame.height:
             frame.write_parquet(folder / "data" / f"{split}.parquet")
             frame.write_ndjson(folder / "jsonl" / f"{split}.jsonl")
-    (folder / "README.md").write_text(dataset_card(recipe, warehouse, splits), encoding="utf-8")
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def _write_adapter(recipe: Recipe, warehouse: Warehouse, folder: Path) -> None:

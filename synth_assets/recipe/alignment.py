@@ -51,8 +51,8 @@ class AlignmentStage(Section):
     @model_validator(mode="after")
     def _has_one_length(self) -> AlignmentStage:
         if (self.max_steps is None) == (self.num_epochs is None):
-            said = "neither" if self.max_steps is None else f"max_steps {self.max_steps} and num_epochs {self.num_epochs}"
-            raise ValueError(f"exactly one of max_steps and num_epochs, not {said}")
+            said = "none" if self.max_steps is None else f"max_steps {self.max_steps} and num_epochs {self.num_epochs}"
+            raise ValueError(f"exactly one of max_steps and num_epochs; found {said}")
         return self
 
     @property
