@@ -1,4 +1,4 @@
-"""What leaves the warehouse: data set, pairs and adapter in the forms that Hugging Face's libraries load, with their cards."""
+"""What leaves the warehouse: data set, preference pairs and adapter as Hugging Face's libraries load them, with cards."""
 
 from synth_assets.export.cards import dataset_card, model_card, preferences_card
 from synth_assets.export.dataset import SPLITS, dataset_splits
