@@ -168,4 +168,5 @@ def _reward_rows(recipe: Recipe, by_arm: Answers, questions: Sequence[BenchmarkQ
 def _pair_rows(pairs: Sequence[PreferencePair]) -> Iterator[StudyRow]:
     by_truth = [pair for pair in pairs if pair.decided_by == "ground_truth"]
     yield share("pairs_by_truth", "pairs", "all", len(by_truth), len(pairs))
-    yield share("reward_agreement", "pairs", "all", sum("reward" in pair.agreement for pair in by_truth), len(by_truth))
+    if by_truth:
+        yield share("reward_agreement", "pairs", "all", sum("reward" in pair.agreement for pair in by_truth), len(by_truth))

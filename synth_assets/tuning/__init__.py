@@ -5,7 +5,7 @@ Preference pairs align that adapter further.
 Importing this package is light; torch, transformers and peft are loaded when an adapter is trained or merged.
 """
 
-from synth_assets.tuning.alignment import align_student
+from synth_assets.tuning.alignment import align_student, read_preference_curve
 from synth_assets.tuning.course import ScoreAdapter, tuned_student
 from synth_assets.tuning.merging import merge_adapter
 from synth_assets.tuning.mixing import mix_phases
@@ -19,6 +19,7 @@ __all__ = [
     "merge_adapter",
     "mix_phases",
     "read_loss_curve",
+    "read_preference_curve",
     "read_replay_buffer",
     "tune_student",
     "tuned_student",

@@ -11,6 +11,7 @@ contradicts who decided, have no such gap: they are left out of RPO, and told; D
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +19,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import polars as pl
+
 from synth_assets.errors import TuningError, Where
 from synth_assets.model_folder import check_model_folder, model_fingerprint
 from synth_assets.recipe import AlignmentSection, AlignmentStage, TuningSection
 from synth_assets.records import Checkpoint, PreferencePair, content_id
-from synth_assets.tuning.course import CHECKPOINT_FILE, Course, ScoreAdapter, naming, run_courses
+from synth_assets.tuning.course import CHECKPOINT_FILE, CURVE_FILE, Course, ScoreAdapter, naming, run_courses
 from synth_assets.tuning.encoding import Report, open_tokenizer, pad_token_of
 from synth_assets.tuning.pairs import EncodedPair, encode_pair, split_pairs
 
@@ -145,6 +148,13 @@ def align_student(
         )  # fmt: skip
 
     return run_courses(len(stages), iteration, earlier, folder, score_adapter, relative_to)
+
+
+def read_preference_curve(adapter_folder: Path) -> pl.DataFrame:
+    """step, loss (nats a pair), learning_rate, implied_gap (mean over the step's pairs), preference_accuracy."""
+    rows = json.loads((adapter_folder / CURVE_FILE).read_text(encoding="utf-8"))
+    names = ("loss", "learning_rate", "implied_gap", "preference_accuracy")
+    return pl.DataFrame(rows, schema={"step": pl.Int64, **dict.fromkeys(names, pl.Float64)}, strict=False)
 
 
 def _settings(stage: AlignmentStage, tuning: TuningSection) -> TuningSection:

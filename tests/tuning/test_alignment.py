@@ -15,7 +15,7 @@ from align_in_process import PAIRS, STAGES, TUNING, pair, start
 from synth_assets.errors import TuningError
 from synth_assets.recipe import AlignmentSection, CheckpointChoice, PrivacyBudget, TuningSection
 from synth_assets.records import Checkpoint, PreferencePair
-from synth_assets.tuning import align_student, tuned_student
+from synth_assets.tuning import align_student, read_preference_curve, tuned_student
 
 pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).with_name("align_in_process.py")
@@ -34,8 +34,7 @@ def stages(**changes: Any) -> AlignmentSection:
 
 
 def curve(folder: Path, checkpoint: Checkpoint, column: str) -> list[float]:
-    rows = json.loads((folder / checkpoint.adapter_path / "loss_curve.json").read_text())
-    return [row[column] for row in rows]
+    return read_preference_curve(folder / checkpoint.adapter_path)[column].to_list()
 
 
 def test_dpo_begins_at_its_reference_and_learns_what_is_preferred(tiny_student: Path, made: Made) -> None:
