@@ -112,9 +112,11 @@ class AlignmentIteration(Course):
         rows = self._rows
         assert self.earlier is not None
         self.work.mkdir(parents=True, exist_ok=True)
+        every, file = [*rows.train, *rows.validation], self.work / "reference.json"
+        if self.report and not file.is_file():
+            self.report(f"what the reference gives the responses of {len(every)} pairs", None)
         pairs = add_reference(
-            [*rows.train, *rows.validation], self.student_folder, self.earlier, rows.pad_token_id,
-            self.settings.batch_size, self.work / "reference.json",
+            every, self.student_folder, self.earlier, rows.pad_token_id, self.settings.batch_size, file
         )  # fmt: skip
         return rows._replace(train=pairs[: len(rows.train)], validation=pairs[len(rows.train) :])
 

@@ -3,6 +3,8 @@
 The reference's log-probabilities are computed once, before the training: it is frozen, so they never change, and no second
 model is in memory. They are computed in the precision in which the policy is trained (bfloat16, where that is fast), and
 differ from the policy's first ones only by what other neighbours in a batch do to the last digits.
+
+Memory: logits over the whole vocabulary for both responses of `batch_size` pairs at once, prompts included.
 """
 
 from __future__ import annotations

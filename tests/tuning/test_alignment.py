@@ -71,7 +71,8 @@ def test_each_iteration_starts_from_the_one_before_as_its_reference(tiny_student
         ("dpo", 1, 8), ("rpo_1", 2, 12), ("rpo_2", 3, 12)
     ]  # fmt: skip
     assert len({each.adapter_sha256 for each in [earlier, *found]}) == 4 and tuned_student(found).phase == "rpo_2"
-    assert lines[0].startswith("phase dpo: step 1 of 8: loss 0.") and not list(folder.glob("*.work"))
+    assert lines[0] == "phase dpo: what the reference gives the responses of 30 pairs"
+    assert lines[1].startswith("phase dpo: step 1 of 8: loss 0.") and not list(folder.glob("*.work"))
     assert found[0].adapter_path == f"{folder.name}/{found[0].checkpoint_id}"
     for each in found:
         place = replace(each, adapter_path=each.checkpoint_id)
