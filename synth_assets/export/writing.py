@@ -39,7 +39,7 @@ def export(recipe: Recipe, warehouse: Warehouse, target: Path) -> list[Path]:
         with tempfile.TemporaryDirectory(dir=target, prefix=".exporting-") as folder:
             _write_dataset(recipe, warehouse, Path(folder) / "dataset")
             if "preferences" in parts:
-                _write_preferences(recipe, warehouse, pairs, Path(folder) / "preferences")
+                write_preferences(recipe, warehouse, pairs, Path(folder) / "preferences")
             if "adapter" in parts:
                 _write_adapter(recipe, warehouse, Path(folder) / "adapter")
             return [(Path(folder) / part).rename(target / part) for part in parts]
@@ -53,7 +53,8 @@ def _write_dataset(recipe: Recipe, warehouse: Warehouse, folder: Path) -> None:
     _write_splits(folder, splits, dataset_card(recipe, warehouse, splits))
 
 
-def _write_preferences(recipe: Recipe, warehouse: Warehouse, pairs: pl.DataFrame, folder: Path) -> None:
+def write_preferences(recipe: Recipe, warehouse: Warehouse, pairs: pl.DataFrame, folder: Path) -> None:
+    """`pairs` as `preference_rows` gives them, with their card, into a folder that is not there yet."""
     _write_splits(folder, {"train": pairs}, preferences_card(recipe, warehouse, pairs))
 
 

@@ -10,7 +10,7 @@ import yaml
 from synth_assets.assets.display import escape
 from synth_assets.export.cards import preferences_card
 from synth_assets.export.preferences import in_trl_form, preference_rows
-from synth_assets.export.writing import _write_preferences
+from synth_assets.export.writing import write_preferences
 from synth_assets.frames import to_frame
 from synth_assets.recipe import read_recipe
 from synth_assets.records import DecidedBy, PreferencePair, RejectedSample
@@ -78,7 +78,7 @@ def test_trl_takes_a_step_on_the_exported_folder(warehouse: Warehouse, tiny_stud
     from trl import DPOConfig, DPOTrainer
 
     out = tmp_path / "preferences"
-    _write_preferences(read_recipe(scale="smoke"), warehouse, preference_rows(warehouse), out)
+    write_preferences(read_recipe(scale="smoke"), warehouse, preference_rows(warehouse), out)
     data = load_dataset(str(out), split="train", cache_dir=str(tmp_path / "cache"))
     lines = (out / "jsonl/train.jsonl").read_text(encoding="utf-8").splitlines()
     assert [row["prompt"] for row in data] == [json.loads(line)["prompt"] for line in lines]
