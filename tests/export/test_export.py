@@ -86,7 +86,7 @@ def test_preference_pairs_lie_beside_the_data_set_once_there_are_some(made: Made
     assert [part.name for part in export(recipe, other, tmp_path / "out")] == ["dataset", "preferences", "adapter"]
     (line,) = (tmp_path / "out/preferences/jsonl/train.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["chosen"] == [{"role": "assistant", "content": "pear"}]
-    assert "1 pairs of\n1 prompts" in (tmp_path / "out/preferences/README.md").read_text(encoding="utf-8")
+    assert "of it: 1,\nof 1 different" in (tmp_path / "out/preferences/README.md").read_text(encoding="utf-8")
 
 
 def test_every_row_says_where_it_comes_from(made: Made) -> None:

@@ -65,7 +65,7 @@ def test_without_pairs_there_are_no_rows(tmp_path: Path) -> None:
 def test_the_card_counts_pairs_by_who_decided_and_prompts_by_why_not(warehouse: Warehouse) -> None:
     card = preferences_card(read_recipe(scale="smoke"), warehouse, preference_rows(warehouse))
     assert yaml.safe_load(card.split("---")[1])["configs"][0]["data_files"][0]["split"] == "train"
-    assert "5 pairs of\n5 prompts" in card and "| reward | 2 | - |" in card
+    assert "of it: 5,\nof 5 different" in card and "| reward | 2 | - |" in card
     assert f"| {escape('ground_truth')} | 3 | 50.0% |" in card, "of those that the reward model has an opinion on"
     assert f"| {escape('all_equal')} | 2 |" in card and "low" not in card
     assert all(line.endswith("|") for line in card.splitlines() if line.startswith("|"))
