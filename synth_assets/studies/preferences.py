@@ -45,8 +45,8 @@ from synth_assets.tuning import align_student, mix_phases, tune_student, tuned_s
 
 ARMS = ("sft", "dpo", "rpo")
 PART = 0.5  # of the recipe's samples and steps
-SAMPLED = PreferencesSection(num_samples=4, temperature=0.8, max_new_tokens=64, margin=0.5)
-NUM_STEPS, RATE, BETA = 120, 5e-4, 0.3
+SAMPLED = PreferencesSection(num_samples=4, temperature=0.8, max_new_tokens=64, margin=0.5, max_pairs=2)
+NUM_STEPS, RATE, BETA = 60, 2e-4, 0.3
 STAGES = {
     "dpo": AlignmentStage(name="dpo", loss="dpo", beta=BETA, sft_weight=0.1, learning_rate=RATE, max_steps=NUM_STEPS),
     "rpo": AlignmentStage(

@@ -162,19 +162,20 @@ def test_an_alignment_that_was_killed_goes_on_and_ends_with_the_same_bytes(tiny_
     undisturbed, errors = _run(tiny_student, tmp_path / "one").communicate()
     ends = [line for line in undisturbed.splitlines() if line.startswith("sha256 ")]
     assert len(ends) == 3, errors
-    for moment in ("phase dpo: step 3 of 8", "phase rpo_1: step 8 of 12"):
-        process = _run(tiny_student, tmp_path / "two")
-        assert process.stdout
-        for line in process.stdout:
-            if line.startswith(moment):
-                process.send_signal(signal.SIGKILL)
-                break
-        process.communicate()
-        assert process.returncode == -9
-        assert len(list((tmp_path / "two").glob("*.work/reference.json"))) == 1
+    killed = _run(tiny_student, tmp_path / "two")
+    assert killed.stdout
+    for line in killed.stdout:
+        if line.startswith("phase rpo_1: step 8 of 12"):
+            killed.send_signal(signal.SIGKILL)
+            break
+    killed.communicate()
+    assert killed.returncode == -9
+    (reference,) = (tmp_path / "two").glob("*.work/reference.json")
+    assert len(json.loads(reference.read_text())) == 2 * len(PAIRS)
     resumed, errors = _run(tiny_student, tmp_path / "two").communicate()
     assert resumed.splitlines()[0] == "phase dpo: trained already", errors
-    assert "phase rpo_1: going on from step 5" in resumed and not list((tmp_path / "two").glob("*.work"))
+    assert "phase rpo_1: going on from step 5" in resumed and "phase rpo_1: what the reference" not in resumed
+    assert not list((tmp_path / "two").glob("*.work"))
     assert [line for line in resumed.splitlines() if line.startswith("sha256 ")] == ends
 
 
