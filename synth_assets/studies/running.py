@@ -25,7 +25,7 @@ STUDIES: dict[str, tuple[Callable[[Recipe, Sequence[int]], Iterator[StudyRow]], 
     "phases": (run_phases_study, (51, 52, 53), 25),
     "collapse": (run_collapse_study, (61, 62, 63, 64, 65), 55),
     "gates": (run_gates_study, tuple(range(71, 91)), 25),
-    "preferences": (run_preferences_study, (95, 96, 97), 30),
+    "preferences": (run_preferences_study, (101, 102, 103), 30),
 }
 
 
