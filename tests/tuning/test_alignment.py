@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -135,6 +136,18 @@ def test_accumulated_parts_make_the_update_of_the_whole_batch(tiny_student: Path
     weights = [load_file(folder / each.adapter_path / "adapter_model.safetensors") for each in (wholes, parts)]
     for name, part in weights[0].items():
         assert torch.cosine_similarity(part.flatten(), weights[1][name].flatten(), dim=0) > 0.99, name
+
+
+def test_the_adapters_dropout_is_off(tiny_student: Path, made: Made, tmp_path: Path) -> None:
+    folder, earlier = made
+    found = []
+    for dropout in (0.0, 0.9):
+        place = tmp_path / str(dropout)
+        adapter = Path(shutil.copytree(folder / earlier.checkpoint_id, place / earlier.checkpoint_id))
+        said = json.loads((adapter / "adapter_config.json").read_text())
+        (adapter / "adapter_config.json").write_text(json.dumps(said | {"lora_dropout": dropout}))
+        found += align_student(tiny_student, earlier, PAIRS, stages(max_steps=3), TUNING, 7, place)
+    assert found[0].adapter_sha256 == found[1].adapter_sha256
 
 
 def test_candidates_are_kept_and_the_best_is_gone_on_from(tiny_student: Path, made: Made) -> None:
