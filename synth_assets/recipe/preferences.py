@@ -1,7 +1,7 @@
 """The section `preferences`: which responses are sampled to each prompt, and what makes a pair of two of them.
 
 Who decides is no choice: ground truth before a judge before the reward model, as in Nemotron-4 340B (arXiv 2406.11704,
-section 3.3.2). Whether a judge is asked at all is one.
+section 3.2). Whether a judge is asked at all is one.
 """
 
 from __future__ import annotations

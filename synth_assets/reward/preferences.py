@@ -1,6 +1,6 @@
 """Several responses to a prompt -> pairs of a better and a worse one, and who said so.
 
-Who decides, in this order, as in Nemotron-4 340B (arXiv 2406.11704, section 3.3.2):
+Who decides, in this order, as in Nemotron-4 340B (arXiv 2406.11704, section 3.2):
 
 1. ground truth: an answer that is known, or a program that verifies; where it calls some responses right and others wrong.
    Where it calls none of them right, or none wrong, there is no pair: two wrong responses teach nothing.
