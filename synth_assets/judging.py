@@ -21,17 +21,20 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from synth_assets.errors import EngineError
 from synth_assets.prompts import render_prompt
 from synth_assets.recipe import JudgeName, JudgesSection
+from synth_assets.records import content_id
 from synth_assets.roles import GenerationRequest, GenerationResult, Message, TextModel
 from synth_assets.sketches import plain
 
-NO_VERDICT = "no_verdict"
+NO_VERDICT: Literal["no_verdict"] = "no_verdict"
 SPAN_NOT_IN_TEXT = "span_not_in_text"
 JUDGE_ERROR = "judge_error"  # of failed calls
+#: Of two answers: which one, or why neither.
+Preferred = Literal["first", "second", "tie", "inconsistent", "no_verdict"]
 _MAX_STARTS = 50  # places where an object may begin that are tried
 _MAX_RAW = 300  # characters of an unreadable answer that are shown
 
@@ -81,6 +84,10 @@ class Judgement:
     detail: str
 
     @property
+    def has_failed(self) -> bool:
+        return self.reason == JUDGE_ERROR
+
+    @property
     def is_accepted(self) -> bool:
         return not self.reason
 
@@ -113,6 +120,26 @@ class Panel:
         ]
 
 
+def comparison_cases(context: str, instruction: str, first: str, second: str) -> tuple[Case, Case]:
+    """Two answers in both orders, since judges favour the one that they read first; for `read_comparison`."""
+    cases = []
+    for one, other in ((first, second), (second, first)):
+        values = {"context": context, "instruction": instruction, "first": one, "second": other}
+        cases.append(Case("comparison", values, seed=int(content_id("comparison", values), 16) >> 1))
+    return cases[0], cases[1]
+
+
+def read_comparison(in_order: Judgement, swapped: Judgement) -> Preferred:
+    """Which answer is preferred in both orders. What is said in one only is no verdict, but a sign of that bias."""
+    if not in_order.verdict or not swapped.verdict:
+        return NO_VERDICT
+    sides: dict[str, tuple[Preferred, Preferred]] = {
+        "A": ("first", "second"), "B": ("second", "first"), "tie": ("tie", "tie")
+    }  # fmt: skip
+    preferred = sides[in_order.verdict][0]
+    return preferred if preferred == sides[swapped.verdict][1] else "inconsistent"
+
+
 def judges_of(is_knowledge: bool) -> tuple[tuple[JudgeName, ...], tuple[JudgeName, ...]]:
     """Who judges an instruction, and who its response, in order: the first that refuses names the reason."""
     return (("question",), ("faithfulness", "relevance")) if is_knowledge else (("instruction",), ("pair",))
@@ -120,7 +147,7 @@ def judges_of(is_knowledge: bool) -> tuple[tuple[JudgeName, ...], tuple[JudgeNam
 
 def require_judged(judgements: Sequence[Judgement]) -> Sequence[Judgement]:
     """The same. Raises EngineError where a call has failed: counted as a verdict, it would flatter the judge."""
-    if failed := [judgement.detail for judgement in judgements if judgement.reason == JUDGE_ERROR]:
+    if failed := [judgement.detail for judgement in judgements if judgement.has_failed]:
         raise EngineError(
             f"{len(failed)} of {len(judgements)} calls of the judge have failed: {failed[0]}",
             remedy="raise max_model_len of the judging model, or lower judges.max_new_tokens; run again with --retry failed",

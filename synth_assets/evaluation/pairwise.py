@@ -14,14 +14,14 @@ from typing import Any
 
 from synth_assets.errors import BenchmarkError, EngineError, Where
 from synth_assets.evaluation.json_lines import located_lines
-from synth_assets.judging import Case, Judgement, Panel, require_judged
+from synth_assets.judging import Judgement, Panel, Preferred, comparison_cases, read_comparison, require_judged
 from synth_assets.prompts import render_prompt
 from synth_assets.records import Comparison, ComparisonOutcome, OpenQuestion, content_id
 from synth_assets.roles import GenerationRequest, Message, TextModel
 
 _REQUIRED, _OPTIONAL = ("leaf_path", "question"), ("context", "answer", "suite")
-_SIDES: dict[str, tuple[ComparisonOutcome, ComparisonOutcome]] = {
-    "A": ("base", "tuned"), "B": ("tuned", "base"), "tie": ("tie", "tie")
+_OUTCOMES: dict[Preferred, ComparisonOutcome] = {
+    "first": "base", "second": "tuned", "tie": "tie", "inconsistent": "inconsistent", "no_verdict": "no_verdict"
 }  # fmt: skip
 
 
@@ -59,13 +59,11 @@ def compare_answers(
     questions: Sequence[OpenQuestion], base: Sequence[str], tuned: Sequence[str], panel: Panel
 ) -> list[Comparison]:
     """One comparison a question, each judged twice: base as A, then tuned as A. Raises what the judge raises."""
-    cases = []
-    for question, of_base, of_tuned in zip(questions, base, tuned, strict=True):
-        for first, second in ((of_base, of_tuned), (of_tuned, of_base)):
-            values = {
-                "context": question.context or "", "instruction": question.question, "first": first, "second": second
-            }  # fmt: skip
-            cases.append(Case("comparison", values, seed=int(content_id("comparison", values), 16) >> 1))
+    cases = [
+        case
+        for question, *answers in zip(questions, base, tuned, strict=True)
+        for case in comparison_cases(question.context or "", question.question, *answers)
+    ]
     said = require_judged(panel.judge(cases))
     return [
         _comparison(question, base[number], tuned[number], said[2 * number], said[2 * number + 1])
@@ -74,13 +72,7 @@ def compare_answers(
 
 
 def _comparison(question: OpenQuestion, base: str, tuned: str, first: Judgement, second: Judgement) -> Comparison:
-    outcome: ComparisonOutcome
-    if not first.verdict or not second.verdict:
-        outcome = "no_verdict"
-    elif _SIDES[first.verdict][0] == _SIDES[second.verdict][1]:
-        outcome = _SIDES[first.verdict][0]
-    else:
-        outcome = "inconsistent"
+    outcome = _OUTCOMES[read_comparison(first, second)]
     return Comparison(
         question.open_question_id, question.leaf_path, question.context, question.question, base, tuned,
         first.verdict, second.verdict, first.reasons or first.detail, second.reasons or second.detail, outcome,

@@ -1,7 +1,17 @@
-"""What leaves the warehouse: data set and adapter in the forms that Hugging Face's libraries load, with their cards."""
+"""What leaves the warehouse: data set, preference pairs and adapter as Hugging Face's libraries load them, with cards."""
 
-from synth_assets.export.cards import dataset_card, model_card
+from synth_assets.export.cards import dataset_card, model_card, preferences_card
 from synth_assets.export.dataset import SPLITS, dataset_splits
+from synth_assets.export.preferences import preference_rows
 from synth_assets.export.writing import OpenGates, export
 
-__all__ = ["SPLITS", "OpenGates", "dataset_card", "dataset_splits", "export", "model_card"]
+__all__ = [
+    "SPLITS",
+    "OpenGates",
+    "dataset_card",
+    "dataset_splits",
+    "export",
+    "model_card",
+    "preference_rows",
+    "preferences_card",
+]

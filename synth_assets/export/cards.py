@@ -38,7 +38,7 @@ def dataset_card(
     head = {
         "pretty_name": f"{recipe.name} by synth_assets",
         "task_categories": ["text-generation"],
-        "size_categories": [next((name for limit, name in _SIZES if num_rows < limit), "1M<n<10M")],
+        "size_categories": [_size(num_rows)],
         "tags": ["synthetic", "instruction-tuning", "synth_assets"],
         "license": "other",
         "configs": [{
@@ -95,9 +95,40 @@ def model_card(recipe: Recipe, warehouse: Warehouse, gates: Sequence[OpenGate] =
     )
 
 
+def preferences_card(recipe: Recipe, warehouse: Warehouse, pairs: pl.DataFrame) -> str:
+    """`pairs` as `preference_rows` gives them, at least one."""
+    head = {
+        "pretty_name": f"{recipe.name} by synth_assets, preference pairs",
+        "size_categories": [_size(pairs.height)],
+        "tags": ["synthetic", "preference", "dpo", "synth_assets"],
+        "license": "other",
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train.parquet"}]}],
+    }
+    other = pl.col("decided_by") != "reward"
+    decided = pairs.group_by("decided_by", maintain_order=True).agg(
+        pl.len(),
+        pl.when(other & pl.col("margin").is_not_null()).then(pl.col("agreement").list.contains("reward")).mean().alias("by"),
+    )
+    said = [(name, num, "-" if share is None else f"{share:.1%}") for name, num, share in decided.rows()]
+    turned_away = [row[1:] for row in _reasons(warehouse) if row[0] == "preferences"]
+    return _render(
+        "preferences_card.md.j2",
+        head=head,
+        recipe=recipe,
+        num_pairs=pairs.height,
+        num_prompts=pairs["prompt_id"].n_unique(),
+        decided=said,
+        reasons=turned_away,
+    )
+
+
 def folder_name(path: str) -> str:
     """As the recipe says it, but nothing of the machine that an absolute path tells."""
     return Path(path).name if Path(path).is_absolute() else path
+
+
+def _size(num_rows: int) -> str:
+    return next((name for limit, name in _SIZES if num_rows < limit), "1M<n<10M")
 
 
 def _reasons(warehouse: Warehouse) -> list[tuple[Any, ...]]:

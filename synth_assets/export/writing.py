@@ -1,4 +1,4 @@
-"""Writes the data set and the adapter into a folder, each whole or not at all, and only if its gates hold.
+"""Writes data set, preference pairs and adapter into a folder, all whole or not at all, and only if their gates hold.
 
 What leaves the warehouse is trusted by people who cannot see its checks. So a check that blocks and has failed, or was not
 run on what is there now, stops the export; who exports all the same has it written on the card.
@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import polars as pl
 
 from synth_assets.assets.tuning import load_tuned, tuned_student_folder
 from synth_assets.assets.verdicts import OpenGate
 from synth_assets.errors import GateError, WarehouseError
-from synth_assets.export.cards import dataset_card, folder_name, model_card
+from synth_assets.export.cards import dataset_card, folder_name, model_card, preferences_card
 from synth_assets.export.dataset import dataset_splits, require_mix
+from synth_assets.export.preferences import preference_rows
 from synth_assets.model_folder import read_lineage, write_lineage
 from synth_assets.recipe import Recipe
 from synth_assets.storage import Warehouse
@@ -37,13 +40,15 @@ class OpenGates:
 def export(
     recipe: Recipe, warehouse: Warehouse, target: Path, gates: OpenGates, *, despite_failed_checks: bool = False
 ) -> list[Path]:  # fmt: skip
-    """`target`/dataset and, once there is an adapter, `target`/adapter; the two folders are returned.
+    """`target`/dataset and, once there are such, `target`/preferences and `target`/adapter; the folders are returned.
 
     Raises GateError if a gate of what is exported is open, unless that is wanted: then the cards say so. Raises
     WarehouseError if one of the folders is there already, or nothing is there to be exported.
     """
     require_mix(warehouse)
-    parts = ["dataset", *(["adapter"] if warehouse.has_table("lora_checkpoint") else [])]
+    pairs = preference_rows(warehouse)
+    parts = ["dataset", *(["preferences"] if pairs.height else [])]
+    parts += ["adapter"] if warehouse.has_table("lora_checkpoint") else []
     for part in parts:
         if (target / part).exists():
             remedy = "name another folder, or move that one away"
@@ -55,6 +60,8 @@ def export(
         target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target, prefix=".exporting-") as folder:
             _write_dataset(recipe, warehouse, Path(folder) / "dataset", gates.of_data)
+            if "preferences" in parts:
+                write_preferences(recipe, warehouse, pairs, Path(folder) / "preferences")
             if "adapter" in parts:
                 _write_adapter(recipe, warehouse, Path(folder) / "adapter", found)
             return [(Path(folder) / part).rename(target / part) for part in parts]
@@ -75,13 +82,22 @@ def _refusal(gates: Sequence[OpenGate]) -> GateError:
 
 def _write_dataset(recipe: Recipe, warehouse: Warehouse, folder: Path, gates: Sequence[OpenGate]) -> None:
     splits = dataset_splits(recipe, warehouse)
+    _write_splits(folder, splits, dataset_card(recipe, warehouse, splits, gates))
+
+
+def write_preferences(recipe: Recipe, warehouse: Warehouse, pairs: pl.DataFrame, folder: Path) -> None:
+    """`pairs` as `preference_rows` gives them, with their card, into a folder that is not there yet."""
+    _write_splits(folder, {"train": pairs}, preferences_card(recipe, warehouse, pairs))
+
+
+def _write_splits(folder: Path, splits: Mapping[str, pl.DataFrame], card: str) -> None:
     for part in ("data", "jsonl"):
         (folder / part).mkdir(parents=True)
     for split, frame in splits.items():
         if frame.height:
             frame.write_parquet(folder / "data" / f"{split}.parquet")
             frame.write_ndjson(folder / "jsonl" / f"{split}.jsonl")
-    (folder / "README.md").write_text(dataset_card(recipe, warehouse, splits, gates), encoding="utf-8")
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def _write_adapter(recipe: Recipe, warehouse: Warehouse, folder: Path, gates: Sequence[OpenGate]) -> None:

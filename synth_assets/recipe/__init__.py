@@ -4,9 +4,11 @@ Relative paths count from the project's root (`resolve_path`), and stay relative
 recipe is the same on every machine. Whether a path *exists* is judged where it is used.
 """
 
+from synth_assets.recipe.alignment import AlignmentSection, AlignmentStage
 from synth_assets.recipe.gates import GATES, DeclaredGate, Gate
 from synth_assets.recipe.harness import LOCAL_TASKS, HarnessSection, HarnessTask
 from synth_assets.recipe.paths import DEFAULT_RECIPE, project_root, recipe_path, resolve_path, warehouse_path
+from synth_assets.recipe.preferences import PreferencesSection
 from synth_assets.recipe.prompt_synthesis import PromptCounts, PromptSynthesisSection, PromptTokens
 from synth_assets.recipe.reading import read_recipe
 from synth_assets.recipe.schedule import ScheduleSection
@@ -36,6 +38,8 @@ __all__ = [
     "GATES",
     "LOCAL_TASKS",
     "SCALES",
+    "AlignmentSection",
+    "AlignmentStage",
     "CheckpointChoice",
     "DataSetSpec",
     "DeclaredGate",
@@ -52,6 +56,7 @@ __all__ = [
     "ModelSpec",
     "PhaseSpec",
     "PhaseTake",
+    "PreferencesSection",
     "PrivacyBudget",
     "PrivacySection",
     "PromptCounts",

@@ -18,6 +18,7 @@ from synth_assets.records.kinds import (
     TRUST_REPORTS,
     Branch,
     ComparisonOutcome,
+    DecidedBy,
     Direction,
     ModelArm,
     Outcome,
@@ -33,6 +34,7 @@ from synth_assets.records.kinds import (
     Verdict,
 )
 from synth_assets.records.material import Attribution, DocumentChunk, LeafNode, RealExample, SeedExample
+from synth_assets.records.preferences import PreferencePair
 from synth_assets.records.prompts import SyntheticPrompt, Topic
 from synth_assets.records.refusals import REFUSAL_REASONS, RefusalReason, Refusals, Texts
 from synth_assets.records.samples import (
@@ -71,6 +73,7 @@ __all__ = [
     "Checkpoint",
     "Comparison",
     "ComparisonOutcome",
+    "DecidedBy",
     "Direction",
     "DocumentChunk",
     "HarnessScore",
@@ -81,6 +84,7 @@ __all__ = [
     "ModelArm",
     "OpenQuestion",
     "Outcome",
+    "PreferencePair",
     "PromptKind",
     "RealExample",
     "RealSplit",
@@ -120,6 +124,7 @@ TABLES: dict[str, type[Any]] = {
     "rejected_samples": RejectedSample,
     "scored_samples": ScoredSample,
     "reward_filtered_set": KeptSample,
+    "preference_pairs": PreferencePair,
     "training_mix": TrainingExample,
     "lora_checkpoint": Checkpoint,
     "benchmark_questions": BenchmarkQuestion,

@@ -12,6 +12,7 @@ NEW_SOURCES: tuple[Source, ...] = ("synthetic", "seed")
 Suite = Literal["taxonomy", "retained"]
 ModelArm = Literal["base", "tuned"]
 ComparisonOutcome = Literal["base", "tuned", "tie", "inconsistent", "no_verdict"]
+DecidedBy = Literal["ground_truth", "judge", "reward"]
 TrustReport = Literal["fidelity_report", "privacy_report", "diversity_report", "collapse_report", "student_report"]
 TRUST_REPORTS: tuple[TrustReport, ...] = typing.get_args(TrustReport)
 Direction = Literal["at_most", "at_least"]

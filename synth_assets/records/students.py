@@ -28,7 +28,9 @@ class TrainingExample:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A candidate of a phase. `adapter_path` is relative to the warehouse; losses are nats per response token.
+    """A candidate of a phase, or of an iteration of an alignment stage, which counts as a further phase.
+
+    `adapter_path` is relative to the warehouse. Losses are nats per response token; of alignment the stage's own, a pair.
 
     The tuned student is the chosen candidate of the last phase (`phase_position` counts from 0). `epsilon`, `delta`: what
     any one row of the training mix may change of all adapters up to this phase; null without differential privacy.

@@ -13,6 +13,7 @@ from synth_assets.studies.gates.study import run_gates_study
 from synth_assets.studies.judges import run_judges_study
 from synth_assets.studies.kill import run_kill_study
 from synth_assets.studies.phases import run_phases_study
+from synth_assets.studies.preferences import run_preferences_study
 from synth_assets.studies.results import StudyRow, write_study
 
 #: name -> (what runs it, its seeds, minutes on two cores)
@@ -24,6 +25,7 @@ STUDIES: dict[str, tuple[Callable[[Recipe, Sequence[int]], Iterator[StudyRow]], 
     "phases": (run_phases_study, (51, 52, 53), 25),
     "collapse": (run_collapse_study, (61, 62, 63, 64, 65), 55),
     "gates": (run_gates_study, tuple(range(71, 91)), 25),
+    "preferences": (run_preferences_study, (101, 102, 103), 30),
 }
 
 

@@ -7,6 +7,7 @@ and each seed has samples of its own. Adapters that an interrupted study has fin
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from statistics import mean
@@ -17,6 +18,7 @@ from synth_assets.inference import open_text_model
 from synth_assets.recipe import CheckpointChoice, Recipe, RewardCut, resolve_path, warehouse_path
 from synth_assets.records import BenchmarkAnswer, BenchmarkQuestion, KeptSample, TrainingExample
 from synth_assets.reward import filter_samples
+from synth_assets.roles import TextModel
 from synth_assets.studies.results import StudyRow, mean_over_seeds, share
 from synth_assets.studies.world import ScoredGeneration
 from synth_assets.tuning import ReplayExample, merge_adapter, read_replay_buffer, tune_student, tuned_student
@@ -63,10 +65,17 @@ def tuned_answers(
     folder, student = warehouse_path() / "studies" / study, resolve_path(recipe.student.path)
     settings = recipe.tuning.model_copy(update={"checkpoint_choice": CheckpointChoice()})
     checkpoint = tuned_student(tune_student(student, mix, settings, seed, folder))
+    with open_tuned(recipe, folder / checkpoint.adapter_path) as model:
+        return answer_benchmark(model, questions, "tuned", recipe.evaluation, recipe.generation.prompts)
+
+
+@contextmanager
+def open_tuned(recipe: Recipe, adapter: Path) -> Iterator[TextModel]:
+    """The recipe's student with this adapter merged in."""
     with TemporaryDirectory(prefix="synth-assets-") as scratch:
-        merged = merge_adapter(student, folder / checkpoint.adapter_path, Path(scratch) / "merged")
+        merged = merge_adapter(resolve_path(recipe.student.path), adapter, Path(scratch) / "merged")
         with open_text_model(recipe.student, merged) as model:
-            return answer_benchmark(model, questions, "tuned", recipe.evaluation, recipe.generation.prompts)
+            yield model
 
 
 def exact(answers: Sequence[BenchmarkAnswer]) -> float:

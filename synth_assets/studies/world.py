@@ -13,6 +13,7 @@ from synth_assets.inference import open_reward_model, open_text_model
 from synth_assets.recipe import Recipe
 from synth_assets.records import (
     Branch,
+    KeptSample,
     LeafNode,
     RejectedSample,
     ScoredSample,
@@ -76,7 +77,7 @@ def generate_and_score(recipe: Recipe, material: Material, seeds: Sequence[int])
     ]
 
 
-def instance_of(sample: SyntheticSample) -> Instance | None:
+def instance_of(sample: SyntheticSample | KeptSample) -> Instance | None:
     """The world's instance that a sample's instruction states, or None where it is no member of its leaf."""
     return BY_PATH[sample.leaf_path].read(sample.instruction, sample.context or "")
 

@@ -7,18 +7,47 @@ Batches are planned in advance for all steps: then a run that goes on after a cr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synth_assets.answer_tokens import render_answer
+from synth_assets.errors import ModelError, Where
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
 
 IGNORED_LABEL = -100
 #: A line of text, and the share that is done, 0 to 1, where it tells of progress.
 Report = Callable[[str, float | None], None]
+
+
+def open_tokenizer(student_folder: Path, max_tokens: int | None) -> tuple[PreTrainedTokenizerBase, int]:
+    """And the longest row in tokens: `max_tokens`, at most the student's window. Raises ModelError for what is missing."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(student_folder, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(student_folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"the student's tokenizer or configuration cannot be read: {error}", where=Where(str(student_folder)),
+            remedy="set student.path to a whole Hugging Face folder of a causal language model",
+        ) from error  # fmt: skip
+    if not tokenizer.chat_template:
+        raise ModelError(
+            "the student's tokenizer has no chat template", where=Where(str(student_folder)),
+            remedy="add chat_template.jinja to its folder, or choose an instruction-tuned student",
+        )  # fmt: skip
+    window = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
+    return tokenizer, min(window, max_tokens or window)
+
+
+def pad_token_of(tokenizer: Any) -> int:
+    """Any token will do where there is none for it: padding is neither seen nor learned."""
+    return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id or 0)
 
 
 class EncodedExample(NamedTuple):
@@ -30,7 +59,11 @@ class EncodedExample(NamedTuple):
 
 def encode_conversation(tokenizer: Any, prompt: str, response: str) -> EncodedExample:
     """One user turn and its answer. Where the template ends an answer without an end token, it is added."""
-    turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
+    return encode_turns(tokenizer, [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}])
+
+
+def encode_turns(tokenizer: Any, turns: Sequence[Mapping[str, str]]) -> EncodedExample:
+    """A conversation of which the last turn, the assistant's, bears loss."""
     whole, num_given = render_answer(tokenizer, turns)
     return EncodedExample(whole, [IGNORED_LABEL] * num_given + whole[num_given:])
 
@@ -63,3 +96,13 @@ def pad_batch(examples: Sequence[EncodedExample], pad_token_id: int) -> dict[str
         "attention_mask": padded([[1] * len(example.token_ids) for example in examples], 0),
         "labels": padded([example.labels for example in examples], IGNORED_LABEL),
     }
+
+
+def response_losses(model: Any, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    """Of each row the sum of its labelled tokens' losses, in nats, and their number; both of shape (rows,)."""
+    from torch.nn.functional import cross_entropy
+
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1].float()
+    labels = batch["labels"][:, 1:]
+    of_tokens = cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED_LABEL, reduction="none")
+    return of_tokens.sum(1), (labels != IGNORED_LABEL).sum(1)

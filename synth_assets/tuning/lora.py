@@ -5,6 +5,8 @@ second tokenization and a longer import. What makes a resumed run end with the s
 are known in advance (`plan_batches`), the state of optimizer, schedule and random numbers is Trainer's own, and only
 a state that was written to its end (`_COMPLETE`) is gone on from; a kill in the midst of writing costs some steps.
 
+With an `objective` the rows are preference pairs, and what is least is its loss instead of the model's own.
+
 A step's batch comes as a whole and is computed in parts here: Trainer would count parts instead, and with them put the
 last rows of an epoch together with the first of the next.
 
@@ -14,7 +16,6 @@ Bytes are the same on the same machine with the same number of threads; a GPU gi
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -30,9 +31,13 @@ from synth_assets.recipe import TuningSection
 from synth_assets.tuning.adapters import open_adapter
 from synth_assets.tuning.encoding import IGNORED_LABEL, EncodedExample, Report, pad_batch, plan_batches
 from synth_assets.tuning.packing import PackedRow, pack_batch
+from synth_assets.tuning.pairs import EncodedPair, pad_pairs
+from synth_assets.tuning.preference_objective import PreferenceObjective
 from synth_assets.tuning.private import NoisePlan, PrivateGradients, draw_batches, secret_of
+from synth_assets.tuning.threads import has_fast_bfloat16, use_all_cores
 
 _COMPLETE = "complete"
+_SHOWN = ("step", "loss", "learning_rate", "implied_gap", "preference_accuracy")
 Curve = list[dict[str, float]]
 #: Is given the model with its adapter, the step, and the curve up to it.
 Keep = Callable[[Any, int, Curve], None]
@@ -40,11 +45,14 @@ Keep = Callable[[Any, int, Curve], None]
 
 @dataclass(frozen=True)
 class Training:
-    """What one phase trains on, from where, and for how long; `work` is the folder of its states, `noise` None without."""
+    """What one course trains on, from where, and for how long; `work` is the folder of its states.
+
+    `noise`: that of a private training. `objective`: of a training on pairs. `said_in`: where the recipe says the rate.
+    """
 
     student_folder: Path
     earlier: Path | None
-    rows: Sequence[EncodedExample] | Sequence[PackedRow]
+    rows: Sequence[EncodedExample] | Sequence[PackedRow] | Sequence[EncodedPair]
     pad_token_id: int
     num_steps: int
     learning_rate: float
@@ -52,6 +60,8 @@ class Training:
     seed: int
     work: Path
     noise: NoisePlan | None = None
+    objective: PreferenceObjective | None = None
+    said_in: str = "tuning."
 
 
 class _PlannedTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped here
@@ -59,6 +69,8 @@ class _PlannedTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped
 
     batches: list[list[int]]
     private: PrivateGradients | None = None
+    objective: PreferenceObjective | None = None
+    gaps: list[float]
 
     def get_train_dataloader(self) -> Any:
         # a generator of its own: the loader must not draw from the stream that dropout uses
@@ -70,10 +82,29 @@ class _PlannedTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped
         """The parts of one batch, each counting by its tokens, so that they make the update of the whole."""
         if self.private:
             return self._private_step(self.private, inputs)
-        num_tokens = self._get_num_items_in_batch(inputs, self.args.device)
-        self.current_gradient_accumulation_steps = len(inputs)  # for models that do not count tokens
-        losses = [super(_PlannedTrainer, self).training_step(model, part, num_tokens) for part in inputs]
+        if self.objective:
+            num_items = sum(len(part["reward_gap"]) for part in inputs)
+        else:
+            num_items = self._get_num_items_in_batch(inputs, self.args.device)
+        # for models that do not count tokens
+        self.current_gradient_accumulation_steps = 1 if self.objective else len(inputs)
+        losses = [super(_PlannedTrainer, self).training_step(model, part, num_items) for part in inputs]
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+        if self.objective is None:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        losses, gaps = self.objective.compute(model, inputs)
+        self.gaps += gaps.tolist()
+        return losses.sum() / num_items_in_batch
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """With what the policy prefers, as it was before the step: the mean implied gap, and the share of those above 0."""
+        if "loss" in logs and self.gaps:
+            right = sum(gap > 0 for gap in self.gaps) / len(self.gaps)
+            logs = logs | {"implied_gap": math.fsum(self.gaps) / len(self.gaps), "preference_accuracy": right}
+            self.gaps.clear()
+        super().log(logs, start_time)
 
     def _private_step(self, private: PrivateGradients, inputs: list[Any]) -> Any:
         self.model.train()
@@ -91,10 +122,10 @@ class _Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
     """Stops at a loss that is no number, tells of progress, keeps candidates, and marks a state that is whole."""
 
     def __init__(
-        self, num_steps: int, keep_at: Collection[int], keep: Keep, report: Report | None,
+        self, training: Training, keep_at: Collection[int], keep: Keep, report: Report | None,
         private: PrivateGradients | None,
     ) -> None:  # fmt: skip
-        self.num_steps = num_steps
+        self.num_steps, self.said_in = training.num_steps, training.said_in
         self.private = private
         self.keep_at = keep_at
         self.keep = keep
@@ -107,7 +138,7 @@ class _Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
         if not math.isfinite(loss):
             raise TuningError(
                 f"the loss is no number at step {step}", value=loss,
-                remedy="lower tuning.learning_rate, or lengthen tuning.warmup_ratio",
+                remedy=f"lower {self.said_in}learning_rate, or lengthen tuning.warmup_ratio",
             )  # fmt: skip
         if self.report:
             self.report(f"step {step} of {self.num_steps}: loss {loss:.4f}", step / self.num_steps)
@@ -130,17 +161,20 @@ def train_lora(
 
     Goes on from the last whole state in `training.work` that lies before all of those steps, if there is one.
     """
-    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    use_all_cores()
     set_seed(training.seed % 2**32)
     model = open_adapter(training.student_folder, settings, training.earlier)
     private = _private(training, settings, model)
     trainer = _PlannedTrainer(
         model=model, args=_arguments(training, settings), train_dataset=list(training.rows),
-        data_collator=lambda rows: _parts(rows, settings, training.pad_token_id),
-        callbacks=[_Watch(training.num_steps, keep_at, keep, report, private)],
+        data_collator=lambda rows: _parts(rows, training, settings),
+        callbacks=[_Watch(training, keep_at, keep, report, private)],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
-    trainer.batches, trainer.private = _batches(training, settings), private
+    trainer.batches, trainer.private, trainer.gaps = _batches(training, settings), private, []
+    if training.objective:
+        trainer.objective = training.objective
+        _without_dropout(model)
     state = _last_whole_state(training.work, min(keep_at))
     if state and private:
         private.load(state)
@@ -163,19 +197,21 @@ def _batches(training: Training, settings: TuningSection) -> list[list[int]]:
     return plan_batches(len(training.rows), settings.rows_a_step, training.num_steps, training.seed)
 
 
-def _parts(rows: list[Any], settings: TuningSection, pad_token_id: int) -> list[dict[str, Any]]:
-    made = pack_batch if settings.packing else pad_batch
+def _parts(rows: list[Any], training: Training, settings: TuningSection) -> list[dict[str, Any]]:
+    made: Callable[..., Any] = pad_pairs if training.objective else pack_batch if settings.packing else pad_batch
     size = settings.batch_size
-    return [dict(made(rows[start : start + size], pad_token_id)) for start in range(0, len(rows), size)]
+    return [dict(made(rows[start : start + size], training.pad_token_id)) for start in range(0, len(rows), size)]
+
+
+def _without_dropout(model: Any) -> None:
+    for part in model.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.0
 
 
 def _curve(log: Sequence[dict[str, float]]) -> Curve:
-    """step, loss (nats per response token), learning_rate."""
-    return [
-        {"step": float(row["step"]), "loss": float(row["loss"]), "learning_rate": float(row["learning_rate"])}
-        for row in log
-        if "loss" in row
-    ]
+    """step, loss (nats per response token, or a pair), learning_rate; of pairs what the policy prefers as well."""
+    return [{name: float(row[name]) for name in _SHOWN if name in row} for row in log if "loss" in row]
 
 
 def mean_loss(model: Any, examples: Sequence[EncodedExample], pad_token_id: int, batch_size: int) -> float:
@@ -191,12 +227,6 @@ def mean_loss(model: Any, examples: Sequence[EncodedExample], pad_token_id: int,
         total += float(loss) * num_labels
         count += num_labels
     return total / count
-
-
-def has_fast_bfloat16() -> bool:
-    """Whether autocast saves time: on a GPU, and on CPUs with instructions for it (1.8 times, 2.5M parameters)."""
-    capabilities = torch.cpu.get_capabilities()
-    return torch.cuda.is_available() or any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def _arguments(training: Training, settings: TuningSection) -> Any:

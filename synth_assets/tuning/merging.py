@@ -8,7 +8,7 @@ from pathlib import Path
 
 from synth_assets.errors import SynthAssetsError, TuningError, Where
 from synth_assets.model_folder import MERGED_FILE, check_model_folder, model_fingerprint
-from synth_assets.tuning.student import known_failure
+from synth_assets.tuning.course import known_failure
 
 _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 

@@ -31,7 +31,7 @@ import numpy as np
 
 from synth_assets.errors import TuningError
 from synth_assets.recipe import PrivacyBudget
-from synth_assets.tuning.encoding import IGNORED_LABEL
+from synth_assets.tuning.encoding import response_losses
 
 _SECRET_FILE, _ACCOUNTANT_FILE = "noise.key", "accountant.json"
 _ADAPTER_MARK = "lora_"
@@ -193,9 +193,5 @@ class PrivateGradients:
 
 def row_losses(model: Any, batch: dict[str, Any]) -> Any:
     """Mean nats per labelled token of each row, shape (rows,)."""
-    from torch.nn.functional import cross_entropy
-
-    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1].float()
-    labels = batch["labels"][:, 1:]
-    of_tokens = cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED_LABEL, reduction="none")
-    return of_tokens.sum(1) / (labels != IGNORED_LABEL).sum(1).clamp(min=1)
+    sums, num_tokens = response_losses(model, batch)
+    return sums / num_tokens.clamp(min=1)

@@ -1,31 +1,20 @@
-"""A training mix and a student's folder -> the candidates of every phase, and among them the tuned student.
-
-Each phase starts from the chosen candidate of the phase before. The choice is made by a score that whoever calls brings
-along: this stage neither runs engines nor knows a benchmark. Of equal scores the earlier candidate is taken, as in LAB:
-less training for as much.
-"""
+"""A training mix and a student's folder -> the candidates of every phase, and among them the tuned student."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
-from synth_assets.errors import SynthAssetsError, TuningError, Where
+from synth_assets.errors import TuningError
 from synth_assets.model_folder import check_model_folder, model_fingerprint
 from synth_assets.recipe import PhaseSpec, TuningSection
 from synth_assets.records import Checkpoint, TrainingExample
+from synth_assets.tuning.course import CURVE_FILE, ScoreAdapter, naming, run_courses
 from synth_assets.tuning.encoding import Report
-from synth_assets.tuning.phase import CURVE_FILE, Phase
-
-#: The folder of an adapter -> how good it is.
-ScoreAdapter = Callable[[Path], float]
-_WRITE_MARKS = ("no space", "os error", "file write failed", "failed writing", "unexpected pos", "quota", "i/o error")
-_MEMORY_MARKS = ("out of memory", "can't allocate memory", "cannot allocate memory")
+from synth_assets.tuning.phase import Phase
 
 
 def tune_student(
@@ -46,29 +35,17 @@ def tune_student(
     check_model_folder(student_folder, "ForCausalLM")
     student = model_fingerprint(student_folder)
     specs = _phases_with_rows(examples, settings)
-    checkpoints: list[Checkpoint] = []
-    try:
-        for position, spec in enumerate(specs):
-            parent = tuned_student(checkpoints) if checkpoints else None
-            phase = Phase(
-                spec, position, position == len(specs) - 1, settings, seed, student_folder, student, parent,
-                [row for row in examples if row.phase == spec.name], folder,
-                _naming(spec.name, report) if report and len(specs) > 1 else report,
-            )  # fmt: skip
-            checkpoints += _choose(phase.candidates(), settings, folder, score_adapter)
-    except SynthAssetsError:
-        raise
-    except Exception as error:
-        if known := known_failure(error, folder):
-            raise known from error
-        raise
-    place = relative_to or folder
-    return [replace(each, adapter_path=os.path.relpath(folder / each.checkpoint_id, place)) for each in checkpoints]
 
+    def phase(number: int, parent: Checkpoint | None) -> Phase:
+        spec = specs[number]
+        told = naming(spec.name, report) if len(specs) > 1 else report
+        rows = [row for row in examples if row.phase == spec.name]
+        return Phase(
+            spec.name, number, settings, seed, student_folder, student, parent, folder, told, spec,
+            number == len(specs) - 1, rows,
+        )  # fmt: skip
 
-def tuned_student(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
-    """The chosen candidate of the last phase."""
-    return max((each for each in checkpoints if each.is_chosen), key=lambda each: each.phase_position)
+    return run_courses(len(specs), phase, None, folder, score_adapter, relative_to)
 
 
 def read_loss_curve(adapter_folder: Path) -> pl.DataFrame:
@@ -91,36 +68,3 @@ def _phases_with_rows(examples: Sequence[TrainingExample], settings: TuningSecti
             remedy="look at training_mix, and at reward_filtered_set before it",
         )
     return [spec for spec in settings.phases_to_run if spec.name in trained]
-
-
-def _naming(phase: str, report: Report) -> Report:
-    return lambda text, share: report(f"phase {phase}: {text}", share)
-
-
-def _choose(
-    candidates: Sequence[Checkpoint], settings: TuningSection, folder: Path, score_adapter: ScoreAdapter | None
-) -> list[Checkpoint]:  # fmt: skip
-    """The same, one of them chosen; with their scores, where they are chosen by score."""
-    if settings.checkpoint_choice.by == "last":
-        return [replace(each, is_chosen=each is candidates[-1]) for each in candidates]
-    if score_adapter is None:
-        raise TuningError("checkpoints are chosen by benchmark, and nobody scores them", remedy="give tune_student a score")
-    scores = [score_adapter(folder / each.checkpoint_id) for each in candidates]
-    best = scores.index(max(scores))  # of equals the first
-    return [
-        replace(each, selection_score=score, is_chosen=number == best)
-        for number, (each, score) in enumerate(zip(candidates, scores, strict=True))
-    ]
-
-
-def known_failure(error: Exception, folder: Path) -> TuningError | None:
-    """What the libraries below say of a full disk or memory, in our words; they have no type for it."""
-    text = str(error).lower()
-    if any(mark in text for mark in _MEMORY_MARKS):
-        return TuningError(f"memory is short: {error}", remedy="lower tuning.batch_size, or take a smaller student")
-    if isinstance(error, OSError) or any(mark in text for mark in _WRITE_MARKS):
-        return TuningError(
-            f"the training state cannot be written or read: {error}", where=Where(str(folder)),
-            remedy="free some space or make the folder writable, and run again: training goes on from its last state",
-        )  # fmt: skip
-    return None

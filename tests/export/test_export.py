@@ -1,6 +1,7 @@
 """What is exported loads in Hugging Face's libraries unchanged, and its cards say where it comes from."""
 
 import json
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -17,7 +18,9 @@ from synth_assets.assets.verdicts import OpenGate, open_gates_of_data, open_gate
 from synth_assets.cli import cli
 from synth_assets.errors import GateError, WarehouseError
 from synth_assets.export import SPLITS, OpenGates, dataset_splits, export, model_card
+from synth_assets.frames import to_frame
 from synth_assets.recipe import PrivacyBudget, Recipe, Threshold
+from synth_assets.records import PreferencePair
 from synth_assets.storage import Warehouse
 
 Made = tuple[Recipe, Warehouse, Path]
@@ -101,6 +104,20 @@ def test_the_adapter_loads_on_its_base(made: Made, tiny_teacher: Path) -> None:
 
     tuned = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_teacher), made[2] / "adapter")
     assert tuned.peft_config["default"].r > 0
+
+
+def test_preference_pairs_lie_beside_the_data_set_once_there_are_some(made: Made, tmp_path: Path) -> None:
+    recipe, warehouse, _ = made
+    other = Warehouse(Path(shutil.copytree(warehouse.folder, tmp_path / "warehouse")))
+    prompt = json.dumps([{"role": "user", "content": "Name a fruit"}])
+    pair = PreferencePair(
+        "i", "p", "a", prompt, "pear", "stone", 2.0, 1.0, 1.0, "reward", (), (), "c", "r", "m", "m", 2, 0.0
+    )
+    other.write_table("preference_pairs", to_frame([pair], PreferencePair))
+    assert [part.name for part in export(recipe, other, tmp_path / "out", OpenGates())] == ["dataset", "preferences", "adapter"]
+    (line,) = (tmp_path / "out/preferences/jsonl/train.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["chosen"] == [{"role": "assistant", "content": "pear"}]
+    assert "of it: 1,\nof 1 different" in (tmp_path / "out/preferences/README.md").read_text(encoding="utf-8")
 
 
 def test_every_row_says_where_it_comes_from(made: Made) -> None:
