@@ -6,6 +6,7 @@ recipe is the same on every machine. Whether a path *exists* is judged where it 
 
 from synth_assets.recipe.gates import GATES, DeclaredGate, Gate
 from synth_assets.recipe.harness import LOCAL_TASKS, HarnessSection, HarnessTask
+from synth_assets.recipe.models import ModelSpec, ServerSection
 from synth_assets.recipe.paths import DEFAULT_RECIPE, project_root, recipe_path, resolve_path, warehouse_path
 from synth_assets.recipe.reading import read_recipe
 from synth_assets.recipe.schedule import ScheduleSection
@@ -18,7 +19,6 @@ from synth_assets.recipe.sections import (
     JudgeName,
     JudgesSection,
     MaxNewTokens,
-    ModelSpec,
     QualitySection,
     Recipe,
     RewardCut,
@@ -60,6 +60,7 @@ __all__ = [
     "RewardSection",
     "Scale",
     "ScheduleSection",
+    "ServerSection",
     "TaxonomySection",
     "Threshold",
     "TrustSection",
