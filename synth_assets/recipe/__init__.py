@@ -6,8 +6,15 @@ recipe is the same on every machine. Whether a path *exists* is judged where it 
 
 from synth_assets.recipe.gates import GATES, DeclaredGate, Gate
 from synth_assets.recipe.harness import LOCAL_TASKS, HarnessSection, HarnessTask
-from synth_assets.recipe.models import ModelSpec, ServerSection
-from synth_assets.recipe.paths import DEFAULT_RECIPE, project_root, recipe_path, resolve_path, warehouse_path
+from synth_assets.recipe.models import SERVER_LIMITS, ModelSpec, ServerSection
+from synth_assets.recipe.paths import (
+    DEFAULT_RECIPE,
+    project_root,
+    read_secret,
+    recipe_path,
+    resolve_path,
+    warehouse_path,
+)
 from synth_assets.recipe.reading import read_recipe
 from synth_assets.recipe.schedule import ScheduleSection
 from synth_assets.recipe.sections import (
@@ -35,6 +42,7 @@ __all__ = [
     "GATES",
     "LOCAL_TASKS",
     "SCALES",
+    "SERVER_LIMITS",
     "CheckpointChoice",
     "DataSetSpec",
     "DeclaredGate",
@@ -67,6 +75,7 @@ __all__ = [
     "TuningSection",
     "project_root",
     "read_recipe",
+    "read_secret",
     "recipe_path",
     "resolve_path",
     "warehouse_path",

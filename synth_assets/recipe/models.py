@@ -36,7 +36,9 @@ def _base_url(url: str) -> str:
         raise ValueError("an address that begins with http:// or https://")
     path = parts.path.rstrip("/")
     if not path or path.endswith("/completions"):
-        raise ValueError("what stands before /chat/completions, which for most servers ends with /v1: http://127.0.0.1:8000/v1")
+        raise ValueError(
+            "what stands before /chat/completions, which for most servers ends with /v1: http://127.0.0.1:8000/v1"
+        )
     return url.rstrip("/")
 
 
@@ -70,10 +72,17 @@ class ServerSection(Section):
     """Of a reward model: HelpSteer's five attributes, or one scalar, which is not comparable across prompts."""
 
 
+#: What a server's answers do not depend on: where it is, how it is asked, and how often.
+SERVER_LIMITS = {
+    "base_urls", "api_key_env", "max_in_flight", "requests_per_minute", "tokens_per_minute", "request_timeout_s",
+    "deadline_s", "max_attempts", "failure_share",
+}  # fmt: skip
+
+
 class ModelSpec(Section):
     path: str = ""
     """Hugging Face folder with safetensors; never code from the folder. May be left out with engine: server, whose own chat
-    template is used in any case; where it is given, it is the folder that is served, and its content identifies the model."""
+    template is used in any case; else it is the folder that is served, and its content helps to identify the model."""
     engine: Literal["vllm", "transformers", "server"] = "vllm"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     max_model_len: Count
