@@ -9,6 +9,7 @@
     synth-assets taxonomy         check, tree, diff: the files of a taxonomy, without a run
     synth-assets plan RECIPE      what a recipe would take: calls, tokens, phases, GPU-hours
     synth-assets fidelity         how near a synthetic table comes to a real one
+    synth-assets serve ROLE       a model of the recipe behind vLLM's own OpenAI-compatible server, until Ctrl-C
     synth-assets doctor           what is installed and ready, and what to do about what is not
     synth-assets train-embedded   make the embedded models anew
     synth-assets study            run a study and write data/studies/NAME.json
@@ -159,6 +160,25 @@ def dev(port: int) -> None:
     workspace = project_root() / "workspace.yaml"
     loaded = ["-w", str(workspace)] if workspace.is_file() else ["-m", "synth_assets.definitions"]
     os.execv(program, [str(program), "dev", "-h", "127.0.0.1", "-p", str(port), *loaded])
+
+
+@cli.command()
+@click.argument("role", type=click.Choice(["teacher", "judge", "student", "reward_model"]), default="teacher")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@_telling
+def serve(role: str, port: int) -> int:
+    """A model of the recipe behind vLLM's own OpenAI-compatible server, on this machine, until Ctrl-C."""
+    from synth_assets.inference.serving import recipe_lines, serving
+
+    recipe = declared_recipe()
+    spec = recipe.judge_model if role == "judge" else recipe.models.get(role)
+    if spec is None:
+        raise click.BadParameter(f"the recipe has no {role}", param_hint="ROLE")
+    click.echo(f"starting {spec.name}: this takes a minute")
+    with serving(spec, "reward" if role == "reward_model" else "text", port) as server:
+        lines = recipe_lines(server, spec, role).replace("\n", "\n  ")
+        click.echo(f"serving {server.name} at {server.base_url}; in a recipe:\n\n{lines}\n\nCtrl-C ends it")
+        return server.wait()
 
 
 @cli.command()

@@ -5,7 +5,8 @@ must be seen. Others know no such wish.
 
 Limits: the conversation as rendered is the server's secret, so `GenerationResult.prompt` holds its turns as plain text. A
 server that gives no log-probabilities leaves `mean_logprob` at 0, which reads as certainty: it is stored and shown, and
-nothing decides by it. Reasoning that a server sends apart from the answer is left out.
+nothing decides by it. Reasoning that a server sends apart from the answer is left out. What else a server draws by (top_p,
+top_k of the model's generation_config.json) is its own choice; `synth-assets serve` chooses as our engines do.
 """
 
 from __future__ import annotations

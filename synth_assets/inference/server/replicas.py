@@ -4,6 +4,9 @@ A lost connection, a time-out or a gateway's error makes a replica suspect: it i
 go on. If it does not answer, or another model stands behind it now, it is left out and asked again and again, ever more
 seldom, until it is back. Nobody listening at its port leaves it out at once. The one with the fewest calls under way
 is next.
+
+Limit: another model that takes a server's place between two calls, without anything being lost, is not noticed until the
+next run.
 """
 
 from __future__ import annotations
