@@ -176,8 +176,8 @@ def serve(role: str, port: int) -> int:
         raise click.BadParameter(f"the recipe has no {role}", param_hint="ROLE")
     click.echo(f"starting {spec.name}: this takes a minute")
     with serving(spec, "reward" if role == "reward_model" else "text", port) as server:
-        lines = recipe_lines(server, spec, role).replace("\n", "\n  ")
-        click.echo(f"serving {server.name} at {server.base_url}; in a recipe:\n\n{lines}\n\nCtrl-C ends it")
+        click.echo(f"serving {server.name} at {server.base_url} until Ctrl-C; in a recipe:\n")
+        click.echo(recipe_lines(server, spec, role))
         return server.wait()
 
 

@@ -113,12 +113,13 @@ def serving(spec: ModelSpec, role: Role, port: int = 0) -> Iterator[LocalServer]
         server.close()
 
 
-def recipe_lines(server: LocalServer, spec: ModelSpec) -> str:
-    """What to write into a recipe to use the server."""
-    return "\n".join([
+def recipe_lines(server: LocalServer, spec: ModelSpec, key: str) -> str:
+    """What to write into a recipe, under this key, to use the server."""
+    lines = [
         f"path: {spec.path}", "engine: server", f"max_model_len: {spec.max_model_len}", "server:",
         f"  base_urls: [{server.base_url}]", f"  model: {server.name}",
-    ])  # fmt: skip
+    ]  # fmt: skip
+    return "\n".join([f"{key}:", *(f"  {line}" for line in lines)])
 
 
 def _free_port(port: int) -> int:

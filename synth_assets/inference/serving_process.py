@@ -1,7 +1,7 @@
 """The process in which vLLM's own OpenAI server runs: `python -m synth_assets.inference.serving_process ORDER`.
 
-`serving` starts it as the leader of a session of its own, with a pipe as standard input: vLLM starts further processes, which
-a killed server would leave behind, so as soon as nobody holds the pipe's other end, all of the group end together.
+`serving` starts it as the leader of a session of its own, with a pipe as standard input: vLLM starts further processes,
+which a killed server would leave behind, so as soon as nobody holds the pipe's other end, all of the group end together.
 
 The engine is told what the engines of `vllm_engine` are told. The sampling defaults of the model's generation_config.json,
 which a server would apply behind the requests' backs, are put out of force; its end tokens are not.

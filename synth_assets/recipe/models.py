@@ -25,27 +25,27 @@ def _variable(name: str) -> str:
     return name
 
 
-def _base_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.username or parts.password or parts.query or parts.fragment:
+def _base_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
+    split = [urlsplit(url) for url in urls]
+    if any(parts.username or parts.password or parts.query or parts.fragment for parts in split):
         raise PydanticCustomError(
-            "secret_value", "an address without user, password or query (not shown, since it may hold a secret): name the "
+            "secret_value", "addresses without user, password or query (not shown, since they may hold a secret): name the "
             "key's environment variable in api_key_env",
         )  # fmt: skip
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("an address that begins with http:// or https://")
-    path = parts.path.rstrip("/")
-    if not path or path.endswith("/completions"):
+    if not all(parts.scheme in ("http", "https") and parts.hostname for parts in split):
+        raise ValueError("addresses that begin with http:// or https://")
+    paths = [parts.path.rstrip("/") for parts in split]
+    if not paths or not all(path and not path.endswith("/completions") for path in paths):
         raise ValueError(
-            "what stands before /chat/completions, which for most servers ends with /v1: http://127.0.0.1:8000/v1"
+            "what stands before /chat/completions, for most servers ending with /v1: [http://127.0.0.1:8000/v1]"
         )
-    return url.rstrip("/")
+    return tuple(url.rstrip("/") for url in urls)
 
 
 class ServerSection(Section):
     """An OpenAI-compatible server, or several that serve the same model."""
 
-    base_urls: Annotated[tuple[Annotated[str, AfterValidator(_base_url)], ...], Field(min_length=1, max_length=64)]
+    base_urls: Annotated[tuple[str, ...], AfterValidator(_base_urls)]
     """What stands before /chat/completions, one for each replica: http://127.0.0.1:8000/v1."""
     model: Text
     """The name under which it is served."""

@@ -7,6 +7,7 @@ server would refuse. A call that costs more than the bucket holds goes when it i
 from __future__ import annotations
 
 HELD_S = 2.0
+_LEAST_WAIT_S = 1e-6  # less is an error of rounding
 
 
 class Bucket:
@@ -22,7 +23,8 @@ class Bucket:
         """Seconds until a call of this cost may go; 0: now."""
         self._level = min(self._holds, self._level + (now - self._as_of) * self._per_s)
         self._as_of = now
-        return max(0.0, (min(cost, self._holds) - self._level) / self._per_s)
+        wait = (min(cost, self._holds) - self._level) / self._per_s
+        return wait if wait > _LEAST_WAIT_S else 0.0
 
     def take(self, cost: float) -> None:
         """Pay; a negative cost gives back what was estimated too high."""

@@ -50,9 +50,7 @@ def read_reward(said: Any, server: ServerSection) -> Answered:
     reward = read(said)
     num = 1 if isinstance(reward, ScalarReward) else len(REWARD_ATTRIBUTES)
     if num != server.reward_outputs:
-        raise UnfitAnswer(
-            f"the reward model gives {num} numbers, the recipe declares reward_outputs: {server.reward_outputs}"
-        )
+        raise UnfitAnswer(f"the model gives {num} rewards, the recipe declares reward_outputs: {server.reward_outputs}")
     return Answered(reward)
 
 
@@ -124,7 +122,7 @@ def _by_position(values: Sequence[Any]) -> Reward:
     if len(numbers) == 1:
         return ScalarReward(numbers[0])
     if len(numbers) != len(REWARD_ATTRIBUTES):
-        raise UnfitAnswer(f"the reward model has {len(numbers)} outputs, not five or one")
+        raise UnfitAnswer(f"the model has {len(numbers)} outputs, not five or one")
     if min(numbers) >= 0 and abs(math.fsum(values) - 1) < _CLOSE_TO_ONE:
         raise UnfitAnswer("the five outputs are shares of 1: the server puts them through a softmax; start it with "
                           '--pooler-config \'{"use_activation": false}\'')  # fmt: skip
