@@ -113,9 +113,8 @@ def call_key(kind: Literal["generation", "reward"], spec: ModelSpec, fingerprint
 
 def generation_key(spec: ModelSpec, fingerprint: str, request: GenerationRequest) -> str:
     """As `call_key`; a request without a schema is what it was before there were schemas."""
-    asked = asdict(request)
-    schema = asked.pop("schema")
-    return call_key("generation", spec, fingerprint, {**asked, "schema": schema} if schema else asked)
+    asked = {name: value for name, value in vars(request).items() if value or name != "schema"}
+    return call_key("generation", spec, fingerprint, asked)
 
 
 class JournaledTextModel(_Journaled[TextModel, GenerationResult]):
@@ -154,7 +153,7 @@ def journaled_text_model(
     again = {FINISH_REASON_OF[name] for name in engines.retry}
     with open_journal(warehouse.folder / JOURNAL) as journal, ExitStack() as stack:
         calls = JournaledCalls(
-            journal, asdict, lambda said: GenerationResult(**said), lambda result: result.finish_reason in again, progress
+            journal, vars, lambda said: GenerationResult(**said), lambda result: result.finish_reason in again, progress
         )
         opened = once(lambda: stack.enter_context(engines.open_text_model(spec, place)))
         yield JournaledTextModel(spec, fingerprint, calls, opened)
