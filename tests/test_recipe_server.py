@@ -1,5 +1,6 @@
 """A recipe that names a server: what is refused, with key and value, and never a key's own value."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import yaml
 from synth_assets.assets.made_of import code_version
 from synth_assets.errors import Fault, RecipeError
 from synth_assets.planning import plan_recipe, plan_text
-from synth_assets.recipe import Recipe, read_recipe
+from synth_assets.recipe import ModelSpec, Recipe, ServerSection, read_recipe
 
 EMBEDDED = Path(__file__).parent.parent / "data/recipes/embedded.yaml"
 SERVED = {
@@ -39,6 +40,16 @@ def test_a_teacher_behind_a_server_needs_no_folder(tmp_path: Path) -> None:
     recipe = served(tmp_path, base_urls=["http://one/v1/", "https://two/openai/v1"])
     assert recipe.teacher.server and recipe.teacher.server.base_urls == ("http://one/v1", "https://two/openai/v1")
     assert recipe.teacher.name == "teacher-70b" and not recipe.teacher.path
+
+
+def test_the_readme_shows_what_a_recipe_may_hold() -> None:
+    readme = (EMBEDDED.parents[2] / "README.md").read_text(encoding="utf-8")
+    block = next(block for block in readme.split("```yaml\n") if block.startswith("teacher:")).split("```")[0]
+    shown = ModelSpec.model_validate_json(json.dumps(yaml.safe_load(block)["teacher"]))
+    assert shown.server and len(shown.server.base_urls) == 2
+    defaults = ServerSection(base_urls=("http://one/v1",), model="m")
+    for key in ("deadline_s", "max_attempts", "failure_share"):
+        assert getattr(shown.server, key) == getattr(defaults, key)
 
 
 def test_a_plan_is_made_without_folder_and_server(tmp_path: Path) -> None:
