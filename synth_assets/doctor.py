@@ -51,7 +51,7 @@ def examine(warehouse: Warehouse) -> list[Finding]:
         findings.append(Finding("recipe", False, str(error), "see above"))
     else:
         findings.append(Finding("recipe", True, f"{recipe.name}, scale {recipe.scale}, seed {recipe.seed}"))
-        findings += _models(recipe)
+        findings += models_found(recipe)
         findings += _inputs(recipe)
         findings += _harness(recipe)
         findings += _taxonomy(recipe)
@@ -106,7 +106,8 @@ def _memory_and_disk(warehouse: Warehouse) -> Iterator[Finding]:
     yield Finding("disk", free >= NEEDED_DISK_MIB, f"{free:,} MiB are free for the warehouse", remedy)
 
 
-def _models(recipe: Recipe) -> Iterator[Finding]:
+def models_found(recipe: Recipe) -> Iterator[Finding]:
+    """One finding a model: its folder, or its server."""
     for role, spec in recipe.models.items():
         said = f"{spec.name}, engine {spec.engine}, {spec.dtype}"
         if spec.server:

@@ -18,6 +18,7 @@ import asyncio
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -39,6 +40,7 @@ class MisbehavingServer:
         self.retry_after = "0"
         self.num_waiting = 0
         self.fixed: tuple[int, Any] | None = None  # status and JSON of every answer
+        self.say: Callable[[dict[str, Any]], str] | None = None  # the text for a request's body, in place of capitals
         self.is_refusing = False  # listens, and answers 503
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
@@ -109,16 +111,18 @@ class MisbehavingServer:
         self.most_in_flight = max(self.most_in_flight, self.num_in_flight)
         try:
             await asyncio.sleep(self.latency_s)
-            return await self._behave(request, text)
+            return await self._behave(request, body, text)
         finally:
             self.num_in_flight -= 1
 
-    async def _behave(self, request: web.Request, text: str) -> web.StreamResponse:
+    async def _behave(self, request: web.Request, body: dict[str, Any], text: str) -> web.StreamResponse:
         kind, is_first = text.split()[0], self.asked[text] == 1
         if self.is_refusing:
             return web.json_response({"detail": "loading"}, status=503)
         if self.fixed:
             return web.json_response(self.fixed[1], status=self.fixed[0])
+        if self.say:
+            return web.json_response(chat_completion(self.say(body)))
         if kind == "bad":
             said = f"bad words, sent with {request.headers.get('Authorization')}"
             return web.json_response({"error": {"message": said}}, status=400)

@@ -34,30 +34,32 @@ def served(spec: ModelSpec, base_url: str, model: str, **limits: object) -> Mode
 
 @pytest.mark.slow
 def test_the_same_answers_as_in_our_own_engine(tiny_teacher: Path) -> None:
-    """Greedy and drawn ones, the server's prompts by its own template."""
+    """Greedily; the server renders by its own template. Drawn ones by their seeds alone."""
     spec = spec_of(tiny_teacher)
-    requests = [
-        GenerationRequest((Message("user", " ".join(WORDS[number % 7 : 3 + number % 9])),), 12, temperature, 2**40 + number)
+    texts = [" ".join(WORDS[number % 7 : 3 + number % 9]) for number in range(20)]
+    greedy, drawn = (
+        [GenerationRequest((Message("user", text),), 12, temperature, 2**40 + number) for number, text in enumerate(texts)]
         for temperature in (0.0, 1.0)
-        for number in range(20)
-    ]
+    )
     with serving(spec, "text") as server:
-        assert server.name == tiny_teacher.name and f"base_urls: [{server.base_url}]" in recipe_lines(
-            server, spec, "teacher"
-        )
+        assert f"  base_urls: [{server.base_url}]\n    model: {tiny_teacher.name}" in recipe_lines(server, spec, "teacher")
         behind = served(spec, server.base_url, server.name)
         assert fingerprint_of(behind) != model_fingerprint(tiny_teacher)
         with open_text_model(behind) as model:
-            found = model.generate(requests)
+            found = model.generate(greedy)
+            once, again = model.generate(drawn), model.generate(drawn[::-1])[::-1]
             (failed,) = model.generate([GenerationRequest((Message("user", "green " * 300),), 12, 0.0, 1)])
-        assert failed.finish_reason == "error" and "HTTP 400" in failed.error and "256" in failed.error
-        pid = server.pid
-    assert not any(is_alive(each) for each in family(pid))
-    with open_text_model(spec) as model:
-        expected = model.generate(requests)
+        started = family(server.pid)
+    assert len(started) > 1 and not any(map(is_alive, started))
+    assert [result.text for result in once] == [result.text for result in again]
+    assert len({result.text for result in once}) > 15
+    assert failed.finish_reason == "error" and "HTTP 400" in failed.error and "256" in failed.error
+    with open_text_model(spec.model_copy(update={"engine": "transformers"})) as model:
+        expected = model.generate(greedy)
     for one, other in zip(found, expected, strict=True):
-        assert (one.text, one.finish_reason, one.num_prompt_tokens, one.num_new_tokens) == (
-            other.text, other.finish_reason, other.num_prompt_tokens, other.num_new_tokens,
+        assert one.text == other.text.rstrip("\ufffd")  # a server leaves out half a letter at the end
+        assert (one.finish_reason, one.num_prompt_tokens, one.num_new_tokens) == (
+            other.finish_reason, other.num_prompt_tokens, other.num_new_tokens,
         )  # fmt: skip
         assert one.mean_logprob == pytest.approx(other.mean_logprob, rel=2e-2)
 
@@ -71,7 +73,7 @@ def test_the_same_rewards_as_in_our_own_engine(tiny_reward_model: Path) -> None:
         for api in ("classify", "pooling"):
             with open_reward_model(served(spec, server.base_url, server.name, reward_api=api)) as model:
                 found[api] = model.score(conversations)
-    with open_reward_model(spec) as model:
+    with open_reward_model(spec.model_copy(update={"engine": "transformers"})) as model:
         expected = model.score(conversations)
     for scores in found.values():
         for one, other in zip(scores, expected, strict=True):
