@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -122,10 +121,9 @@ async def bare_loop(spec: ModelSpec, requests: Sequence[GenerationRequest]) -> l
 
         async def work() -> None:
             for position, request in waiting:
-                said = asdict(request)
                 body = {
                     "model": spec.server.model, "messages": [message._asdict() for message in request.messages],
-                    "max_tokens": said["max_new_tokens"], "temperature": said["temperature"], "seed": said["seed"],
+                    "max_tokens": request.max_new_tokens, "temperature": request.temperature, "seed": request.seed,
                     "logprobs": True,
                 }  # fmt: skip
                 async with session.post(url, json=body) as answer:

@@ -17,16 +17,27 @@ class Notice(NamedTuple):
     text: str
 
 
+#: Position of the question, value, and of a failed call the words of the error.
+Answer = tuple[int, Any, str]
+
+
 class Batch:
-    """The calls of one caller. What comes of them is put into `finished`: (position, value, words of an error), notices, or
-    the exception that ends it all."""
+    """The calls of one caller. What comes of them is put into `finished`: answers, several at a time, since waking a thread
+    for each would cost as much as asking; notices; or the exception that ends it all."""
 
     def __init__(self, questions: Sequence[Question]) -> None:
         self.questions = questions
         self.num_taken = 0
         self.num_left = len(questions)
         self.is_abandoned = False
-        self.finished: SimpleQueue[tuple[int, Any, str] | Notice | Exception] = SimpleQueue()
+        self.gathered: list[Answer] = []
+        self.finished: SimpleQueue[list[Answer] | Notice | Exception] = SimpleQueue()
+
+    def hand_over(self) -> None:
+        """What is gathered, to the caller."""
+        if self.gathered:
+            self.finished.put(self.gathered)
+            self.gathered = []
 
 
 class Call:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _TOLD_EVERY_S = 60.0
 _LONG_WAIT_S = 10.0
+_GATHERED_FOR_S = 0.02
 _GO_ON = "then run the same command again: what was answered is kept"
 
 
@@ -74,6 +75,7 @@ class Dispatcher:
         """Nothing more is asked; all that wait are told why."""
         self._ended = self._ended or error
         for batch in self._batches:
+            batch.hand_over()
             batch.finished.put(self._ended)
         for task in (*self._tasks, *([self._watcher] if self._watcher else [])):
             task.cancel()
@@ -134,8 +136,13 @@ class Dispatcher:
             self._take_loss(call, replica, outcome, now)
 
     def _finish(self, call: Call, value: object, words: str) -> None:
-        call.batch.num_left -= 1
-        call.batch.finished.put((call.position, value, words))
+        batch = call.batch
+        batch.num_left -= 1
+        batch.gathered.append((call.position, value, words))
+        if not batch.num_left:
+            batch.hand_over()
+        elif len(batch.gathered) == 1:
+            self._loop.call_later(_GATHERED_FOR_S, batch.hand_over)
         if self._failures.note(bool(words)):
             share = self._server.failure_share
             self.end(EngineError(

@@ -52,14 +52,17 @@ class RequestWindow:
         batch = Batch(questions)
         self._loop.call_soon_threadsafe(self._add, batch)
         try:
-            for _ in questions:
+            num_left = len(questions)
+            while num_left:
                 item = batch.finished.get()
-                while isinstance(item, Notice):
-                    _logger.warning("%s", item.text)
-                    item = batch.finished.get()
                 if isinstance(item, Exception):
                     raise item
-                on_answer(*item)
+                if isinstance(item, Notice):
+                    _logger.warning("%s", item.text)
+                    continue
+                num_left -= len(item)
+                for answer in item:
+                    on_answer(*answer)
         finally:
             batch.is_abandoned = True
 
