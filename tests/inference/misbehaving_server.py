@@ -41,6 +41,7 @@ class MisbehavingServer:
         self.num_waiting = 0
         self.fixed: tuple[int, Any] | None = None  # status and JSON of every answer
         self.say: Callable[[dict[str, Any]], str] | None = None  # the text for a request's body, in place of capitals
+        self.dies_after = 0  # answers, after which it stops; 0: never
         self.is_refusing = False  # listens, and answers 503
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
@@ -143,6 +144,8 @@ class MisbehavingServer:
             request.transport.close()
             return response
         self.num_answered[text] += 1
+        if sum(self.num_answered.values()) == self.dies_after:
+            self.loop.create_task(self._stop())
         return web.Response(body=said, content_type="application/json")
 
 

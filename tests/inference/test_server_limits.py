@@ -115,11 +115,11 @@ def test_rates_over_the_wire() -> None:
         start = time.monotonic()
         with open_text_model(spec_of(server, requests_per_minute=1200.0)) as model:
             model.generate(requests(80))  # 40 from the full bucket, 40 at 20 a second
-        assert 1.8 <= time.monotonic() - start < 4
+        assert 1.8 <= time.monotonic() - start < 15
         start = time.monotonic()
         with open_text_model(spec_of(server, tokens_per_minute=6000.0)) as model:
             model.generate(requests(40))  # each uses 10 tokens of the 100 a second
-        assert 1.0 <= time.monotonic() - start < 6
+        assert 1.0 <= time.monotonic() - start < 15
 
 
 def test_which_status_is_tried_again() -> None:
