@@ -26,7 +26,7 @@ def open_text_model(spec: ModelSpec, folder: Path | None = None) -> Iterator[Tex
     Raises ModelError for what is wrong with the folder, EngineError if the engine does not start, or no server answers.
     """
     if spec.engine == "server":
-        with open_server_text_model(spec, _folder_fingerprint(spec, "ForCausalLM")) as model:
+        with open_server_text_model(spec, _folder_fingerprint(spec, "ForCausalLM", folder)) as model:
             yield model
         return
     place, fingerprint = _checked(folder or resolve_path(spec.path), "ForCausalLM")
@@ -104,7 +104,7 @@ def check_model(spec: ModelSpec, kind: ArchitectureKind, folder: Path | None = N
     """
     if spec.engine == "server":
         assert spec.server
-        return server_fingerprint(spec.server, _folder_fingerprint(spec, kind))
+        return server_fingerprint(spec.server, _folder_fingerprint(spec, kind, folder))
     return _checked(folder or resolve_path(spec.path), kind)[1]
 
 
@@ -114,9 +114,15 @@ def fingerprint_of(spec: ModelSpec) -> str:
     return server_fingerprint(spec.server, folder_fingerprint) if spec.server else folder_fingerprint
 
 
-def _folder_fingerprint(spec: ModelSpec, kind: ArchitectureKind) -> str:
-    """Of a served model, whose folder need not be here."""
-    return _checked(resolve_path(spec.path), kind)[1] if spec.path else ""
+def _folder_fingerprint(spec: ModelSpec, kind: ArchitectureKind, folder: Path | None = None) -> str:
+    """Of a served model, whose folder need not be here; none can stand in for it."""
+    own = resolve_path(spec.path) if spec.path else None
+    if folder and folder.absolute() != own:
+        raise ModelError(
+            "a server answers with the model that it has loaded, no folder can stand in for it", value=str(folder),
+            remedy="give this model the engine vllm or transformers",
+        )  # fmt: skip
+    return _checked(own, kind)[1] if own else ""
 
 
 def _checked(folder: Path, kind: ArchitectureKind) -> tuple[Path, str]:

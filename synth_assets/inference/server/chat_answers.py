@@ -37,7 +37,7 @@ def chat_body(request: GenerationRequest, spec: ModelSpec, is_vllm: bool) -> byt
     if spec.server.logprobs:
         said["logprobs"] = True
     if spec.structured_outputs and request.schema:
-        schema = {"name": "answer", "schema": json.loads(request.schema), "strict": True}
+        schema = {"name": "answer", "schema": json.loads(request.schema)}
         said["response_format"] = {"type": "json_schema", "json_schema": schema}
     if is_vllm:
         said["skip_special_tokens"] = False
