@@ -95,7 +95,7 @@ class ModelSpec(Section):
     active_billions: Positive | None = None
     """Billions of parameters that each token meets; for estimates on machines where the folder is not."""
     structured_outputs: bool = False
-    """Whether vLLM, or a server, holds a judge's answers to their JSON schema; vLLM's grammars cannot read every tokenizer."""
+    """Whether vLLM or a server holds a judge's answers to their JSON schema; vLLM's grammars cannot read every tokenizer."""
     server: Annotated[ServerSection | None, Field(exclude_if=lambda value: value is None)] = None
     """With engine: server, where it is. Absent from the record of other models, which is as it was before servers."""
 

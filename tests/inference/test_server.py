@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from misbehaving_server import MODEL, MisbehavingServer
 
-from synth_assets.errors import EngineError
+from synth_assets.errors import EngineError, ModelError
 from synth_assets.inference import NOTICES, open_text_model
 from synth_assets.inference.server import server_fingerprint
 from synth_assets.recipe import ModelSpec
@@ -232,6 +232,8 @@ def test_what_is_wrong_is_told_before_the_first_call(server: MisbehavingServer) 
         pytest.raises(EngineError, match="does not serve this model; it serves made-model"),
         open_text_model(spec_of(server, model="no-such-model")),
     ):
+        pass
+    with pytest.raises(ModelError, match="no folder can stand in"), open_text_model(spec_of(server), Path("tuned")):
         pass
     server.stop()
     with (
