@@ -178,7 +178,10 @@ def serve(role: str, port: int) -> int:
     with serving(spec, "reward" if role == "reward_model" else "text", port) as server:
         click.echo(f"serving {server.name} at {server.base_url} until Ctrl-C; in a recipe:\n")
         click.echo(recipe_lines(server, spec, role))
-        return server.wait()
+        try:
+            return server.wait()
+        except KeyboardInterrupt:
+            return 0
 
 
 @cli.command()

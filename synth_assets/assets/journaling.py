@@ -21,6 +21,7 @@ import dagster as dg
 
 from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines, Retry
+from synth_assets.errors import EngineError
 from synth_assets.inference import NOTICES, check_model
 from synth_assets.judging import Panel
 from synth_assets.recipe import ModelSpec, Recipe
@@ -42,6 +43,7 @@ JOURNAL = "journal"
 AnswerT = TypeVar("AnswerT")
 OnAnswer = Callable[[int, AnswerT], None]
 ModelT = TypeVar("ModelT")
+ServedT = TypeVar("ServedT", TextModel, RewardModel)
 
 
 @dataclass
@@ -155,7 +157,7 @@ def journaled_text_model(
         calls = JournaledCalls(
             journal, vars, lambda said: GenerationResult(**said), lambda result: result.finish_reason in again, progress
         )
-        opened = once(lambda: stack.enter_context(engines.open_text_model(spec, place)))
+        opened = once(lambda: _same(stack.enter_context(engines.open_text_model(spec, place)), spec, fingerprint))
         yield JournaledTextModel(spec, fingerprint, calls, opened)
 
 
@@ -191,7 +193,7 @@ def journaled_reward_model(
         calls = JournaledCalls(
             journal, _write_score, _read_score, lambda score: isinstance(score, str) and "failed" in engines.retry, progress
         )
-        opened = once(lambda: stack.enter_context(engines.open_reward_model(spec)))
+        opened = once(lambda: _same(stack.enter_context(engines.open_reward_model(spec)), spec, fingerprint))
         yield JournaledRewardModel(spec, fingerprint, calls, opened)
 
 
@@ -201,6 +203,16 @@ def calls_metadata(context: dg.AssetExecutionContext, *calls: JournaledCalls[Any
         context.log.warning(repair)
     num_made, num_served = sum(each.num_made for each in calls), sum(each.num_served for each in calls)
     return {"num_calls_made": num_made, "num_calls_served_from_journal": num_served}
+
+
+def _same(model: ServedT, spec: ModelSpec, fingerprint: str) -> ServedT:
+    """The model, if a server has not changed it since its fingerprint was taken. Raises EngineError if it has."""
+    if spec.server and model.fingerprint != fingerprint:
+        raise EngineError(
+            f"another model stands behind {spec.name} than when this began", value=model.fingerprint,
+            remedy="run the same command again: its calls are then made by the model that is there now",
+        )  # fmt: skip
+    return model
 
 
 @contextmanager
