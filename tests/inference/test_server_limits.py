@@ -27,8 +27,8 @@ def rounds(window: Concurrency, latency_s: float, num: int) -> None:
 
 def test_the_window_widens_while_latency_stays() -> None:
     window = Concurrency(most=500)
-    assert window.limit == 32
-    rounds(window, 0.2, 3)
+    assert window.limit == 64
+    rounds(window, 0.2, 2)
     assert window.limit == 256
     rounds(window, 0.2, 3)
     assert window.limit == 500

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 
-_START = 32
+_START = 64  # as many as servers commonly take at once; one that does not says so
 _TOLERANCE = 1.5
 _LONG_TERM = 0.1  # weight of a new round in the long-term mean
 _REFUSED_SHARE = 0.1
