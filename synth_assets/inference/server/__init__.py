@@ -2,15 +2,17 @@
 
     identity        what GET /models says of the model: its fingerprint, and whether the server is a vLLM
     credentials     the key, from the environment; masked in whatever a server says
+    answers         what may come of a call, and how servers word their errors
     chat_answers    requests to /chat/completions and what comes back
     reward_answers  the shapes in which reward models answer
     attempt         one try of one call, and how it ended
     retries         how long to wait before the next one
-    concurrency     how many requests at a time
+    concurrency     how many requests at a time; queues: what waits in a vLLM
     rates           requests and tokens a minute
     failures        when too many calls fail
     replicas        which server next; those that are out, and whether they are back
-    dispatch        the window: which call next, when, to whom
+    batches         the calls of one caller, and which call is next
+    dispatch        the window of requests: whatever happens to a call
     window          a thread with an event loop around it, which callers in other threads share
     models          the roles of `synth_assets.roles`
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession, ClientTimeout
 
 _UNAVAILABLE = (502, 503, 504)
-_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+#: Of the session, so that they are put together once.
+HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ async def attempt(
     import aiohttp
 
     try:
-        async with session.post(url, data=body, headers=_HEADERS, timeout=timeout, allow_redirects=False) as response:
+        async with session.post(url, data=body, timeout=timeout, allow_redirects=False) as response:
             content = await response.read()
     except TimeoutError:
         return Lost(f"no answer within {timeout.total:g} s", is_refusal=True, is_suspect=True)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from synth_assets.errors import EngineError
-from synth_assets.inference.server.attempt import Question
+from synth_assets.inference.server.attempt import HEADERS, Question
 from synth_assets.inference.server.batches import Batch, Notice
 from synth_assets.inference.server.credentials import read_key
 from synth_assets.inference.server.dispatch import Dispatcher
@@ -87,7 +87,8 @@ class RequestWindow:
         import aiohttp
 
         connector = aiohttp.TCPConnector(limit=0)  # the window is the limit
-        async with aiohttp.ClientSession(connector=connector, headers=self._key.headers()) as session:
+        headers, no_cookies = {**HEADERS, **self._key.headers()}, aiohttp.DummyCookieJar()
+        async with aiohttp.ClientSession(connector=connector, headers=headers, cookie_jar=no_cookies) as session:
             self._dispatcher = Dispatcher(self._server, self._served, self._key, self._replicas, session)
             self._is_ready.set()
             await self._has_closed.wait()
