@@ -11,9 +11,10 @@ A call that failed, or whose answer was cut off, is as finished as any other; `r
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -48,7 +49,10 @@ ServedT = TypeVar("ServedT", TextModel, RewardModel)
 
 @dataclass
 class JournaledCalls(Generic[AnswerT]):
-    """What stands between a model and those who ask it. Counts the calls served and those that had to be made."""
+    """What stands between a model and those who ask it. Counts the calls served and those that had to be made.
+
+    Threads may share it, if the model allows them to; a call that two of them make at a time is made twice.
+    """
 
     journal: Journal
     write: Callable[[AnswerT], Mapping[str, Any]]
@@ -57,6 +61,7 @@ class JournaledCalls(Generic[AnswerT]):
     progress: Progress | None = None
     num_served: int = 0
     num_made: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(
         self, keys: Sequence[str], ask: Callable[[list[int], OnAnswer[AnswerT]], object],
@@ -82,8 +87,9 @@ class JournaledCalls(Generic[AnswerT]):
             if self.progress:
                 self.progress.advance()
 
-        self.num_served += len(answers)
-        self.num_made += len(missing)
+        with self.lock:
+            self.num_served += len(answers)
+            self.num_made += len(missing)
         if missing:
             if self.progress:
                 self.progress.begin(len(keys), len(answers))
@@ -234,12 +240,14 @@ def _telling(progress: Progress | None) -> Iterator[None]:
 
 
 def once(open_model: Callable[[], ModelT]) -> Callable[[], ModelT]:
-    """A model that is opened when it is asked for first."""
+    """A model that is opened when it is asked for first, by whatever thread."""
     opened: list[ModelT] = []
+    lock = threading.Lock()
 
     def get() -> ModelT:
-        if not opened:
-            opened.append(open_model())
+        with lock:
+            if not opened:
+                opened.append(open_model())
         return opened[0]
 
     return get

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,19 @@ def test_a_run_goes_on_from_where_the_server_died(server: MisbehavingServer, tmp
     results, num_made = ask(tmp_path, spec_of(server), *texts)
     assert [result.text for result in results] == [text.upper() for text in texts]
     assert num_made <= 300 - num_answered + 16 and sum(num > 1 for num in server.num_answered.values()) <= 16
+
+
+def test_threads_share_window_and_journal(server: MisbehavingServer, tmp_path: Path) -> None:
+    server.latency_s = 0.002
+    texts = [f"fine {number}" for number in range(1600)]
+    with journaled_text_model(Engines(), Warehouse(tmp_path), spec_of(server)) as model, ThreadPoolExecutor(8) as threads:
+        parts = [texts[number::8] for number in range(8)]
+        answers = list(threads.map(lambda part: model.generate(requests_of(*part)), parts))
+    assert [[result.text for result in results] for results in answers] == [
+        [text.upper() for text in part] for part in parts
+    ]
+    assert model.calls.num_made == 1600 == sum(server.asked.values())
+    assert ask(tmp_path, spec_of(server), *texts)[1] == 0
 
 
 def test_scalar_rewards_come_back_from_the_journal(server: MisbehavingServer, tmp_path: Path) -> None:
