@@ -65,17 +65,14 @@ class LocalServer:
 
     def close(self) -> None:
         """Ends it and all that it started; safe to repeat."""
-        self._signal_group(signal.SIGTERM)
+        self._process.terminate()  # it alone: it lets go of its shared memory, and ends its engine by itself
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_GRACE_S)
-        self._signal_group(signal.SIGKILL)
+        with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         if self._process.stdin:
             self._process.stdin.close()
-
-    def _signal_group(self, number: int) -> None:
-        with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
-            os.killpg(self._process.pid, number)
 
 
 @contextmanager
@@ -99,7 +96,7 @@ def serving(spec: ModelSpec, role: Role, port: int = 0) -> Iterator[LocalServer]
         "port": port,
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", PROCESS_MODULE, json.dumps(order)],
+        [sys.executable, "-W", "ignore", "-m", PROCESS_MODULE, json.dumps(order)],
         stdin=subprocess.PIPE,
         stdout=sys.stderr,
         cwd=_PACKAGE_PARENT,  # `-m` looks here first: the same code as ours, wherever we were started
