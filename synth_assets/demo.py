@@ -25,9 +25,10 @@ from synth_assets.assets.trust_files import check_trust_files
 from synth_assets.definitions import assets_of, examine_job, synthesize_job
 from synth_assets.errors import SynthAssetsError
 from synth_assets.evaluation import check_tasks
+from synth_assets.inference import check_model
 from synth_assets.machine import PeakMemory, free_disk_mib
-from synth_assets.model_folder import ARCHITECTURE_OF, check_model_folder
-from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.model_folder import ARCHITECTURE_OF
+from synth_assets.recipe import Recipe
 from synth_assets.screen import Screen
 from synth_assets.storage import Warehouse
 from synth_assets.storage.warehouse import no_room_left, room_failure
@@ -144,11 +145,11 @@ def plan_lines(plan: Plan) -> list[str]:
 def _check_needs(recipe: Recipe, warehouse: Warehouse) -> None:
     """A model, a file or a task that is missing is told now, not after minutes of generation.
 
-    Raises ModelError, RecipeError, HarnessError.
+    Raises ModelError, EngineError (a server that does not answer), RecipeError, HarnessError.
     """
     check_trust_files(recipe, warehouse)
     for role, spec in recipe.models.items():
-        check_model_folder(resolve_path(spec.path), ARCHITECTURE_OF.get(role, "ForCausalLM"))
+        check_model(spec, ARCHITECTURE_OF.get(role, "ForCausalLM"))
     if recipe.evaluation.harness:
         check_tasks(recipe.evaluation.harness)
 

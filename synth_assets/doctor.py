@@ -1,6 +1,7 @@
 """`synth-assets doctor`: is everything there that the recipe needs? Each finding says what to do if it is not.
 
-Nothing is loaded or started: versions come from the installed packages' metadata, models are judged by their files.
+Nothing is loaded or started: versions come from the installed packages' metadata, models are judged by their files; servers
+are asked whether they are there.
 """
 
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 from synth_assets.assets.currency import material_of_files
@@ -15,8 +17,9 @@ from synth_assets.assets.resources import declared_recipe
 from synth_assets.assets.trust_files import check_trust_files
 from synth_assets.errors import SynthAssetsError
 from synth_assets.evaluation import check_tasks
+from synth_assets.inference import check_model
 from synth_assets.machine import free_disk_mib, memory_mib
-from synth_assets.model_folder import ARCHITECTURE_OF, check_model_folder
+from synth_assets.model_folder import ARCHITECTURE_OF
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.storage import Warehouse
 
@@ -49,7 +52,7 @@ def examine(warehouse: Warehouse) -> list[Finding]:
         findings.append(Finding("recipe", False, str(error), "see above"))
     else:
         findings.append(Finding("recipe", True, f"{recipe.name}, scale {recipe.scale}, seed {recipe.seed}"))
-        findings += _models(recipe)
+        findings += models_found(recipe)
         findings += _inputs(recipe)
         if recipe.trust.files:
             said = ", ".join(recipe.trust.files.values())
@@ -107,15 +110,14 @@ def _memory_and_disk(warehouse: Warehouse) -> Iterator[Finding]:
     yield Finding("disk", free >= NEEDED_DISK_MIB, f"{free:,} MiB are free for the warehouse", remedy)
 
 
-def _models(recipe: Recipe) -> Iterator[Finding]:
+def models_found(recipe: Recipe) -> Iterator[Finding]:
+    """One finding a model: its folder, or its server."""
     for role, spec in recipe.models.items():
-        folder, kind = resolve_path(spec.path), ARCHITECTURE_OF.get(role, "ForCausalLM")
-        said = f"{spec.path}, engine {spec.engine}, {spec.dtype}"
-
-        def check(folder: object = folder, kind: object = kind) -> None:
-            check_model_folder(folder, kind)  # type: ignore[arg-type]
-
-        yield _tried(role.replace("_", " "), said, check)
+        said = f"{spec.name}, engine {spec.engine}, {spec.dtype}"
+        if spec.server:
+            said = f"{spec.server.model}, served at {', '.join(spec.server.base_urls)}"
+        kind = ARCHITECTURE_OF.get(role, "ForCausalLM")
+        yield _tried(role.replace("_", " "), said, partial(check_model, spec, kind))
 
 
 def _inputs(recipe: Recipe) -> Iterator[Finding]:

@@ -8,7 +8,7 @@
     ├── BenchmarkError              the held-out questions are missing or wrong
     ├── RealDataError               the real rows to compare with are missing or wrong
     ├── ModelError                  a model folder is missing, no safetensors, or another architecture
-    ├── EngineError                 an engine could not start, or died with requests under way
+    ├── EngineError                 an engine could not start, or died with requests under way; no server answers
     ├── HarnessError                the lm-evaluation-harness, a task of it or the task's data is not there
     ├── TableError                  two tables cannot be read, or not be compared
     ├── GateError                   a check that blocks has failed upstream
@@ -139,7 +139,7 @@ class ModelError(SynthAssetsError):
 
 
 class EngineError(SynthAssetsError):
-    """An engine could not start, or died with requests under way."""
+    """An engine could not start, or died with requests under way; no server answers, or too many calls fail."""
 
 
 class HarnessError(SynthAssetsError):

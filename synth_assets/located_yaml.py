@@ -110,6 +110,8 @@ def validation_faults(
         elif kind == "missing":
             what = "missing section" if _known_keys(model, path) else "missing key"
             faults.append(source.fault(path, None, what, f"{key_text(path)} with a value"))
+        elif kind == "secret_value":
+            faults.append(source.fault(origin, None, "wrong value", message))
         else:
             if isinstance(item["input"], str) and kind in ("float_type", "int_type"):
                 message += "; YAML reads 1e-3 and quoted numbers as text, write 1.0e-3"

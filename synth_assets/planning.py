@@ -190,16 +190,20 @@ def _hours(operations: float, used: float) -> float:
 
 def parameters_of(spec: ModelSpec) -> float | None:
     """Active parameters: counted where the folder is here, else what the recipe says."""
-    folder = resolve_path(spec.path)
-    if (folder / "config.json").is_file():
-        return float(active_parameters(folder))
+    if is_here(spec):
+        return float(active_parameters(resolve_path(spec.path)))
     return None if spec.active_billions is None else spec.active_billions * 1e9
+
+
+def is_here(spec: ModelSpec) -> bool:
+    """Whether the model's folder is on this machine; one behind a server need not have any."""
+    return bool(spec.path) and (resolve_path(spec.path) / "config.json").is_file()
 
 
 def token_counter(spec: ModelSpec) -> CountTokens:
     """Tokens of a text by the model's own tokenizer, or by its words where the folder is not here."""
     file = resolve_path(spec.path) / "tokenizer.json"
-    if not file.is_file():
+    if not spec.path or not file.is_file():
         return lambda text: len(text.split()) * TOKENS_PER_WORD
     from tokenizers import Tokenizer
 
@@ -232,10 +236,9 @@ def _assumptions(recipe: Recipe) -> list[str]:
     ]
     for role, spec in recipe.models.items():
         size = parameters_of(spec)
-        here = (resolve_path(spec.path) / "config.json").is_file()
         known = "of unknown size: no GPU-hours" if size is None else f"{_short(size)} active parameters"
-        how = "counted" if here else "as the recipe says; not on this machine, so tokens are estimated from words"
-        lines.append(f"{role.replace('_', ' ')} {spec.path}: {known} ({how})")
+        how = "counted" if is_here(spec) else "as the recipe says; not on this machine, so tokens are estimated from words"
+        lines.append(f"{role.replace('_', ' ')} {spec.name}: {known} ({how})")
     return lines
 
 

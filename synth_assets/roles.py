@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from synth_assets.records import RewardAttributes
+from synth_assets.records import Reward
 
 
 class Message(NamedTuple):
@@ -70,7 +70,7 @@ class TokenLogprobs(NamedTuple):
 
 
 OnResult = Callable[[int, GenerationResult], None]
-OnScore = Callable[[int, RewardAttributes | str], None]
+OnScore = Callable[[int, Reward | str], None]
 
 
 class TextModel(Protocol):
@@ -88,8 +88,9 @@ class TextModel(Protocol):
 
 
 class RewardModel(Protocol):
-    """Gives a conversation that ends with an assistant turn its five attributes, or the words of an error.
+    """Gives a conversation that ends with an assistant turn its five attributes, one scalar, or the words of an error.
 
+    A model gives all conversations the same kind of reward. Scores come in the order of the conversations.
     `on_score` is told of each as soon as it is there, in any order.
     """
 
@@ -98,7 +99,7 @@ class RewardModel(Protocol):
 
     def score(
         self, conversations: Sequence[Conversation], on_score: OnScore | None = None
-    ) -> list[RewardAttributes | str]: ...  # fmt: skip
+    ) -> Sequence[Reward | str]: ...  # fmt: skip
 
 
 class Embedder(Protocol):

@@ -19,10 +19,10 @@ from synth_assets.errors import WarehouseError
 from synth_assets.frames import from_frame
 from synth_assets.generation import STEPS, plan_leaves
 from synth_assets.generation.candidates import Candidate, LeafPlan
+from synth_assets.inference import fingerprint_of
 from synth_assets.judging import judge_request, seated
-from synth_assets.model_folder import model_fingerprint
 from synth_assets.prompts import render_prompt
-from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.recipe import Recipe
 from synth_assets.records import REWARD_ATTRIBUTES, Checkpoint, DocumentChunk, LeafNode, SeedExample
 from synth_assets.roles import GenerationRequest, GenerationResult, Message
 from synth_assets.storage import Warehouse, read_journal
@@ -181,16 +181,16 @@ def _calls(recipe: Recipe, warehouse: Warehouse, plan: LeafPlan, candidate: Cand
 
 def _keys_of_calls(recipe: Recipe, plan: LeafPlan, candidate: Candidate) -> dict[str, str]:
     """By what the journal knows each call of a candidate -> what it was for, in the order in which they are made."""
-    fingerprints = {spec.path: model_fingerprint(resolve_path(spec.path)) for spec in (recipe.teacher, recipe.judge_model)}
     teacher, judge = recipe.teacher, recipe.judge_model
+    fingerprints = {spec: fingerprint_of(spec) for spec in (teacher, judge)}
     keys: dict[str, str] = {}
     for step in STEPS:
         if step != "context" or candidate.writes_context:
-            keys[generation_key(teacher, fingerprints[teacher.path], plan.request(candidate, step))] = step
+            keys[generation_key(teacher, fingerprints[teacher], plan.request(candidate, step))] = step
         if recipe.judges and (step != "response" or candidate.response):
             for case in seated(plan.cases(candidate, step), recipe.judges):
                 request = judge_request(case, recipe.judges)
-                keys[generation_key(judge, fingerprints[judge.path], request)] = f"judge of {case.judge}"
+                keys[generation_key(judge, fingerprints[judge], request)] = f"judge of {case.judge}"
     return keys
 
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from synth_assets.errors import ModelError, Where
 from synth_assets.frames import to_frame
-from synth_assets.model_folder import Lineage, model_fingerprint, read_lineage
+from synth_assets.inference import fingerprint_of
+from synth_assets.model_folder import Lineage, read_lineage
 from synth_assets.quality.collapse import real_share
-from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.recipe import ModelSpec, Recipe, resolve_path
 from synth_assets.records import TrainingExample
 
 #: From here on a recipe wants rows that descend from its own student's.
@@ -18,10 +19,10 @@ def teacher_depth(recipe: Recipe) -> int:
 
     Such a teacher closes the circle in which models collapse: the recipe must want it (trust.gates.max_depth).
     """
+    lineage = lineage_of(recipe.teacher)
     folder = resolve_path(recipe.teacher.path)
-    lineage = read_lineage(folder)
     if lineage.ancestors and recipe.trust.gate("max_depth").value < OPTED_IN:
-        student = model_fingerprint(resolve_path(recipe.student.path))
+        student = fingerprint_of(recipe.student)
         if student in lineage.ancestors:
             raise ModelError(
                 "the teacher descends from the student that it is to teach, which is how models collapse",
@@ -31,15 +32,20 @@ def teacher_depth(recipe: Recipe) -> int:
     return lineage.generation_depth
 
 
+def lineage_of(spec: ModelSpec) -> Lineage:
+    """What the model's folder says of its descent; depth 0 for a served one whose folder is not named."""
+    return read_lineage(resolve_path(spec.path)) if spec.path else Lineage()
+
+
 def lineage_of_student(recipe: Recipe, mix: Sequence[TrainingExample]) -> Lineage:
     """Of the student that is tuned on the mix. Raises ModelError for a lineage that cannot be read.
 
     Rows of unknown depth add none, and leave the share of real rows unknown.
     """
-    folders = [resolve_path(spec.path) for spec in (recipe.teacher, recipe.student)]
-    base, ancestors = read_lineage(folders[1]), {model_fingerprint(folder) for folder in folders}
-    for folder in folders:
-        ancestors.update(read_lineage(folder).ancestors)
+    models = (recipe.teacher, recipe.student)
+    base, ancestors = lineage_of(recipe.student), {fingerprint_of(spec) for spec in models}
+    for spec in models:
+        ancestors.update(lineage_of(spec).ancestors)
     depths = [row.generation_depth or 0 for row in mix if row.split == "train"]
     share = real_share(to_frame(mix, TrainingExample))
     return Lineage(max([base.generation_depth, *depths]), tuple(sorted(ancestors)), share)

@@ -1,18 +1,20 @@
 """Models that never answer a call twice: the journal serves what it holds, the rest is asked and written down.
 
 A call is known by all that its answer depends on: engine, number format, the model's fingerprint, the conversation,
-and for generation the parameters and the request's own seed. So the journal is a cache as well: a changed threshold
-costs nothing, a changed seed file costs what depends on it. The engine is started at the first call that is not in the
-journal, and not at all if there is none.
+and for generation the parameters and the request's own seed; of a server neither its address nor its limits. So the journal
+is a cache as well: a changed threshold costs nothing, a changed seed file costs what depends on it. The engine is started
+at the first call that is not in the journal, and not at all if there is none; a server is asked which model it serves.
 
 A call that failed, or whose answer was cut off, is as finished as any other; `retry` names those to be asked again.
 """
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -20,10 +22,11 @@ import dagster as dg
 
 from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines, Retry
+from synth_assets.errors import EngineError
+from synth_assets.inference import NOTICES, check_model
 from synth_assets.judging import Panel
-from synth_assets.model_folder import ArchitectureKind, check_model_folder, model_fingerprint
-from synth_assets.recipe import ModelSpec, Recipe, resolve_path
-from synth_assets.records import RewardAttributes, content_id
+from synth_assets.recipe import ModelSpec, Recipe
+from synth_assets.records import Reward, RewardAttributes, ScalarReward, content_id
 from synth_assets.roles import (
     Conversation,
     GenerationRequest,
@@ -41,11 +44,15 @@ JOURNAL = "journal"
 AnswerT = TypeVar("AnswerT")
 OnAnswer = Callable[[int, AnswerT], None]
 ModelT = TypeVar("ModelT")
+ServedT = TypeVar("ServedT", TextModel, RewardModel)
 
 
 @dataclass
 class JournaledCalls(Generic[AnswerT]):
-    """What stands between a model and those who ask it. Counts the calls served and those that had to be made."""
+    """What stands between a model and those who ask it. Counts the calls served and those that had to be made.
+
+    Threads may share it, if the model allows them to; a call that two of them make at a time is made twice.
+    """
 
     journal: Journal
     write: Callable[[AnswerT], Mapping[str, Any]]
@@ -54,6 +61,7 @@ class JournaledCalls(Generic[AnswerT]):
     progress: Progress | None = None
     num_served: int = 0
     num_made: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(
         self, keys: Sequence[str], ask: Callable[[list[int], OnAnswer[AnswerT]], object],
@@ -79,12 +87,14 @@ class JournaledCalls(Generic[AnswerT]):
             if self.progress:
                 self.progress.advance()
 
-        self.num_served += len(answers)
-        self.num_made += len(missing)
+        with self.lock:
+            self.num_served += len(answers)
+            self.num_made += len(missing)
         if missing:
             if self.progress:
                 self.progress.begin(len(keys), len(answers))
-            ask(missing, note)
+            with _telling(self.progress):
+                ask(missing, note)
             self.journal.commit()
             if self.progress:
                 self.progress.end()
@@ -102,15 +112,17 @@ class _Journaled(Generic[ModelT, AnswerT]):
 
 
 def call_key(kind: Literal["generation", "reward"], spec: ModelSpec, fingerprint: str, asked: object) -> str:
-    """By what the journal knows a call; `fingerprint` is that of the model's folder."""
-    return content_id(kind, (spec.engine, spec.dtype, fingerprint), asked)
+    """By what the journal knows a call; `fingerprint` is that of the model's folder, or of what its server says."""
+    number_format: object = spec.dtype
+    if spec.server:  # which chooses it; what a reward model is asked for is ours to choose
+        number_format = spec.server.reward_api if kind == "reward" else ""
+    return content_id(kind, (spec.engine, number_format, fingerprint), asked)
 
 
 def generation_key(spec: ModelSpec, fingerprint: str, request: GenerationRequest) -> str:
     """As `call_key`; a request without a schema is what it was before there were schemas."""
-    asked = asdict(request)
-    schema = asked.pop("schema")
-    return call_key("generation", spec, fingerprint, {**asked, "schema": schema} if schema else asked)
+    asked = {name: value for name, value in vars(request).items() if value or name != "schema"}
+    return call_key("generation", spec, fingerprint, asked)
 
 
 class JournaledTextModel(_Journaled[TextModel, GenerationResult]):
@@ -126,12 +138,12 @@ class JournaledTextModel(_Journaled[TextModel, GenerationResult]):
         return self.calls.answer(keys, ask, on_result)
 
 
-class JournaledRewardModel(_Journaled[RewardModel, RewardAttributes | str]):
+class JournaledRewardModel(_Journaled[RewardModel, Reward | str]):
     """A RewardModel."""
 
     def score(
         self, conversations: Sequence[Conversation], on_score: OnScore | None = None
-    ) -> list[RewardAttributes | str]:  # fmt: skip
+    ) -> list[Reward | str]:  # fmt: skip
         def ask(positions: list[int], note: OnScore) -> None:
             self.open_model().score([conversations[position] for position in positions], note)
 
@@ -144,14 +156,14 @@ def journaled_text_model(
     engines: Engines, warehouse: Warehouse, spec: ModelSpec, folder: Path | None = None, progress: Progress | None = None,
 ) -> Iterator[JournaledTextModel]:  # fmt: skip
     """A teacher or student behind the journal of this warehouse; `folder` stands in for `spec.path`."""
-    place = (folder or resolve_path(spec.path)).absolute()
-    fingerprint = _fingerprint(place, "ForCausalLM")
+    place = folder and folder.absolute()
+    fingerprint = check_model(spec, "ForCausalLM", place)
     again = {FINISH_REASON_OF[name] for name in engines.retry}
     with open_journal(warehouse.folder / JOURNAL) as journal, ExitStack() as stack:
         calls = JournaledCalls(
-            journal, asdict, lambda said: GenerationResult(**said), lambda result: result.finish_reason in again, progress
+            journal, vars, lambda said: GenerationResult(**said), lambda result: result.finish_reason in again, progress
         )
-        opened = once(lambda: stack.enter_context(engines.open_text_model(spec, place)))
+        opened = once(lambda: _same(stack.enter_context(engines.open_text_model(spec, place)), spec, fingerprint))
         yield JournaledTextModel(spec, fingerprint, calls, opened)
 
 
@@ -182,12 +194,12 @@ def journaled_reward_model(
     engines: Engines, warehouse: Warehouse, spec: ModelSpec, progress: Progress | None = None
 ) -> Iterator[JournaledRewardModel]:
     """A reward model behind the journal of this warehouse."""
-    fingerprint = _fingerprint(resolve_path(spec.path), "ForSequenceClassification")
+    fingerprint = check_model(spec, "ForSequenceClassification")
     with open_journal(warehouse.folder / JOURNAL) as journal, ExitStack() as stack:
         calls = JournaledCalls(
             journal, _write_score, _read_score, lambda score: isinstance(score, str) and "failed" in engines.retry, progress
         )
-        opened = once(lambda: stack.enter_context(engines.open_reward_model(spec)))
+        opened = once(lambda: _same(stack.enter_context(engines.open_reward_model(spec)), spec, fingerprint))
         yield JournaledRewardModel(spec, fingerprint, calls, opened)
 
 
@@ -199,26 +211,53 @@ def calls_metadata(context: dg.AssetExecutionContext, *calls: JournaledCalls[Any
     return {"num_calls_made": num_made, "num_calls_served_from_journal": num_served}
 
 
-def _fingerprint(folder: Path, kind: ArchitectureKind) -> str:
-    check_model_folder(folder, kind)
-    return model_fingerprint(folder)
+def _same(model: ServedT, spec: ModelSpec, fingerprint: str) -> ServedT:
+    """The model, if a server has not changed it since its fingerprint was taken. Raises EngineError if it has."""
+    if spec.server and model.fingerprint != fingerprint:
+        raise EngineError(
+            f"another model stands behind {spec.name} than when this began", value=model.fingerprint,
+            remedy="run the same command again: its calls are then made by the model that is there now",
+        )  # fmt: skip
+    return model
+
+
+@contextmanager
+def _telling(progress: Progress | None) -> Iterator[None]:
+    """What servers are said to be up to (gone, back) goes into the run's log as well."""
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            assert progress
+            progress.tell(record.getMessage(), None)
+
+    listener, logger = Listener(), logging.getLogger(NOTICES)
+    if progress:
+        logger.addHandler(listener)
+    try:
+        yield
+    finally:
+        logger.removeHandler(listener)
 
 
 def once(open_model: Callable[[], ModelT]) -> Callable[[], ModelT]:
-    """A model that is opened when it is asked for first."""
+    """A model that is opened when it is asked for first, by whatever thread."""
     opened: list[ModelT] = []
+    lock = threading.Lock()
 
     def get() -> ModelT:
-        if not opened:
-            opened.append(open_model())
+        with lock:
+            if not opened:
+                opened.append(open_model())
         return opened[0]
 
     return get
 
 
-def _write_score(score: RewardAttributes | str) -> Mapping[str, Any]:
+def _write_score(score: Reward | str) -> Mapping[str, Any]:
     return {"error": score} if isinstance(score, str) else asdict(score)
 
 
-def _read_score(said: Mapping[str, Any]) -> RewardAttributes | str:
-    return str(said["error"]) if "error" in said else RewardAttributes(**said)
+def _read_score(said: Mapping[str, Any]) -> Reward | str:
+    if "error" in said:
+        return str(said["error"])
+    return ScalarReward(**said) if "value" in said else RewardAttributes(**said)

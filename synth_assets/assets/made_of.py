@@ -11,9 +11,9 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from synth_assets.assets.ingredients import INGREDIENTS, upstream_of
-from synth_assets.model_folder import model_fingerprint
+from synth_assets.inference import fingerprint_of
 from synth_assets.quality.reports import shown_chunks
-from synth_assets.recipe import Recipe, resolve_path
+from synth_assets.recipe import SERVER_LIMITS, ModelSpec, Recipe, resolve_path
 from synth_assets.records import content_id
 from synth_assets.storage import Warehouse
 from synth_assets.taxonomy import Material
@@ -27,20 +27,25 @@ def code_version(asset: str, recipe: Recipe) -> str:
 
 
 def _plain(part: object) -> object:
-    """Sections of the recipe as JSON can hold them."""
+    """Sections of the recipe as JSON can hold them; of a server only what its answers depend on."""
+    if isinstance(part, ModelSpec):
+        return part.model_dump(mode="json", exclude={"server": SERVER_LIMITS})
     if isinstance(part, BaseModel):
         return part.model_dump(mode="json")
     return [_plain(each) for each in part] if isinstance(part, list | tuple) else part
 
 
 def inputs_id(asset: str, recipe: Recipe, warehouse: Warehouse) -> str:
-    """Content hash of everything that the asset's rows depend on. Raises ModelError for a missing model."""
+    """Content hash of everything that the asset's rows depend on.
+
+    Raises ModelError for a missing model, EngineError for one whose server does not answer.
+    """
     parts = INGREDIENTS[asset]
     return content_id(
         "inputs",
         code_version(asset, recipe),
         {name: table_digest(warehouse, name) for name in (*upstream_of(asset, recipe), *parts.tables)},
-        [model_fingerprint(resolve_path(spec.path)) for spec in parts.models(recipe)],
+        [fingerprint_of(spec) for spec in parts.models(recipe)],
         [_files_digest(resolve_path(path)) for path in parts.files(recipe)],
     )
 
@@ -60,7 +65,7 @@ def score_inputs(recipe: Recipe, samples: Mapping[str, str]) -> dict[str, str]:
 
 
 def _leaf_inputs(asset: str, recipe: Recipe, made_of: Mapping[str, object]) -> dict[str, str]:
-    fingerprints = [model_fingerprint(resolve_path(spec.path)) for spec in INGREDIENTS[asset].models(recipe)]
+    fingerprints = [fingerprint_of(spec) for spec in INGREDIENTS[asset].models(recipe)]
     shared = content_id("inputs", code_version(asset, recipe), fingerprints)
     return {path: content_id("leaf_inputs", shared, path, made) for path, made in made_of.items()}
 

@@ -7,7 +7,7 @@ option that a recipe does without it says nothing at all, so that a new option m
 from pathlib import Path
 from typing import Any
 
-from synth_assets.model_folder import read_lineage
+from synth_assets.model_folder import Lineage, read_lineage
 from synth_assets.prompts import prompts_id
 from synth_assets.quality import gates_of
 from synth_assets.recipe import DataSetSpec, Recipe, resolve_path, warehouse_path
@@ -75,7 +75,7 @@ def harness_order(recipe: Recipe) -> dict[str, Any] | None:
 
 def teacher_descent(recipe: Recipe) -> tuple[object, ...]:
     """A fingerprint does not cover whom a model descends from. Nothing for a teacher that has no forerunners of ours."""
-    lineage = read_lineage(resolve_path(recipe.teacher.path))
+    lineage = read_lineage(resolve_path(recipe.teacher.path)) if recipe.teacher.path else Lineage()
     return (lineage.generation_depth, *lineage.ancestors) if lineage.ancestors or lineage.generation_depth else ()
 
 

@@ -9,6 +9,7 @@
     synth-assets taxonomy         check, tree, diff: the files of a taxonomy, without a run
     synth-assets plan RECIPE      what a recipe would take: calls, tokens, phases, GPU-hours
     synth-assets fidelity         how near a synthetic table comes to a real one
+    synth-assets serve ROLE       a model of the recipe behind vLLM's own OpenAI-compatible server, until Ctrl-C
     synth-assets doctor           what is installed and ready, and what to do about what is not
     synth-assets train-embedded   make the embedded models anew
     synth-assets study            run a study and write data/studies/NAME.json

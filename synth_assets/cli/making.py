@@ -68,6 +68,28 @@ def dev(port: int) -> None:
     os.execv(program, [str(program), "dev", "-h", "127.0.0.1", "-p", str(port), *loaded])
 
 
+@click.command()
+@click.argument("role", type=click.Choice(["teacher", "judge", "student", "reward_model"]), default="teacher")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@telling
+def serve(role: str, port: int) -> int:
+    """A model of the recipe behind vLLM's own OpenAI-compatible server, on this machine, until Ctrl-C."""
+    from synth_assets.inference.serving import recipe_lines, serving
+
+    recipe = declared_recipe()
+    spec = recipe.judge_model if role == "judge" else recipe.models.get(role)
+    if spec is None:
+        raise click.BadParameter(f"the recipe has no {role}", param_hint="ROLE")
+    click.echo(f"starting {spec.name}: this takes a minute")
+    with serving(spec, "reward" if role == "reward_model" else "text", port) as server:
+        click.echo(f"serving {server.name} at {server.base_url} until Ctrl-C; in a recipe:\n")
+        click.echo(recipe_lines(server, spec, role))
+        try:
+            return server.wait()
+        except KeyboardInterrupt:
+            return 0
+
+
 @click.command("train-embedded")
 @click.argument("stage", required=False)
 @click.option("--folder", type=click.Path(path_type=Path), help="States, logs and models of the training.")
@@ -113,4 +135,4 @@ def study(name: str) -> None:
         raise click.BadParameter(f"one of {', '.join(STUDIES)}, or documents", param_hint="NAME")
 
 
-MAKING = (demo, export, dev, train_embedded, study)
+MAKING = (demo, export, dev, serve, train_embedded, study)

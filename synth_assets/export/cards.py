@@ -55,7 +55,7 @@ def dataset_card(
         "dataset_card.md.j2",
         head=head,
         recipe=recipe,
-        models={role: folder_name(spec.path) for role, spec in recipe.models.items() if role != "student"},
+        models={role: folder_name(spec.name) for role, spec in recipe.models.items() if role != "student"},
         splits={split: frame.height for split, frame in splits.items()},
         stages=warehouse.read_table("stage_counts").group_by("stage", maintain_order=True).agg(counts).rows(),
         reasons=_reasons(warehouse),

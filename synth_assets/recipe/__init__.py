@@ -7,7 +7,15 @@ recipe is the same on every machine. Whether a path *exists* is judged where it 
 from synth_assets.recipe.alignment import AlignmentSection, AlignmentStage
 from synth_assets.recipe.gates import GATES, DeclaredGate, Gate
 from synth_assets.recipe.harness import LOCAL_TASKS, HarnessSection, HarnessTask
-from synth_assets.recipe.paths import DEFAULT_RECIPE, project_root, recipe_path, resolve_path, warehouse_path
+from synth_assets.recipe.models import SERVER_LIMITS, ModelSpec, ServerSection
+from synth_assets.recipe.paths import (
+    DEFAULT_RECIPE,
+    project_root,
+    read_secret,
+    recipe_path,
+    resolve_path,
+    warehouse_path,
+)
 from synth_assets.recipe.preferences import PreferencesSection
 from synth_assets.recipe.prompt_synthesis import PromptCounts, PromptSynthesisSection, PromptTokens
 from synth_assets.recipe.reading import read_recipe
@@ -21,7 +29,6 @@ from synth_assets.recipe.sections import (
     JudgeName,
     JudgesSection,
     MaxNewTokens,
-    ModelSpec,
     QualitySection,
     Recipe,
     RewardCut,
@@ -38,6 +45,7 @@ __all__ = [
     "GATES",
     "LOCAL_TASKS",
     "SCALES",
+    "SERVER_LIMITS",
     "AlignmentSection",
     "AlignmentStage",
     "CheckpointChoice",
@@ -69,12 +77,14 @@ __all__ = [
     "RewardSection",
     "Scale",
     "ScheduleSection",
+    "ServerSection",
     "TaxonomySection",
     "Threshold",
     "TrustSection",
     "TuningSection",
     "project_root",
     "read_recipe",
+    "read_secret",
     "recipe_path",
     "resolve_path",
     "warehouse_path",

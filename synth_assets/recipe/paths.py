@@ -32,3 +32,11 @@ def recipe_path(path: Path | str | None = None) -> Path:
 def warehouse_path() -> Path:
     """SYNTH_ASSETS_WAREHOUSE, else data/warehouse under the project's root."""
     return resolve_path(os.environ.get("SYNTH_ASSETS_WAREHOUSE") or "data/warehouse")
+
+
+def read_secret(variable: str) -> str:
+    """The value of this environment variable without white space around it; empty if there is none.
+
+    It goes nowhere but into a request's header: not into records, messages or the `repr` of anything.
+    """
+    return os.environ.get(variable, "").strip()

@@ -10,10 +10,11 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from synth_assets.prompts import PROMPT_STYLES, prompt_variables
 from synth_assets.recipe.harness import HarnessSection
+from synth_assets.recipe.models import ModelSpec
 from synth_assets.recipe.schedule import ScheduleSection
 from synth_assets.recipe.trust import TrustSection
 from synth_assets.recipe.tuning import TuningSection
-from synth_assets.recipe.value_types import Count, Positive, Section, Share, Temperature, Text
+from synth_assets.recipe.value_types import Count, Section, Share, Temperature, Text
 from synth_assets.records import REWARD_ATTRIBUTES, content_id
 
 Scale = Literal["smoke", "demo", "full"]
@@ -84,24 +85,6 @@ class TaxonomySection(Section):
         if 2 * self.chunk_overlap_tokens > self.max_chunk_tokens:
             raise ValueError("chunk_overlap_tokens must be at most half of max_chunk_tokens")
         return self
-
-
-class ModelSpec(Section):
-    path: Text
-    """Hugging Face folder with safetensors; never code from the folder."""
-    engine: Literal["vllm", "transformers"] = "vllm"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    max_model_len: Count
-    """Tokens of prompt and answer together."""
-    max_num_seqs: Count = 256
-    """Requests that run side by side."""
-    max_num_batched_tokens: Count = 8192
-    """Prompt tokens that one step of the engine takes in; no prompt may be longer."""
-    kv_cache_mib: Count = 256
-    active_billions: Positive | None = None
-    """Billions of parameters that each token meets; for estimates on machines where the folder is not."""
-    structured_outputs: bool = False
-    """Whether vLLM holds a judge's answers to their JSON schema; its grammars cannot read every tokenizer."""
 
 
 class MaxNewTokens(Section):
@@ -268,6 +251,13 @@ class Recipe(Section):
             said = "needs reward.weights" if self.reward_model else "is needed for reward.weights"
             raise ValueError(f"a reward_model {said}")
         return self
+
+    @field_validator("student")
+    @classmethod
+    def _can_be_tuned(cls, student: ModelSpec) -> ModelSpec:
+        if student.engine == "server":
+            raise ValueError("a student with engine vllm or transformers: it is tuned here, so its folder must be here")
+        return student
 
     @model_validator(mode="after")
     def _somebody_compares(self) -> Recipe:

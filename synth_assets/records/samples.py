@@ -92,6 +92,22 @@ class RewardAttributes:
         return sum(weights[field.name] * float(getattr(self, field.name)) for field in fields(self))
 
 
+@dataclass(frozen=True)
+class ScalarReward:
+    """One number for a whole response, of a reward model without attributes (Llama-3.1-Nemotron-70B-Reward).
+
+    Trained on pairs of responses to one prompt, it compares such responses only: no cut holds for all prompts.
+    """
+
+    value: float
+
+    def weighted_sum(self, weights: Mapping[str, float]) -> float:
+        """The number itself: there are no attributes to weigh."""
+        return self.value
+
+
+Reward = RewardAttributes | ScalarReward
+
 REWARD_ATTRIBUTES: tuple[str, ...] = tuple(field.name for field in fields(RewardAttributes))
 
 
@@ -99,8 +115,8 @@ REWARD_ATTRIBUTES: tuple[str, ...] = tuple(field.name for field in fields(Reward
 class ScoredSample:
     """What the reward model says of one sample; `reward` is the weighted sum of the recipe.
 
-    In a recipe without a reward model the judges' verdicts make the reward: there are no attributes, and `reward_model`
-    is empty.
+    A reward model that gives one number gives no attributes. In a recipe without a reward model the judges' verdicts make
+    the reward: there are no attributes either, and `reward_model` is empty.
     """
 
     synthetic_sample_id: str

@@ -15,7 +15,9 @@ from synth_assets.counting import count_by_leaf, sum_counts
 from synth_assets.judging import rank_of
 from synth_assets.prompts import render_prompt
 from synth_assets.records import (
+    REWARD_ATTRIBUTES,
     RejectedSample,
+    Reward,
     RewardAttributes,
     ScoredSample,
     StageCounts,
@@ -96,17 +98,18 @@ def _turns(context: str | None, instruction: str, response: str, prompts: str) -
 
 
 def _score(
-    sample: SyntheticSample, answer: RewardAttributes | str, weights: Mapping[str, float], reward_model: str
+    sample: SyntheticSample, answer: Reward | str, weights: Mapping[str, float], reward_model: str
 ) -> ScoredSample | RejectedSample:
     if isinstance(answer, str):
         return rejected_row(sample, STAGE, REWARD_MODEL_ERROR, answer, is_failure=True)
     reward = answer.weighted_sum(weights)
     if not all(map(math.isfinite, (reward, *asdict(answer).values()))):
         return rejected_row(sample, STAGE, NOT_FINITE, f"{answer}, reward {reward}", is_failure=True)
+    attributes = asdict(answer) if isinstance(answer, RewardAttributes) else dict.fromkeys(REWARD_ATTRIBUTES)
     return ScoredSample(
         synthetic_sample_id=sample.synthetic_sample_id,
         leaf_path=sample.leaf_path,
-        **asdict(answer),
+        **attributes,
         reward=reward,
         reward_model=reward_model,
     )

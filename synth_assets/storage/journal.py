@@ -20,6 +20,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -42,7 +43,7 @@ class _Place(NamedTuple):
 
 
 class Journal:
-    """Records by key. Open it with `open_journal`."""
+    """Records by key. Open it with `open_journal`. Threads may share it."""
 
     def __init__(self, folder: Path, file: Path, descriptor: int) -> None:
         self.repairs: list[str] = []
@@ -51,6 +52,7 @@ class Journal:
         self._read_to: dict[Path, int] = {}
         self._gathered: dict[str, bytes] = {}
         self._last_commit = time.monotonic()
+        self._lock = threading.RLock()
         self._cut_torn_end()
         self.refresh()
 
@@ -59,18 +61,20 @@ class Journal:
 
     def refresh(self) -> None:
         """Take in what other processes have written since."""
-        for file in sorted(self._folder.glob("calls-*.log")):
-            self._take_in(file)
+        with self._lock:
+            for file in sorted(self._folder.glob("calls-*.log")):
+                self._take_in(file)
 
     def find(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """The values of those keys that have one."""
         found: dict[str, dict[str, Any]] = {}
         by_file: dict[Path, list[tuple[_Place, str]]] = {}
-        for key in keys:
-            if key in self._gathered:
-                found[key] = _value(self._gathered[key])
-            elif place := self._places.get(key):
-                by_file.setdefault(place.file, []).append((place, key))
+        with self._lock:
+            for key in keys:
+                if key in self._gathered:
+                    found[key] = _value(self._gathered[key])
+                elif place := self._places.get(key):
+                    by_file.setdefault(place.file, []).append((place, key))
         for file, places in by_file.items():
             with file.open("rb") as stream:
                 for place, key in sorted(places):
@@ -80,29 +84,35 @@ class Journal:
 
     def append(self, key: str, value: Mapping[str, Any]) -> None:
         """Gather a record, and commit if it is time. Raises WarehouseError as `commit` does."""
-        self._gathered[key] = _line(key, value)
-        is_due = time.monotonic() - self._last_commit >= COMMIT_EVERY_S
-        if is_due or len(self._gathered) >= COMMIT_EVERY_ROWS:
-            self.commit()
+        line = _line(key, value)
+        with self._lock:
+            self._gathered[key] = line
+            is_due = time.monotonic() - self._last_commit >= COMMIT_EVERY_S
+            if is_due or len(self._gathered) >= COMMIT_EVERY_ROWS:
+                self.commit()
 
     def commit(self) -> None:
         """Write and sync what was gathered: from now on it counts.
 
         Raises WarehouseError if the disk does not take it; then the file is as before.
         """
-        if self._gathered:
-            end = os.fstat(self._descriptor).st_size
-            try:
-                _write_whole(self._descriptor, b"".join(self._gathered.values()))
-                os.fsync(self._descriptor)
-            except OSError as error:
-                os.ftruncate(self._descriptor, end)
-                kind = WarehouseSpaceError if no_room_left(error) else WarehouseError
-                remedy = "free some space and run again: what was written before is kept"
-                raise kind(f"the journal of model calls cannot be written: {error}", remedy=remedy) from error
-            self._gathered.clear()
-            self._take_in(self._file)
-        self._last_commit = time.monotonic()
+        with self._lock:
+            if self._gathered:
+                self._write_gathered()
+            self._last_commit = time.monotonic()
+
+    def _write_gathered(self) -> None:
+        end = os.fstat(self._descriptor).st_size
+        try:
+            _write_whole(self._descriptor, b"".join(self._gathered.values()))
+            os.fsync(self._descriptor)
+        except OSError as error:
+            os.ftruncate(self._descriptor, end)
+            kind = WarehouseSpaceError if no_room_left(error) else WarehouseError
+            remedy = "free some space and run again: what was written before is kept"
+            raise kind(f"the journal of model calls cannot be written: {error}", remedy=remedy) from error
+        self._gathered.clear()
+        self._take_in(self._file)
 
     def _cut_torn_end(self) -> None:
         """Of our own file; nobody else writes to it."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from synth_assets.model_folder import model_fingerprint
+from synth_assets.inference import fingerprint_of
 from synth_assets.recipe import Recipe, read_recipe, resolve_path
 from synth_assets.studies.collapse import run_collapse_study
 from synth_assets.studies.embedded import run_embedded_study
@@ -45,6 +45,6 @@ def run_study(name: str, recipe: Recipe, report: Callable[[str], None]) -> Path:
         if row.subject == "all":
             interval = "" if row.ci_low is None else f" ({row.ci_low:.3f} to {row.ci_high:.3f})"
             report(f"  {row.metric:<28} {row.arm:<12} {row.value:.3f}{interval}, n = {row.n}")
-    fingerprints = {role: model_fingerprint(resolve_path(spec.path)) for role, spec in recipe.models.items()}
+    fingerprints = {role: fingerprint_of(spec) for role, spec in recipe.models.items()}
     made_with = {"recipe": recipe.name, "scale": recipe.scale, **fingerprints}
     return write_study(resolve_path("data/studies"), name, rows, seeds, time.monotonic() - started, made_with)

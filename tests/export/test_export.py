@@ -114,7 +114,11 @@ def test_preference_pairs_lie_beside_the_data_set_once_there_are_some(made: Made
         "i", "p", "a", prompt, "pear", "stone", 2.0, 1.0, 1.0, "reward", (), (), "c", "r", "m", "m", 2, 0.0
     )
     other.write_table("preference_pairs", to_frame([pair], PreferencePair))
-    assert [part.name for part in export(recipe, other, tmp_path / "out", OpenGates())] == ["dataset", "preferences", "adapter"]
+    assert [part.name for part in export(recipe, other, tmp_path / "out", OpenGates())] == [
+        "dataset",
+        "preferences",
+        "adapter",
+    ]
     (line,) = (tmp_path / "out/preferences/jsonl/train.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["chosen"] == [{"role": "assistant", "content": "pear"}]
     assert "of it: 1,\nof 1 different" in (tmp_path / "out/preferences/README.md").read_text(encoding="utf-8")
