@@ -28,6 +28,7 @@ MEASURES_SCHEMA = pl.Schema(
     {"measure": pl.String, "subject": pl.String, "value": pl.Float64, "threshold": pl.Float64, "words": pl.String}
 )
 ALL = "all"
+_NUM_NAMED = 5
 
 
 class Measure(NamedTuple):
@@ -240,8 +241,15 @@ def _of_report(report: str, tables: Tables, recipe: Recipe) -> list[Measure]:
         measures.append(Measure(name, row["subject"], held, row["threshold"], row["detail"]))
         if (nearer := recipe.trust.gate(name).warn) is not None:
             measures.append(Measure(f"{name}{NEARER}", row["subject"], held, nearer, row["detail"]))
-    too_few = rows.filter((pl.col("verdict") == "insufficient_reference") & (pl.col("severity") != "info")).height
-    return [*measures, Measure("measures_with_too_few_rows", ALL, too_few, 0)]
+    return [*measures, _too_few(rows)]
+
+
+def _too_few(rows: pl.DataFrame) -> Measure:
+    """How many figures with a gate had too few rows, and of what."""
+    of_what = rows.filter((pl.col("verdict") == "insufficient_reference") & (pl.col("severity") != "info"))
+    names = of_what["measure"].unique(maintain_order=True).to_list()
+    more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
+    return Measure("measures_with_too_few_rows", ALL, of_what.height, 0, ", ".join(names[:_NUM_NAMED]) + more)
 
 
 def _held(verdict: str, bound: float | None) -> float | None:

@@ -69,5 +69,6 @@ def test_what_was_not_assessed_is_said_and_is_no_failure() -> None:
     assert "not assessed: nobody has declared it" in results["acceptance_ratio_is_within_bounds"].observed
     few = [insufficient(name, "all", 7, 2000) for name in gates_of("diversity_report")]
     results = _judge("diversity_report", hold_all("diversity_report", few, RECIPE.trust))
-    assert not results["there_are_rows_to_compare_with"].is_passed
+    too_few = results["there_are_rows_to_compare_with"]
+    assert not too_few.is_passed and "leaf_coverage" in too_few.observed and "more" in too_few.observed
     assert "7 rows" in results["vendi_ratio_is_within_bounds"].observed
