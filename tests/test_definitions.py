@@ -62,7 +62,7 @@ def test_the_pipeline_as_dagster_sees_it() -> None:
         ),
         "training_mix": ("stage_4_tuning", ["reward_filtered_set", "seed_examples"]),
         "fidelity_report": ("trust", filtered),
-        "privacy_report": ("trust", sorted([*filtered, "document_chunks"])),
+        "privacy_report": ("trust", sorted([*filtered, "document_chunks", "training_mix"])),
         "diversity_report": ("trust", sorted([*filtered, "scored_samples", "taxonomy"])),
         "collapse_report": ("trust", ["real_examples", "training_mix"]),
         "lora_checkpoint": ("stage_4_tuning", [*reports, "training_mix"]),

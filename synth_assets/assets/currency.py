@@ -111,11 +111,12 @@ def outdated_checks(checks: CheckKeys, recipe: Recipe, instance: dg.DagsterInsta
     return [
         asset
         for asset, keys in checks.items()
-        if {_judged_by(key, instance) for key in keys} != {suite_id(suites[asset], recipe)}
+        if {judged_by(key, instance) for key in keys} != {suite_id(suites[asset], recipe)}
     ]
 
 
-def _judged_by(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> object:
+def judged_by(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> object:
+    """Of which suite, with which thresholds, the check was when it was run last."""
     verdict = last_verdict(key, instance)
     said = verdict.metadata.get("suite_id") if verdict else None
     return said.value if said else None

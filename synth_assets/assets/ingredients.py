@@ -133,8 +133,8 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         has_table=False,
     ),
     "privacy_report": Ingredients(
-        "2",
-        ("real_examples", *SOURCES, "synthetic_samples", "reward_filtered_set"),
+        "3",
+        ("real_examples", *SOURCES, "synthetic_samples", "reward_filtered_set", "training_mix"),
         lambda r: (r.seed, said_of_trust(r, "privacy_report"), r.trust.privacy),
         files=lambda r: name_finder(r),
         has_table=False,

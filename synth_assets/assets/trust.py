@@ -33,6 +33,7 @@ from synth_assets.quality.reports import (
     measure_collapse,
     measure_diversity,
     measure_fidelity,
+    measure_mix,
     measure_privacy,
     response_losses,
     rows_of_real,
@@ -41,7 +42,15 @@ from synth_assets.quality.reports import (
     swapped_rows,
 )
 from synth_assets.recipe import Recipe
-from synth_assets.records import DocumentChunk, KeptSample, RealExample, SeedExample, SyntheticSample, TrustReport
+from synth_assets.records import (
+    DocumentChunk,
+    KeptSample,
+    RealExample,
+    SeedExample,
+    SyntheticSample,
+    TrainingExample,
+    TrustReport,
+)
 from synth_assets.reward import LOW_REWARD, rewards_of_texts
 from synth_assets.storage import Warehouse
 
@@ -81,7 +90,7 @@ def fidelity_report(
 
 
 @dg.asset(
-    deps=[real_examples, seed_examples, document_chunks, synthetic_samples, reward_filtered_set],
+    deps=[real_examples, seed_examples, document_chunks, synthetic_samples, reward_filtered_set, training_mix],
     group_name=GROUP,
     kinds=KINDS,
     metadata=SCHEMA,
@@ -99,6 +108,7 @@ def privacy_report(
             load(warehouse, DocumentChunk), [row for row in real if row.split == "holdout"], recipe.trust.privacy,
             recipe.seed, recipe.trust.min_reference_rows,
         )  # fmt: skip
+        findings.estimates.extend(measure_mix(load(warehouse, TrainingExample), recipe.trust.privacy))
         return store_findings(context, recipe, warehouse, made_of, findings)
 
 

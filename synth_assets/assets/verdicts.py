@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import dagster as dg
 
 from synth_assets.assets.checks import check_keys, last_verdict
-from synth_assets.assets.currency import is_current, is_judged, last_made
+from synth_assets.assets.currency import STAGE_1, is_current, is_judged, judged_by, last_made
 from synth_assets.assets.ingredients import INGREDIENTS, made_before
 from synth_assets.errors import GateError, ModelError
+from synth_assets.quality import suite_id, suites_of
 from synth_assets.recipe import Recipe
 from synth_assets.records import TRUST_REPORTS
 from synth_assets.storage import Warehouse
@@ -34,12 +35,13 @@ class OpenGate:
 
 
 def require_verdicts(asset: str, recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> None:
-    """Refuse an asset that stands behind reports, unless each was made of what is there now, and judged, and passed.
+    """Refuse an asset that stands behind reports, unless these and all that stands before them hold (`open_gates`).
 
-    Raises GateError naming the first that was not; ModelError for a missing model.
+    Raises GateError naming the first that does not; ModelError for a missing model.
     """
-    reports = [name for name in INGREDIENTS[asset].after if name in TRUST_REPORTS]
-    for gate in open_gates(reports, recipe, warehouse, instance):
+    if not any(name in TRUST_REPORTS for name in INGREDIENTS[asset].after):
+        return
+    for gate in open_gates(all_before(made_before(asset, recipe), recipe), recipe, warehouse, instance):
         raise GateError(
             f"{asset} is not made: {gate}", remedy=f"materialize {gate.asset} with its checks, then {asset}"
         )  # fmt: skip
@@ -48,19 +50,21 @@ def require_verdicts(asset: str, recipe: Recipe, warehouse: Warehouse, instance:
 def open_gates(
     assets: Iterable[str], recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance
 ) -> Iterator[OpenGate]:  # fmt: skip
-    """Of these assets: reports that are not of the present, and checks that block and have failed or were not run.
+    """Of these assets: those that are not of the present, and checks that block and have failed or were not run.
 
-    Raises ModelError for a missing model.
+    A table of stage 1 may be read again without a change, and what is made by leaf is held by those who read it: a report,
+    the filter, the mix know what they were made of. Raises ModelError for a missing model.
     """
-    keys = check_keys(recipe, only_blocking=True)
+    keys, suites = check_keys(recipe, only_blocking=True), suites_of(recipe)
     for name in assets:
         made = last_made(dg.AssetKey(name), instance)
         if made is None:
             yield OpenGate(name, "", "was never made")
-        elif name in TRUST_REPORTS and not is_current(name, made, recipe, warehouse):
+        elif not _is_held_by_others(name) and not is_current(name, made, recipe, warehouse):
             yield OpenGate(name, "", "was made of other data, or by another recipe, than is there now")
         else:
-            yield from (gate for key in keys.get(name, ()) if (gate := _open_gate(key, made, instance)))
+            judges = suite_id(suites[name], recipe) if name in suites else ""
+            yield from (gate for key in keys.get(name, ()) if (gate := _open_gate(key, judges, made, instance)))
 
 
 def open_gates_of_data(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> list[OpenGate]:
@@ -91,10 +95,18 @@ def all_before(assets: Iterable[str], recipe: Recipe) -> list[str]:
     return [name for name in INGREDIENTS if name in seen]
 
 
-def _open_gate(key: dg.AssetCheckKey, made: dg.EventLogRecord, instance: dg.DagsterInstance) -> OpenGate | None:
+def _is_held_by_others(asset: str) -> bool:
+    return asset in STAGE_1 or INGREDIENTS[asset].is_by_leaf
+
+
+def _open_gate(
+    key: dg.AssetCheckKey, judges: str, made: dg.EventLogRecord, instance: dg.DagsterInstance
+) -> OpenGate | None:  # fmt: skip
     asset, verdict = key.asset_key.path[-1], last_verdict(key, instance)
     if verdict is None or not is_judged(key, made, instance):
         return OpenGate(asset, key.name, "was not run on what is there now")
+    if judged_by(key, instance) != judges:
+        return OpenGate(asset, key.name, "was run with other thresholds than the recipe's")
     return None if verdict.passed else OpenGate(asset, key.name, f"has failed: {verdict.description}")
 
 

@@ -212,6 +212,24 @@ def test_replayed_rows_are_real_only_if_somebody_says_so(tmp_path: Path, depth: 
         assert "tuning.replay_depth" in measured["detail"][0]
 
 
+def test_a_person_in_rows_that_pass_no_filter_stops_the_pipeline(tmp_path: Path) -> None:
+    """A data set is trained on as it is: what it says of a person reaches the student, whatever the filter does."""
+    rows = [{"question": f"What is written on stone number {n}?", "answer": f"number {n}"} for n in range(30)]
+    rows[7]["answer"] = f"ask {EMAIL}"
+    (tmp_path / "stones.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    data_set = {
+        "path": str(tmp_path / "stones.jsonl"), "leaf_path": "foundational_skills/stones", "question": "question",
+        "answer": "answer", "task_description": "Read stones.", "created_by": "a mason", "train_on": True,
+        "generation_depth": 0,
+    }  # fmt: skip
+    outcome = run(
+        changed(made_recipe(tmp_path), taxonomy={"data_sets": [data_set]}), tmp_path, MadeTeacher(), MadeRewardModel()
+    )
+    told = outcome.stopped["personal_data_left_is_within_bounds"]
+    assert "training mix" in told and "seed row" in told and EMAIL not in told
+    assert "lora_checkpoint" not in outcome.made
+
+
 @pytest.mark.parametrize("is_wanted", [False, True])
 def test_a_generation_that_replaces_what_people_wrote_stops_the_pipeline(tmp_path: Path, is_wanted: bool) -> None:
     """What a first run has made is all that a second one has to go by; nor does wanting depth 2 make it enough."""

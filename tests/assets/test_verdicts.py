@@ -29,9 +29,9 @@ class RecordingWarehouse(Warehouse):
         return super().read_table(name)
 
 
-def with_samples(recipe: Recipe, num_samples: int) -> Recipe:
+def changed(recipe: Recipe, section: str, **changes: object) -> Recipe:
     said = recipe.model_dump(mode="json")
-    said["generation"]["num_samples_per_leaf"] = num_samples
+    said[section].update(changes)
     return Recipe.model_validate_json(json.dumps(said))
 
 
@@ -73,13 +73,38 @@ def test_a_student_of_other_data_than_was_judged_is_not_made(tmp_path: Path, tin
             counted = {*upstream_of(report, recipe), *INGREDIENTS[report].tables}
             assert warehouse.read - {"measures"} == counted, "a report is current by what it reads, by all of it"
         assert open_gates_of_data(recipe, warehouse, instance) == []
-        other = with_samples(recipe, 5)
+        other = changed(recipe, "generation", num_samples_per_leaf=5)
         told = why_not(materialize(other, warehouse, instance, [*TO_THE_MIX, "lora_checkpoint"]), instance)
         assert "lora_checkpoint is not made: fidelity_report was made of other data" in told
         assert "materialize fidelity_report with its checks, then lora_checkpoint" in told
         assert not warehouse.has_table("lora_checkpoint")
         assert materialize(other, warehouse, instance, [*REPORTS, "lora_checkpoint"]).success
         assert open_gates_of_data(other, warehouse, instance) == []
+
+
+@pytest.mark.slow
+def test_a_mix_that_no_report_has_seen_is_not_tuned_on(tmp_path: Path, tiny_teacher: Path) -> None:
+    """The filter is made again with another rule, and the reports on what it keeps; the mix is still the old one."""
+    recipe, warehouse = made_recipe(tmp_path, tiny_teacher), Warehouse(tmp_path / "warehouse")
+    lenient = changed(recipe, "reward", cut={"mode": "leaf_quantile", "value": 0.2})
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert materialize(lenient, warehouse, instance).success
+        judged = ["reward_filtered_set", "fidelity_report", "diversity_report", "privacy_report", "collapse_report"]
+        assert materialize(recipe, warehouse, instance, judged).success
+        (gate,) = open_gates_of_data(recipe, warehouse, instance)
+        assert gate.asset == "training_mix" and "was made of other data" in gate.why
+        told = why_not(materialize(recipe, warehouse, instance, ["lora_checkpoint"]), instance)
+        assert "lora_checkpoint is not made: training_mix was made of other data" in told
+
+
+def test_a_pass_by_other_thresholds_is_none(tmp_path: Path) -> None:
+    recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
+    stricter = changed(recipe, "quality", max_failed_share={"value": 0.001, "reason": "for the tests: nearly none"})
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert materialize(recipe, warehouse, instance, ["taxonomy", "seed_examples"]).success
+        assert list(open_gates(["seed_examples"], recipe, warehouse, instance)) == []
+        found = {gate.why for gate in open_gates(["seed_examples"], stricter, warehouse, instance)}
+        assert found == {"was run with other thresholds than the recipe's"}
 
 
 def test_what_stands_before_a_student_is_named_in_the_pipelines_order(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from synth_assets.quality.privacy.refusals import (
     find_refusals,
     hide_rejected,
     look_through,
+    look_through_mix,
     redact_rows,
 )
 from synth_assets.quality.privacy.secrets import SECRET_KINDS, find_secrets
@@ -54,6 +55,7 @@ __all__ = [
     "find_secrets",
     "hide_rejected",
     "look_through",
+    "look_through_mix",
     "mask",
     "measure_leak",
     "normal_form",

@@ -31,16 +31,20 @@ def estimate_leaked_values(leaks: Sequence[Leak], num_rows: int, num_sources: in
     return [_count("leaked_values", sorted(named.values()), num_rows, num_sources, remedy)]
 
 
-def estimate_personal_data_left(findings: Mapping[str, Sequence[Finding]], num_rows: int) -> list[Estimate]:
+def estimate_personal_data_left(
+    findings: Mapping[str, Sequence[Finding]], num_rows: int, subject: str = _ALL
+) -> list[Estimate]:  # fmt: skip
     """`personal_data_left`: rows (id -> what was found) that still hold personal data. At most 0."""
-    remedy = "filter again with trust.privacy.personal_data: drop or redact"
-    return [_count("personal_data_left", _named(findings), num_rows, 0, remedy)]
+    remedy = "filter again with trust.privacy.personal_data: drop or redact; mend the files of other rows"
+    return [_count("personal_data_left", _named(findings), num_rows, 0, remedy, subject)]
 
 
-def estimate_secrets_left(findings: Mapping[str, Sequence[Finding]], num_rows: int) -> list[Estimate]:
+def estimate_secrets_left(
+    findings: Mapping[str, Sequence[Finding]], num_rows: int, subject: str = _ALL
+) -> list[Estimate]:  # fmt: skip
     """`secrets_left`: rows (id -> what was found) that still hold a key or token. At most 0."""
     remedy = "drop these rows, and have the keys revoked if they are real"
-    return [_count("secrets_left", _named(findings), num_rows, 0, remedy)]
+    return [_count("secrets_left", _named(findings), num_rows, 0, remedy, subject)]
 
 
 def estimate_copied_share(copies: pl.DataFrame, num_rows: int, num_sources: int) -> list[Estimate]:
@@ -110,10 +114,12 @@ def estimate_dcr_share(to_train: Floats, to_holdout: Floats, num_records: int, l
     return [Estimate("dcr_share", _ALL, wins / num_rows, low, high, num_records, num_rows, low, words)]
 
 
-def _count(measure: str, named: Sequence[str], num_rows: int, num_reference: int, remedy: str) -> Estimate:
+def _count(
+    measure: str, named: Sequence[str], num_rows: int, num_reference: int, remedy: str, subject: str = _ALL
+) -> Estimate:  # fmt: skip
     value = float(len(named)) if num_rows else math.nan
     words = _listed(named, remedy) if num_rows else "there is no row"
-    return Estimate(measure, _ALL, value, num_reference=num_reference, num_synthetic=num_rows, words=words)
+    return Estimate(measure, subject, value, num_reference=num_reference, num_synthetic=num_rows, words=words)
 
 
 def _named(findings: Mapping[str, Sequence[Finding]]) -> list[str]:

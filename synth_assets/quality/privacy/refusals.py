@@ -27,6 +27,7 @@ from synth_assets.records import (
     SeedExample,
     SyntheticSample,
     Texts,
+    TrainingExample,
 )
 
 _NUM_ROWS_AT_ONCE = 20_000
@@ -85,6 +86,18 @@ def look_through(
     for start in range(0, len(rows), _NUM_ROWS_AT_ONCE):
         portion = rows[start : start + _NUM_ROWS_AT_ONCE]
         for row, (personal, secret) in zip(portion, _found_in([whole_text(row) for row in portion], privacy), strict=True):
+            yield row, personal, secret
+
+
+def look_through_mix(
+    mix: Sequence[TrainingExample], privacy: PrivacySection
+) -> Iterator[tuple[TrainingExample, list[Finding], list[Finding]]]:  # fmt: skip
+    """As `look_through`, of the texts that a student is tuned on, whoever wrote them; each text once."""
+    rows = list({(row.prompt, row.response): row for row in reversed(mix)}.values())[::-1]
+    for start in range(0, len(rows), _NUM_ROWS_AT_ONCE):
+        portion = rows[start : start + _NUM_ROWS_AT_ONCE]
+        found = _found_in([_joined((row.prompt, row.response)) for row in portion], privacy)
+        for row, (personal, secret) in zip(portion, found, strict=True):
             yield row, personal, secret
 
 

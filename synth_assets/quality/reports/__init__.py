@@ -5,7 +5,7 @@ from synth_assets.quality.reports.diversity import Made, measure_diversity, swap
 from synth_assets.quality.reports.fidelity import Sets, measure_fidelity
 from synth_assets.quality.reports.findings import Findings
 from synth_assets.quality.reports.likelihoods import response_losses
-from synth_assets.quality.reports.privacy import measure_privacy, shown_chunks
+from synth_assets.quality.reports.privacy import measure_mix, measure_privacy, shown_chunks
 from synth_assets.quality.reports.rows import rows_of_real, rows_of_samples, rows_of_seeds
 from synth_assets.quality.reports.student import Pair, measure_canaries, measure_membership, measure_perplexities
 
@@ -19,6 +19,7 @@ __all__ = [
     "measure_diversity",
     "measure_fidelity",
     "measure_membership",
+    "measure_mix",
     "measure_perplexities",
     "measure_privacy",
     "response_losses",

@@ -27,6 +27,7 @@ from synth_assets.quality.privacy import (
     estimate_secrets_left,
     find_copies,
     look_through,
+    look_through_mix,
     measure_leak,
     sources_of,
     text_distances,
@@ -34,8 +35,11 @@ from synth_assets.quality.privacy import (
 )
 from synth_assets.quality.reports.findings import Findings
 from synth_assets.recipe import PrivacySection
-from synth_assets.records import DocumentChunk, KeptSample, RealExample, SeedExample, SyntheticSample
+from synth_assets.records import DocumentChunk, KeptSample, RealExample, SeedExample, SyntheticSample, TrainingExample
 from synth_assets.sketches import plain
+
+#: The subject of what is measured of the rows that a student is tuned on.
+MIX = "training mix"
 
 
 def shown_chunks(chunks: Iterable[DocumentChunk], split_share: float) -> list[DocumentChunk]:
@@ -88,6 +92,20 @@ def measure_privacy(
         *_names(personal_left, privacy),
     ]
     return Findings(estimates, {})
+
+
+def measure_mix(mix: Sequence[TrainingExample], privacy: PrivacySection) -> list[Estimate]:
+    """What the student is tuned on, of whatever source: rows of data sets and replayed ones come by no filter."""
+    personal_left: dict[str, list[Finding]] = {}
+    secret_left: dict[str, list[Finding]] = {}
+    for row, personal, secret in look_through_mix(mix, privacy):
+        row_id = f"{row.source} row {row.training_example_id}"
+        personal_left[row_id], secret_left[row_id] = personal, secret
+    num_rows = len(personal_left)
+    return [
+        *estimate_personal_data_left(personal_left, num_rows, MIX),
+        *estimate_secrets_left(secret_left, num_rows, MIX),
+    ]
 
 
 def _names(found: Mapping[str, Sequence[Finding]], privacy: PrivacySection) -> list[Estimate]:
