@@ -31,6 +31,7 @@ from synth_assets.records import TABLES
 from synth_assets.storage import Warehouse
 from synth_assets.taxonomy import Material, read_material, require_no_faults
 
+_MANY = 10_000
 STAGE_1 = ("taxonomy", "seed_examples", "document_chunks")
 CheckKeys = Mapping[str, Sequence[dg.AssetCheckKey]]
 
@@ -198,3 +199,36 @@ def is_judged(check: dg.AssetCheckKey, made: dg.EventLogRecord | None, instance:
     if made is None or verdict is None or judged is None:
         return False
     return judged.storage_id >= made.storage_id
+
+
+def is_judged_alike(check: dg.AssetCheckKey, instance: dg.DagsterInstance) -> bool:
+    """Whether the check was run on what was made last, or on the same: of two runs at once the other may make it again.
+
+    By what each was made of and what came of it, of an asset that is made by leaf leaf by leaf.
+    """
+    verdict = last_verdict(check, instance)
+    judged = verdict.target_materialization_data if verdict else None
+    if judged is None:
+        return False
+    since = dg.AssetRecordsFilter(asset_key=check.asset_key, after_storage_id=judged.storage_id)
+    return all(
+        _came_of(record) == _came_of(_made_before(check.asset_key, record.partition_key, judged.storage_id + 1, instance))
+        for record in instance.fetch_materializations(since, limit=_MANY).records
+    )
+
+
+def _made_before(
+    key: dg.AssetKey, partition: str | None, storage_id: int, instance: dg.DagsterInstance
+) -> dg.EventLogRecord | None:  # fmt: skip
+    partitions = [partition] if partition else None
+    which = dg.AssetRecordsFilter(asset_key=key, asset_partitions=partitions, before_storage_id=storage_id)
+    records = instance.fetch_materializations(which, limit=1).records
+    return records[0] if records else None
+
+
+def _came_of(record: dg.EventLogRecord | None) -> tuple[object, object] | None:
+    made = record.asset_materialization if record else None
+    if made is None:
+        return None
+    inputs, rows = made.metadata.get("inputs_id"), made.metadata.get(ROWS_ID)
+    return inputs and inputs.value, rows.value if rows else (made.tags or {}).get("dagster/data_version")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from synth_assets.assets.checks import check_keys, last_verdict
-from synth_assets.assets.currency import STAGE_1, is_current, is_judged, judged_by, last_made
+from synth_assets.assets.currency import STAGE_1, is_current, is_judged, is_judged_alike, judged_by, last_made
 from synth_assets.assets.ingredients import INGREDIENTS, made_before
 from synth_assets.errors import GateError, ModelError
 from synth_assets.quality import suite_id, suites_of
@@ -103,7 +103,7 @@ def _open_gate(
     key: dg.AssetCheckKey, judges: str, made: dg.EventLogRecord, instance: dg.DagsterInstance
 ) -> OpenGate | None:  # fmt: skip
     asset, verdict = key.asset_key.path[-1], last_verdict(key, instance)
-    if verdict is None or not is_judged(key, made, instance):
+    if verdict is None or not (is_judged(key, made, instance) or is_judged_alike(key, instance)):
         return OpenGate(asset, key.name, "was not run on what is there now")
     if judged_by(key, instance) != judges:
         return OpenGate(asset, key.name, "was run with other thresholds than the recipe's")

@@ -8,11 +8,14 @@ import polars as pl
 import pytest
 from made_pipeline import MADE_ENGINES, REPORTS, TO_THE_MIX, TO_THE_STUDENT, made_recipe, materialize
 
+from synth_assets.assets.currency import material_of_files
 from synth_assets.assets.ingredients import INGREDIENTS, upstream_of
+from synth_assets.assets.leaf_partitions import range_tags
 from synth_assets.assets.resources import resources
 from synth_assets.assets.running import failures
 from synth_assets.assets.trust import collapse_report
 from synth_assets.assets.verdicts import all_before, open_gates, open_gates_of_data
+from synth_assets.definitions import ASSETS
 from synth_assets.recipe import Recipe
 from synth_assets.storage import Warehouse
 
@@ -95,6 +98,27 @@ def test_a_mix_that_no_report_has_seen_is_not_tuned_on(tmp_path: Path, tiny_teac
         assert gate.asset == "training_mix" and "was made of other data" in gate.why
         told = why_not(materialize(recipe, warehouse, instance, ["lora_checkpoint"]), instance)
         assert "lora_checkpoint is not made: training_mix was made of other data" in told
+
+
+def test_what_another_run_has_made_the_same_is_judged_as_well(tmp_path: Path) -> None:
+    """Of two runs at once one makes a table again, in the same way, before the other goes on."""
+    recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
+    names = ["taxonomy", "seed_examples", "document_chunks", "synthetic_samples", "scored_samples", "reward_filtered_set"]
+    assets = [asset for asset in ASSETS if asset.key.path[-1] in names]
+    leaves = [leaf.leaf_path for leaf in material_of_files(recipe).leaf_nodes]
+
+    def gates(of: Recipe) -> list[str]:
+        return [str(gate) for gate in open_gates(["synthetic_samples", "reward_filtered_set"], of, warehouse, instance)]
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert materialize(recipe, warehouse, instance, names).success
+        tags, given = range_tags(instance, leaves), resources(recipe, warehouse, MADE_ENGINES)
+        assert dg.materialize(assets, resources=given, instance=instance, tags=tags).success
+        assert gates(recipe) == []
+        other = changed(recipe, "generation", num_samples_per_leaf=5)
+        given = resources(other, warehouse, MADE_ENGINES)
+        assert dg.materialize(assets, resources=given, instance=instance, tags=tags).success
+        assert gates(other) and all("was not run on what is there now" in each for each in gates(other))
 
 
 def test_a_pass_by_other_thresholds_is_none(tmp_path: Path) -> None:

@@ -50,15 +50,16 @@ def test_all_that_can_succeed_does(server: MisbehavingServer) -> None:
     with open_text_model(spec_of(server, request_timeout_s=1.5, deadline_s=60.0)) as model:
         results = model.generate(requests_of(*texts), tell)
     assert [told[position] for position in range(2000)] == results
+    lost = {text for text in texts if text.startswith("bad") and server.asked[text] == 2}
     for text, result in zip(texts, results, strict=True):
         if text.startswith("bad"):
             assert (result.finish_reason, result.text) == ("error", "") and "HTTP 400: bad words" in result.error
-            assert server.asked[text] == 1
+            assert server.asked[text] == 1 or text in lost, "a 400 is not asked again, unless the kill took it from the wire"
         else:
             assert (result.finish_reason, result.text, result.mean_logprob) == ("stop", text.upper(), -0.5), result
             assert (result.num_prompt_tokens, result.num_new_tokens) == (7, 3)
     assert sum(server.asked.values()) > 2000
-    cut_off = {text for text, num in server.num_answered.items() if num > 1}
+    cut_off = lost | {text for text, num in server.num_answered.items() if num > 1}
     assert len(cut_off) <= 64, "asked again after an answer, beyond those that the kill took from the wire"
 
 

@@ -90,7 +90,9 @@ def test_nothing_outlives_the_command(number: signal.Signals, tiny_teacher: Path
         "import sys; from synth_assets.inference.serving import serving; from synth_assets.recipe import ModelSpec\n"
         "with serving(ModelSpec.model_validate_json(sys.argv[1]), 'text') as server: server.wait()"
     )
-    command = subprocess.Popen([sys.executable, "-c", script, spec_of(tiny_teacher).model_dump_json()])
+    command = subprocess.Popen(
+        [sys.executable, "-c", script, spec_of(tiny_teacher).model_dump_json()], preexec_fn=_hear_all_signals
+    )
     end = time.monotonic() + 60
     while len(family(command.pid)) < 2 and time.monotonic() < end:
         time.sleep(0.05)
@@ -103,6 +105,13 @@ def test_nothing_outlives_the_command(number: signal.Signals, tiny_teacher: Path
     while any(map(is_alive, started)) and time.monotonic() < end:
         time.sleep(0.1)
     assert not [each for each in started if is_alive(each)]
+
+
+def _hear_all_signals() -> None:
+    """As from a terminal: whoever runs the tests may have blocked or ignored some, and children inherit that."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def test_what_cannot_be_served_is_told_at_once(tiny_teacher: Path) -> None:
