@@ -79,7 +79,7 @@ def read_rows(file: Path) -> Iterator[tuple[int, Any]]:
 def _texts_of(row: Any, spec: DataSetSpec, file: Path, number: int) -> tuple[str | None, str, str] | Fault:
     """Context, question and answer of a row."""
     if not isinstance(row, dict):
-        return Fault(str(file), number, 1, "", str(row)[:_MAX_SHOWN], "no JSON object", _NO_ROW)
+        return Fault(str(file), number, 1, "", _told_of(row), "no JSON object", _NO_ROW)
     columns = {"question": spec.question, "answer": spec.answer, **({"context": spec.context} if spec.context else {})}
     for role, column in columns.items():
         value = row.get(column)
@@ -88,7 +88,7 @@ def _texts_of(row: Any, spec: DataSetSpec, file: Path, number: int) -> tuple[str
         if not isinstance(value, str) or not value.strip() or _SURROGATE.search(value):
             there = ", ".join(map(str, row))[:_MAX_SHOWN]
             message = f"no text for the {role}" if column in row else f"no column {column!r} for the {role}, only {there}"
-            shown = "" if column not in row else ascii(value)[:_MAX_SHOWN]
+            shown = "" if column not in row else _told_of(value)
             return Fault(str(file), number, None, column, shown, message, "a text that is not blank")
     context = row.get(spec.context) if spec.context else None
     return context.strip() if context else None, row[spec.question].strip(), row[spec.answer].strip()
@@ -105,5 +105,13 @@ def _depth_of(row: dict[str, Any], spec: DataSetSpec, file: Path, number: int) -
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     message = "no depth of generation" if column in row else f"no column {column!r} for the generation_depth"
-    shown = ascii(value)[:_MAX_SHOWN] if column in row else ""
+    shown = _told_of(value) if column in row else ""
     return Fault(str(file), number, None, column, shown, message, "a whole number: 0 for rows of people, 1 for a model's")
+
+
+def _told_of(value: Any) -> str:
+    """Of numbers the value, of all else what it is: faults go into logs and tables, and no row's text does."""
+    if isinstance(value, str):
+        what = "blank" if not value.strip() else "with half a character" if _SURROGATE.search(value) else "text"
+        return f"{len(value)} characters, {what}"
+    return str(value) if value is None or isinstance(value, bool | int | float) else f"a {type(value).__name__}"
