@@ -16,7 +16,7 @@ from synth_assets.tuning import ReplayExample
 
 @dataclass(frozen=True)
 class Trainable:
-    """Rows beside the samples that may be trained on. `left_out`: those that may not, by id or number in the replay buffer, and why."""
+    """Rows beside the samples that may be trained on. `left_out`: others by id or number in the buffer, and why."""
 
     seeds: list[SeedExample]
     replay: list[ReplayExample]

@@ -95,9 +95,7 @@ def model_card(recipe: Recipe, warehouse: Warehouse, gates: Sequence[OpenGate] =
     )
 
 
-def preferences_card(
-    recipe: Recipe, warehouse: Warehouse, pairs: pl.DataFrame, gates: Sequence[OpenGate] = ()
-) -> str:
+def preferences_card(recipe: Recipe, warehouse: Warehouse, pairs: pl.DataFrame, gates: Sequence[OpenGate] = ()) -> str:
     """`pairs` as `preference_rows` gives them, at least one; `gates`: those of the data that do not hold."""
     head = {
         "pretty_name": f"{recipe.name} by synth_assets, preference pairs",

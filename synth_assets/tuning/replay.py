@@ -55,11 +55,13 @@ def _parse(line: str, where: Where) -> ReplayExample:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise TuningError(f"this line is no JSON: {error}", value=f"{len(line)} characters", where=where, remedy=_REMEDY) from error
+        raise TuningError(
+            f"this line is no JSON: {error}", value=f"{len(line)} characters", where=where, remedy=_REMEDY
+        ) from error
     if not isinstance(value, dict) or set(value) - {_DEPTH} != set(_KEYS):
         raise TuningError(
-            f"expected an object with the keys {', '.join(_KEYS)} and perhaps {_DEPTH}, no others", value=_keys_of(value), where=where,
-            remedy=_REMEDY,
+            f"expected an object with the keys {', '.join(_KEYS)} and perhaps {_DEPTH}, no others", value=_keys_of(value),
+            where=where, remedy=_REMEDY,
         )  # fmt: skip
     for key in _KEYS:
         if not isinstance(value[key], str) or not value[key].strip():

@@ -71,7 +71,8 @@ def address_start(value: str) -> int:
 def normal_form(kind: str, value: str) -> str:
     """By which two writings of a value are the same.
 
-    Of an e-mail address what precedes it is left out (`address_start`). Of a phone number its last eight digits: with country code or without, with separators or without, it is one number.
+    Of an e-mail address what precedes it is left out (`address_start`).
+    Of a phone number its last eight digits: with country code or without, with separators or without, it is one number.
     Secrets are compared as they stand, other values without regard to case and separators.
     """
     if kind == "PHONE_NUMBER":
