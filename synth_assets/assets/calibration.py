@@ -52,7 +52,7 @@ def judge_calibration(
         shown = ["judge", "leaf_path", "spoiled_by", "instruction", "response", "verdict", "reasons"]
         metadata = {
             "rates": table(rates_of_judges(frame, recipe.evaluation.confidence)),
-            "judged_wrongly": sample_rows(wrong, shown, 20),
+            "judged_wrongly": sample_rows(wrong, shown, 20, hide=recipe.trust.privacy),
             **calls_metadata(context, judge.calls),
         }
         return store(context, recipe, warehouse, made_of, cases, metadata)

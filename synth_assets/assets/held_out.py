@@ -16,7 +16,7 @@ from synth_assets.tuning import ReplayExample
 
 @dataclass(frozen=True)
 class Trainable:
-    """Rows beside the samples that may be trained on. `left_out`: those that may not, by id or beginning, and why."""
+    """Rows beside the samples that may be trained on. `left_out`: others by id or number in the buffer, and why."""
 
     seeds: list[SeedExample]
     replay: list[ReplayExample]
@@ -61,9 +61,9 @@ def without_held_out(seeds: Sequence[SeedExample], replay: Sequence[ReplayExampl
         prompts = (shown,) if row.context else (shown, row.question)
         known |= {(plain(prompt), plain(row.answer)): row.real_example_id for prompt in prompts}
     kept = []
-    for each in replay:
+    for number, each in enumerate(replay, 1):
         if real_id := known.get((plain(each.prompt), plain(each.response))):
-            left_out[f"replay: {each.prompt[:60]}"] = f"is row {real_id} of the real holdout"
+            left_out[f"row {number} of the replay buffer"] = f"is row {real_id} of the real holdout"
         else:
             kept.append(each)
     return Trainable([seed for seed in seeds if seed.seed_example_id not in left_out], kept, left_out)

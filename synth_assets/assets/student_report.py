@@ -22,9 +22,9 @@ from synth_assets.assets.trust import GROUP, KINDS, real_rows, store_findings
 from synth_assets.assets.tuning import load_tuned, lora_checkpoint, training_mix, tuned_student_folder
 from synth_assets.quality.fairness import estimate_accuracy
 from synth_assets.quality.privacy.canaries import Canary, insert_canaries, make_canaries, shadow_settings
-from synth_assets.quality.reports import Findings, Pair, measure_canaries, measure_membership, measure_perplexities
+from synth_assets.quality.reports import Findings, Pair, Passes, measure_canaries, measure_membership, measure_perplexities
 from synth_assets.recipe import Recipe, resolve_path
-from synth_assets.records import TrainingExample
+from synth_assets.records import Checkpoint, TrainingExample
 from synth_assets.roles import LikelihoodModel
 from synth_assets.storage import Warehouse
 from synth_assets.tuning import merge_adapter, tune_student, tuned_student
@@ -62,7 +62,8 @@ def student_report(
                 *measure_membership(pair, mix, trust, seed),
             ]
         with _shadow(context, recipe, warehouse, engines) as (shadow, canaries):
-            estimates += measure_canaries(shadow, canaries, trust, seed)
+            passes = _passes(recipe, mix, load(warehouse, Checkpoint), canaries)
+            estimates += measure_canaries(shadow, canaries, trust, seed, passes)
         estimates += _accuracy_by_group(recipe, warehouse)
         return store_findings(context, recipe, warehouse, made_of, Findings(estimates, {}))
 
@@ -87,6 +88,16 @@ def _shadow(
     merged = merge_adapter(student, adapters / shadow.adapter_path, adapters / f"{shadow.checkpoint_id}_merged")
     with engines.open_likelihood_model(recipe.student, merged) as model:
         yield model, canaries
+
+
+def _passes(recipe: Recipe, mix: pl.DataFrame, checkpoints: list[Checkpoint], canaries: list[Canary]) -> Passes:
+    """With packing a step takes more rows than are counted here."""
+    num_rows = mix.filter(pl.col("split") == "train").height
+    num_in_shadow = num_rows + sum(canary.repetitions for canary in canaries)
+    num_steps = sum(each.num_steps for each in checkpoints if each.is_chosen)
+    in_step = recipe.tuning.rows_a_step
+    shadow = recipe.trust.privacy.shadow_steps * in_step / max(1, num_in_shadow)
+    return Passes(shadow, num_steps * in_step / max(1, num_rows))
 
 
 def _accuracy_by_group(recipe: Recipe, warehouse: Warehouse) -> list[Any]:

@@ -95,8 +95,8 @@ def model_card(recipe: Recipe, warehouse: Warehouse, gates: Sequence[OpenGate] =
     )
 
 
-def preferences_card(recipe: Recipe, warehouse: Warehouse, pairs: pl.DataFrame) -> str:
-    """`pairs` as `preference_rows` gives them, at least one."""
+def preferences_card(recipe: Recipe, warehouse: Warehouse, pairs: pl.DataFrame, gates: Sequence[OpenGate] = ()) -> str:
+    """`pairs` as `preference_rows` gives them, at least one; `gates`: those of the data that do not hold."""
     head = {
         "pretty_name": f"{recipe.name} by synth_assets, preference pairs",
         "size_categories": [_size(pairs.height)],
@@ -119,6 +119,7 @@ def preferences_card(recipe: Recipe, warehouse: Warehouse, pairs: pl.DataFrame) 
         num_prompts=pairs["prompt_id"].n_unique(),
         decided=said,
         reasons=turned_away,
+        gates=gates,
     )
 
 

@@ -61,7 +61,7 @@ def export(
         with tempfile.TemporaryDirectory(dir=target, prefix=".exporting-") as folder:
             _write_dataset(recipe, warehouse, Path(folder) / "dataset", gates.of_data)
             if "preferences" in parts:
-                write_preferences(recipe, warehouse, pairs, Path(folder) / "preferences")
+                write_preferences(recipe, warehouse, pairs, Path(folder) / "preferences", gates.of_data)
             if "adapter" in parts:
                 _write_adapter(recipe, warehouse, Path(folder) / "adapter", found)
             return [(Path(folder) / part).rename(target / part) for part in parts]
@@ -85,9 +85,11 @@ def _write_dataset(recipe: Recipe, warehouse: Warehouse, folder: Path, gates: Se
     _write_splits(folder, splits, dataset_card(recipe, warehouse, splits, gates))
 
 
-def write_preferences(recipe: Recipe, warehouse: Warehouse, pairs: pl.DataFrame, folder: Path) -> None:
+def write_preferences(
+    recipe: Recipe, warehouse: Warehouse, pairs: pl.DataFrame, folder: Path, gates: Sequence[OpenGate] = ()
+) -> None:
     """`pairs` as `preference_rows` gives them, with their card, into a folder that is not there yet."""
-    _write_splits(folder, {"train": pairs}, preferences_card(recipe, warehouse, pairs))
+    _write_splits(folder, {"train": pairs}, preferences_card(recipe, warehouse, pairs, gates))
 
 
 def _write_splits(folder: Path, splits: Mapping[str, pl.DataFrame], card: str) -> None:

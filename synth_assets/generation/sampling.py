@@ -240,6 +240,12 @@ def _row(
     )
 
 
+def _depth_above(depths: Sequence[int | None]) -> int | None:
+    """Of what is made from rows and by a model of these depths; None where one of them is not known."""
+    known = [depth for depth in depths if depth is not None]
+    return 1 + max(known) if len(known) == len(depths) else None
+
+
 def _sample(plan: LeafPlan, candidate: Candidate, teacher: str) -> SyntheticSample:
     assert candidate.response is not None
     seeds = {seed.seed_example_id: seed.generation_depth for seed in (*candidate.seeds, *candidate.shots)}
@@ -262,8 +268,8 @@ def _sample(plan: LeafPlan, candidate: Candidate, teacher: str) -> SyntheticSamp
         num_prompt_tokens=candidate.response.num_prompt_tokens,
         num_response_tokens=candidate.response.num_new_tokens,
         response_logprob=candidate.response.mean_logprob,
-        generation_depth=1 + max(*parents, plan.teacher_depth),
-        synthetic_ancestry=sum(depth > 0 for depth in parents) / len(parents),
+        generation_depth=_depth_above([*parents, plan.teacher_depth]),
+        synthetic_ancestry=sum(depth != 0 for depth in parents) / len(parents),
         verdicts=tuple(map(verdict_line, candidate.judgements)),
         supporting_span=next((judgement.span for judgement in candidate.judgements if judgement.span), None),
     )

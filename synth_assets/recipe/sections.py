@@ -41,7 +41,8 @@ class DataSetSpec(Section):
     answer: Text
     context: Text | None = None
     generation_depth: Text | Annotated[int, Field(ge=0)] | None = None
-    """A number for all rows, or a column. None: the column of this name, as exported sets have it; 0 without one."""
+    """A number for all rows, or a column. None: the column of this name, as exported sets have it;
+    without one nobody knows who wrote the rows, and depth and share of real rows cannot be told: 0 for rows of people."""
     task_description: Text
     created_by: Text
     max_rows: Count = 1000

@@ -143,7 +143,10 @@ class TrustSection(Section):
     def files(self) -> dict[str, str]:
         """Key of the recipe -> the file or folder that it names."""
         real = {"trust.real.reference": self.real.reference, "trust.real.holdout": self.real.holdout} if self.real else {}
-        others = {"trust.previous_mix": self.previous_mix, "trust.embedder": self.embedder}
+        others = {
+            "trust.previous_mix": self.previous_mix, "trust.previous_student": self.previous_student,
+            "trust.embedder": self.embedder, "trust.privacy.ner_model": self.privacy.ner_model,
+        }  # fmt: skip
         return real | {key: path for key, path in others.items() if path}
 
     def gate(self, measure: str) -> Gate:

@@ -36,7 +36,8 @@ class SeedExample:
     """A human-written question and answer. With a context it is *grounded*, without *freeform*.
 
     `position` counts from 0 within the leaf. A knowledge leaf gives one for each question-and-answer pair. What stands in
-    the taxonomy's files counts as real (`generation_depth` 0); a data set may say that models wrote its rows.
+    the taxonomy's files counts as real (`generation_depth` 0); a data set may say that models wrote its rows; null:
+    it does not say who did.
     """
 
     seed_example_id: str
@@ -46,7 +47,7 @@ class SeedExample:
     context: str | None
     question: str
     answer: str
-    generation_depth: int = 0
+    generation_depth: int | None = 0
 
     @property
     def is_grounded(self) -> bool:

@@ -15,8 +15,10 @@ class SyntheticSample:
 
     `teacher` is the model's fingerprint. `response_logprob` is the mean natural logarithm of the probability
     that the teacher gave each token of its response. `generation_depth` is 1 + the greatest depth among its parents and
-    the teacher; a person's row has 0. Its parents are the distinct seed examples that the teacher was shown and the document
-    chunk; `synthetic_ancestry` is the share of them that a model wrote, from 0 (all are real) to 1. `verdicts` are those
+    the teacher; a person's row has 0; null where that of a parent is not known. Its parents
+    are the distinct seed examples that the teacher was shown and the document
+    chunk; `synthetic_ancestry` is the share of them that a model wrote or may have written, from 0 (all
+    are real) to 1. `verdicts` are those
     of the judges, if there were any; `supporting_span` is what the judge of faithfulness quoted.
     """
 
@@ -37,7 +39,7 @@ class SyntheticSample:
     num_prompt_tokens: int
     num_response_tokens: int
     response_logprob: float
-    generation_depth: int = 1
+    generation_depth: int | None = 1
     synthetic_ancestry: float = 0.0
     verdicts: tuple[str, ...] = ()
     supporting_span: str | None = None
@@ -142,7 +144,7 @@ class KeptSample:
     instruction: str
     response: str
     reward: float
-    generation_depth: int = 1
+    generation_depth: int | None = 1
     synthetic_ancestry: float = 0.0
 
 

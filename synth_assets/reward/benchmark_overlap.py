@@ -40,14 +40,17 @@ class BenchmarkIndex:
                 self._ngrams.setdefault(ngram, question.benchmark_question_id)
 
     def overlap(self, context: str | None, question: str, answer: str) -> str:
-        """What a row shares with which benchmark question, or with the holdout; empty if nothing."""
+        """What a row shares with which benchmark question, or with the holdout; empty if nothing.
+
+        The words are not quoted: what is hidden in the row would be told by them.
+        """
         if found := self._rows.get(row_key(context, question, answer)):
             return f"is row {found} of the real holdout"
         if found := self._questions.get(_question_key(context, question)):
             return f"asks benchmark question {found}"
         for ngram in self._ngrams_of(context, question, answer):
             if found := self._ngrams.get(ngram):
-                return f"{self._num_words} words in a row of benchmark question {found}: {' '.join(ngram)}"
+                return f"{self._num_words} words in a row of benchmark question {found}"
         return ""
 
     def _ngrams_of(self, *texts: str | None) -> Iterable[tuple[str, ...]]:

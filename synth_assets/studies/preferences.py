@@ -131,6 +131,7 @@ def pairs_of(
 def _prompt(row: KeptSample, style: str) -> PreferencePrompt:
     question = render_prompt(style, "question", context=row.context, instruction=row.instruction)
     turns = (Message("user", question),)
+    assert row.generation_depth is not None, "the bundled taxonomy says who wrote its rows"
     return PreferencePrompt(row.synthetic_sample_id, row.leaf_path, turns, row.generation_depth, row.synthetic_ancestry)
 
 

@@ -55,16 +55,33 @@ def _parse(line: str, where: Where) -> ReplayExample:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise TuningError(f"this line is no JSON: {error}", value=line, where=where, remedy=_REMEDY) from error
+        raise TuningError(
+            f"this line is no JSON: {error}", value=f"{len(line)} characters", where=where, remedy=_REMEDY
+        ) from error
     if not isinstance(value, dict) or set(value) - {_DEPTH} != set(_KEYS):
         raise TuningError(
-            f"expected an object with the keys {', '.join(_KEYS)} and perhaps {_DEPTH}, no others", value=value, where=where,
-            remedy=_REMEDY,
+            f"expected an object with the keys {', '.join(_KEYS)} and perhaps {_DEPTH}, no others", value=_keys_of(value),
+            where=where, remedy=_REMEDY,
         )  # fmt: skip
     for key in _KEYS:
         if not isinstance(value[key], str) or not value[key].strip():
-            raise TuningError(f"{key} must be a text", value=value[key], where=where, remedy=_REMEDY)
+            raise TuningError(f"{key} must be a text", value=_told_of(value[key]), where=where, remedy=_REMEDY)
     depth = value.get(_DEPTH, 0)
     if not isinstance(depth, int) or isinstance(depth, bool) or depth < 0:
-        raise TuningError(f"{_DEPTH} must be a whole number from 0 on", value=depth, where=where, remedy=_REMEDY)
+        raise TuningError(f"{_DEPTH} must be a whole number from 0 on", value=_told_of(depth), where=where, remedy=_REMEDY)
     return ReplayExample(**value)
+
+
+def _keys_of(value: object) -> str:
+    """Which of the keys are missing, and how many others there are; nothing that the row says."""
+    if not isinstance(value, dict):
+        return f"a {type(value).__name__}"
+    missing = [key for key in _KEYS if key not in value]
+    return f"{len(set(value) - {*_KEYS, _DEPTH})} other keys; missing: {', '.join(missing) or 'none'}"
+
+
+def _told_of(value: object) -> str:
+    """Of numbers the value, of all else what it is: errors go into logs, and no row does."""
+    if isinstance(value, str):
+        return f"{len(value)} characters"
+    return str(value) if value is None or isinstance(value, bool | int | float) else f"a {type(value).__name__}"

@@ -93,7 +93,7 @@ def _with_depths(folder: Path, depths: list[Any]) -> Path:
 def test_what_a_model_wrote_keeps_its_depth(tmp_path: Path) -> None:
     file = _with_depths(tmp_path, [1, None, 0, 2])
     of_column, seeds, faults = read_data_set(spec(), file)
-    assert [seed.generation_depth for seed in seeds] == [1, 0, 0, 2] and not faults
+    assert [seed.generation_depth for seed in seeds] == [1, None, 0, 2] and not faults
     of_people, seeds, _ = read_data_set(spec(generation_depth=0), file)
     assert {seed.generation_depth for seed in seeds} == {0}
     of_models, seeds, _ = read_data_set(spec(generation_depth=3), file)

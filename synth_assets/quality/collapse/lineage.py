@@ -124,7 +124,8 @@ def _max_depth(mix: pl.DataFrame) -> float:
 
 
 def _why_unknown(num_rows: int, num_unknown: int) -> str:
-    unknown = f"the depth of {num_unknown} rows is not known: say who wrote the replay buffer (tuning.replay_depth)"
+    unknown = f"the depth of {num_unknown} rows is not known: say who wrote them (generation_depth of taxonomy.data_sets, "
+    unknown += "tuning.replay_depth of the replay buffer, 0 for people)"
     return unknown if num_rows else "there are no rows"
 
 

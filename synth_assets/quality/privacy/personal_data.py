@@ -2,7 +2,7 @@
 
 Seven recognisers that need no model: e-mail addresses, credit cards, US social security numbers, IBANs, IP addresses,
 crypto wallets and phone numbers. Nothing is fetched: spaCy's blank pipeline only splits words, and the public suffixes of
-e-mail domains are those that tldextract carries.
+e-mail domains are those that tldextract carries, and those of networks that are not the public one (`.local`).
 
 All recognisers on every text are slow (some 200 rows/s) and most rows hold nothing that any of them could find, so each
 has a pattern that every value of its kind fits; only where it fits is the recogniser asked.
@@ -23,11 +23,12 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from synth_assets.quality.privacy.findings import Finding, without_allowed
+from synth_assets.quality.privacy.findings import Finding, address_start, without_allowed
 from synth_assets.quality.privacy.plausible import is_plausible, may_hold_phone
 
 NAMES_NOT_CHECKED = "Names and addresses: not checked, since no model that finds them is declared (trust.privacy.ner_model)."
 _LEAST_SCORE = 0.4  # of presidio; what fits only the weakest forms lies below
+_PRIVATE_SUFFIXES = ("local", "localdomain", "internal", "intranet", "lan", "corp")
 _DIGIT_OR_SIGN = re.compile(r"\d|@|::")
 _MAY_BE: dict[str, Callable[[str], object]] = {
     "EMAIL_ADDRESS": re.compile(r"\S@\w").search,
@@ -60,7 +61,8 @@ def _found_in(text: str, kinds: list[str]) -> list[Finding]:
     results.sort(key=lambda each: (-each.score, each.start - each.end, each.start, each.entity_type))
     taken: list[Finding] = []
     for each in results:
-        finding = Finding(each.entity_type, each.start, each.end, text[each.start : each.end])
+        start = each.start + (address_start(text[each.start : each.end]) if each.entity_type == "EMAIL_ADDRESS" else 0)
+        finding = Finding(each.entity_type, start, each.end, text[start : each.end])
         overlaps = any(finding.start < other.end and other.start < finding.end for other in taken)
         if not overlaps and is_plausible(text, finding, is_certain=each.score >= _LEAST_SCORE):
             taken.append(finding)
@@ -75,7 +77,7 @@ def _analyzer() -> Any:
     from presidio_analyzer import AnalyzerEngine, RecognizerRegistry, predefined_recognizers
     from presidio_analyzer.nlp_engine import SpacyNlpEngine
 
-    suffixes = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+    suffixes = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, extra_suffixes=_PRIVATE_SUFFIXES)
 
     class BlankEngine(SpacyNlpEngine):  # type: ignore[misc]
         def load(self) -> None:
@@ -84,7 +86,7 @@ def _analyzer() -> Any:
 
     class OfflineEmailRecognizer(predefined_recognizers.EmailRecognizer):  # type: ignore[misc]
         def validate_result(self, pattern_text: str) -> bool:
-            return bool(suffixes(pattern_text).fqdn)
+            return bool(suffixes(pattern_text.rpartition("@")[2]).fqdn)
 
     names = ("CreditCard", "UsSsn", "Iban", "Ip", "Crypto", "Phone")
     recognizers = [getattr(predefined_recognizers, f"{name}Recognizer")() for name in names]

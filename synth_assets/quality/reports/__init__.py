@@ -7,12 +7,13 @@ from synth_assets.quality.reports.findings import Findings
 from synth_assets.quality.reports.likelihoods import response_losses
 from synth_assets.quality.reports.privacy import measure_mix, measure_privacy, shown_chunks
 from synth_assets.quality.reports.rows import rows_of_real, rows_of_samples, rows_of_seeds
-from synth_assets.quality.reports.student import Pair, measure_canaries, measure_membership, measure_perplexities
+from synth_assets.quality.reports.student import Pair, Passes, measure_canaries, measure_membership, measure_perplexities
 
 __all__ = [
     "Findings",
     "Made",
     "Pair",
+    "Passes",
     "Sets",
     "measure_canaries",
     "measure_collapse",

@@ -7,6 +7,7 @@ judges in generation and of the reward's cut: what is turned away for its form o
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ from synth_assets.quality.diversity import (
     estimate_self_bleu,
 )
 from synth_assets.quality.embeddings import Clouds, estimate_vendi
-from synth_assets.quality.estimates import Estimate
+from synth_assets.quality.estimates import Estimate, not_assessed
 from synth_assets.quality.fairness import (
     estimate_acceptance,
     estimate_representation,
@@ -31,12 +32,14 @@ from synth_assets.quality.fairness import (
 )
 from synth_assets.quality.features import text_of_rows
 from synth_assets.quality.plots import draw_interval_bars
+from synth_assets.quality.privacy.names import NAME_KINDS
 from synth_assets.quality.reports.findings import Findings
 from synth_assets.quality.reports.rows import MAX_EMBEDDED, Embed, drawn, halves
 from synth_assets.recipe import GroupAttribute, TrustSection
 from synth_assets.records import RejectedSample
 
 MAX_SWAPPED = 400
+_HIDDEN_NAME = re.compile("|".join(f"<{kind}>" for kind in sorted(NAME_KINDS)))
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,25 @@ def measure_diversity(
         *estimate_self_bleu(kept_texts, text_of_rows(real[0]), least=trust.min_reference_rows, seed=seed),
         *_vendi(made.kept, real, embed, trust, seed),
         *estimate_representation(groups, kept_texts, ids, confidence=trust.confidence, least=trust.min_reference_rows),
-        *estimate_acceptance(groups, _judged(made), least=trust.min_reference_rows, confidence=trust.confidence),
+        *_acceptance(made, trust),
         *estimate_swaps(
             groups, dict(swapped), least=trust.min_reference_rows, num_bootstrap=trust.bootstrap_draws, seed=seed
         ),
     ]
     return Findings(estimates, _pictures(estimates))
+
+
+def _acceptance(made: Made, trust: TrustSection) -> list[Estimate]:
+    """Not assessed where names are hidden in rows that judges turned away: whom such a row spoke of cannot be told any more,
+    and without it the judges' refusals of a group would drop out of the figure, while the rows with a reward stay in."""
+    groups = dict(trust.groups)
+    num_hidden = sum(bool(_HIDDEN_NAME.search(text)) for text in text_of_rows(made.refused))
+    if groups and num_hidden:
+        words = (
+            f"names are hidden in {num_hidden} of {made.refused.height} rows that judges turned away: their group is unknown"
+        )
+        return [not_assessed("acceptance_ratio", name, words) for name in groups]
+    return estimate_acceptance(groups, _judged(made), least=trust.min_reference_rows, confidence=trust.confidence)
 
 
 def _judged(made: Made) -> pl.DataFrame:

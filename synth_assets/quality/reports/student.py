@@ -23,6 +23,7 @@ from synth_assets.quality.privacy.membership import RowLikelihoods, attack_stude
 from synth_assets.quality.reports.likelihoods import conversations_of, read_by_all, turns_of
 from synth_assets.quality.reports.rows import drawn
 from synth_assets.recipe import TrustSection
+from synth_assets.records import Verdict
 from synth_assets.roles import LikelihoodModel
 
 PREVIOUS = "previous student"
@@ -46,6 +47,14 @@ class Pair:
     base: LikelihoodModel
     tuned: LikelihoodModel
     previous: LikelihoodModel | None = None
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Rows that were trained on, over rows to train on: of the shadow student and of the released one."""
+
+    shadow: float
+    student: float
 
 
 def measure_perplexities(
@@ -101,15 +110,25 @@ def measure_membership(pair: Pair, mix: pl.DataFrame, trust: TrustSection, seed:
 
 
 def measure_canaries(
-    shadow: LikelihoodModel | None, canaries: Sequence[Canary], trust: TrustSection, seed: int
+    shadow: LikelihoodModel | None, canaries: Sequence[Canary], trust: TrustSection, seed: int, passes: Passes
 ) -> list[Estimate]:
-    """What a student that was tuned on the same rows and on the canaries gives away of them."""
+    """What a student that was tuned on the same rows and on the canaries gives away of them.
+
+    Below one pass a canary that stands once may never have been trained on: that is no evidence, and insufficient.
+    """
     if shadow is None:
         return [not_assessed("canary_exposure", "all", _NO_SHADOW)]
-    return measure_exposure(
+    found = measure_exposure(
         shadow, canaries, seed=seed, num_candidates=NUM_CANDIDATES, num_draws=trust.bootstrap_draws,
         confidence=trust.confidence,
     )  # fmt: skip
+    said = f"the shadow made {passes.shadow:.2f} passes over its rows, the student {passes.student:.2f}"
+    too_few: Verdict | None = None
+    if passes.shadow < 1:
+        too_few, said = "insufficient_reference", f"{said}: raise trust.privacy.shadow_steps to one pass or more"
+    return [
+        replace(each, words="; ".join(filter(None, (each.words, said))), verdict=each.verdict or too_few) for each in found
+    ]
 
 
 def _likelihoods(pair: Pair, rows: pl.DataFrame) -> list[RowLikelihoods]:

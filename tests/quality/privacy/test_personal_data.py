@@ -28,6 +28,12 @@ from synth_assets.studies.made_rows import make_text as text
 ROOT = Path(__file__).parents[3]
 SEEN = {
     "Write to anna.b@mail.example.org today.": ("EMAIL_ADDRESS", "anna.b@mail.example.org"),
+    "phone/ann.marlow@harbour-mail.net": ("EMAIL_ADDRESS", "ann.marlow@harbour-mail.net"),
+    "Ask Ann/ann.marlow@harbour-mail.net soon": ("EMAIL_ADDRESS", "ann.marlow@harbour-mail.net"),
+    "email=ann.marlow@harbour-mail.net": ("EMAIL_ADDRESS", "ann.marlow@harbour-mail.net"),
+    "x.org/?mail=ann.marlow@harbour-mail.net": ("EMAIL_ADDRESS", "ann.marlow@harbour-mail.net"),
+    "To root@mail.internal, please": ("EMAIL_ADDRESS", "root@mail.internal"),
+    "Print on ann@printer.local now": ("EMAIL_ADDRESS", "ann@printer.local"),
     "Call +49 30 901820 please": ("PHONE_NUMBER", "+49 30 901820"),
     "In Paris: +33 1 42 68 53 00.": ("PHONE_NUMBER", "+33 1 42 68 53 00"),
     "In Tokyo: +81 3-1234-5678.": ("PHONE_NUMBER", "+81 3-1234-5678"),
@@ -60,6 +66,11 @@ def test_each_kind_is_found_where_it_stands(said: str) -> None:
     assert (found.kind, found.value) == SEEN[said]
     assert said[found.start : found.end] == found.value and found.value not in repr(found)
     assert redact(said, [found]) == said.replace(found.value, f"<{found.kind}>")
+
+
+def test_a_number_and_an_address_with_a_slash_between_are_two() -> None:
+    (found,) = find_personal_data(["+49 30 901820/ann.marlow@harbour-mail.net"])
+    assert [each.value for each in found] == ["+49 30 901820", "ann.marlow@harbour-mail.net"]
 
 
 def test_ordinary_numbers_are_left_alone() -> None:

@@ -43,6 +43,14 @@ def test_values_are_compared_in_their_normal_form() -> None:
     ]
 
 
+def test_an_address_leaks_whatever_stands_before_it_in_row_or_source() -> None:
+    said = ["phone/{}", "Ann/{}", "+49 30 901820/{}", "email={}", "x.org/?mail={}", "{}"]
+    texts = [each.format("ann.marlow@harbour-mail.net") for each in said]
+    for text in texts:
+        leaks = find_leaks(dict(enumerate(texts)), [Source("s", text)])  # type: ignore[arg-type]
+        assert {leak.row_id for leak in leaks if leak.kind == "EMAIL_ADDRESS"} == set(range(len(texts))), text
+
+
 def test_a_leak_is_shown_masked() -> None:
     (leak,) = find_leaks({"r": "Write to maria.lopez@example.org."}, SOURCES)
     assert leak.masked == "m***@example.org" and "maria" not in repr(leak)
