@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from synth_assets.assets.ingredients import INGREDIENTS
 from synth_assets.quality import ExpectationResult, Suite, judge_stage, suite_id, suites_of, write_data_docs
@@ -17,6 +18,8 @@ from synth_assets.recipe import Recipe
 from synth_assets.storage import Warehouse
 
 DATA_DOCS = "data_docs"
+_EVALUATED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+_NUM_RUNS_AT_ONCE = 10
 
 
 def check_keys(recipe: Recipe, *, only_blocking: bool = False) -> dict[str, list[dg.AssetCheckKey]]:
@@ -32,10 +35,19 @@ def check_keys(recipe: Recipe, *, only_blocking: bool = False) -> dict[str, list
 
 
 def last_verdict(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation | None:
-    """What the check said last; None if it has never run, or was planned by a run that did not come so far."""
-    record = instance.get_latest_asset_check_evaluation_record(key)
-    evaluation = record.evaluation if record else None
-    return evaluation if isinstance(evaluation, dg.AssetCheckEvaluation) else None
+    """What the check said of what was made last of all that it has judged; None if it has never run.
+
+    Dagster's own latest record may be that of a run that has only planned the check, and perhaps was killed before it.
+    """
+    storage = instance.event_log_storage
+    records = storage.get_asset_check_execution_history(key, limit=_NUM_RUNS_AT_ONCE, status=_EVALUATED)
+    found = [record.evaluation for record in records if record.evaluation]
+    return max(found, key=_position_judged, default=None)  # of equals the first, which is the latest
+
+
+def _position_judged(evaluation: dg.AssetCheckEvaluation) -> int:
+    judged = evaluation.target_materialization_data
+    return judged.storage_id if judged else -1
 
 
 def stops(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> bool:
