@@ -71,8 +71,21 @@ def measure_diversity(
         *estimate_novelty(made.samples, made.seeds),
         *estimate_self_bleu(kept_texts, text_of_rows(real[0]), least=trust.min_reference_rows, seed=seed),
         *_vendi(made.kept, real, embed, trust, seed),
-        *estimate_representation(groups, kept_texts, ids, confidence=trust.confidence, least=trust.min_reference_rows),
-        *estimate_acceptance(groups, _judged(made), least=trust.min_reference_rows, confidence=trust.confidence),
+        *estimate_representation(
+            groups,
+            kept_texts,
+            ids,
+            confidence=trust.confidence,
+            least=trust.min_reference_rows,
+            tolerance=trust.gate("representation_log_ratio").value,
+        ),
+        *estimate_acceptance(
+            groups,
+            _judged(made),
+            least=trust.min_reference_rows,
+            confidence=trust.confidence,
+            tolerance=trust.gate("acceptance_ratio").value,
+        ),
         *estimate_swaps(
             groups, dict(swapped), least=trust.min_reference_rows, num_bootstrap=trust.bootstrap_draws, seed=seed
         ),
