@@ -132,7 +132,7 @@ def _can_tell(table: Table, tolerance: float, confidence: float) -> bool:
     assumed = table._replace(kept=MUST_BE_CAUGHT * tolerance * table.other_kept / table.other_scored * table.scored)
     ratio, _, high = stratified_ratio(assumed, confidence)
     levels = NormalDist().inv_cdf(POWER) / NormalDist().inv_cdf((1 + confidence) / 2)
-    return high * (high / ratio) ** levels < tolerance
+    return high * math.exp(levels * math.log(high / ratio)) < tolerance
 
 
 def _rate(kept: Floats, num: int) -> str:
