@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from synth_assets.frames import schema_of
 from synth_assets.quality import gates_of
-from synth_assets.recipe import GATES, Recipe, resolve_path
+from synth_assets.recipe import GATES, Gate, Recipe, TrustSection, resolve_path
 from synth_assets.records import TRUST_REPORTS, Measurement
 from synth_assets.storage import Warehouse
 from synth_assets.storage.atomic import write_beside
@@ -92,6 +92,7 @@ def render_trust_report(recipe: Recipe, warehouse: Warehouse, current: Collectio
         num_open=len(of_the_present) - len(judged),
         earlier=[section["title"] for section in sections if section["rows"] and not section["is_current"]],
         has_rates=bool(rates),
+        confidence=recipe.trust.confidence,
         not_checked=_not_checked(rows.filter(pl.col("report").is_in(list(current)))),
     )
 
@@ -138,7 +139,8 @@ def _judged(measure: str, rows: pl.DataFrame, rates: Mapping[str, str], recipe: 
     num_open = rows.filter(pl.col("verdict") == "insufficient_reference").height
     if colour == "passed" and num_open:
         verdict = f"passed; of {num_open} of {rows.height} too few rows"
-    is_beyond = worst["value"] is not None and sign * worst["value"] > sign * gate.value
+    size = abs(worst["value"]) if sign == 1 and worst["value"] is not None else worst["value"]
+    is_beyond = size is not None and sign * size > sign * gate.value
     return {
         "measure": measure,
         "asks": declared.asks,
@@ -152,8 +154,16 @@ def _judged(measure: str, rows: pl.DataFrame, rates: Mapping[str, str], recipe: 
         "sizes": _sizes(worst),
         "detail": worst["detail"] if colour != "passed" or is_beyond else "",
         "reason": gate.reason if worst["threshold"] in (None, gate.value) else "",
-        "rates": rates.get(measure, ""),
+        "rates": rates.get(measure, "") if _is_as_studied(worst, declared.gate, recipe) else "",
     }
+
+
+def _is_as_studied(row: Mapping[str, Any], gate: Gate, recipe: Recipe) -> bool:
+    """Rates are of the default threshold, and of the default confidence: of others nobody has measured any."""
+    is_default = (
+        recipe.trust.confidence == TrustSection().confidence and recipe.trust.gate(row["measure"]).value == gate.value
+    )
+    return is_default and row["threshold"] in (None, gate.value)
 
 
 def _bound(row: Mapping[str, Any]) -> str:

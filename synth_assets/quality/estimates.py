@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from synth_assets.records import Direction, Measurement, Severity, TrustReport, Verdict
 
 MIN_REFERENCE = 100
+PERHAPS_CHANCE = "not told from chance"
 
 
 @dataclass(frozen=True)

@@ -81,3 +81,21 @@ def test_a_pass_says_what_could_not_be_told(tmp_path: Path) -> None:
     warehouse.write_table("measures", to_frame(measured, Measurement))
     page = render_trust_report(recipe, warehouse, TRUST_REPORTS)
     assert "passed; of 1 of 3 too few rows" in page and page.count(words) == 2
+
+
+def test_rates_stand_only_beside_the_bounds_that_they_were_measured_at(tmp_path: Path) -> None:
+    recipe, warehouse = made_recipe(tmp_path), Warehouse(tmp_path / "warehouse")
+    cell = '<td class="n">100% / 0%</td>'
+
+    def page(gates: dict[str, Gate], confidence: float = 0.95) -> str:
+        trust = recipe.trust.model_copy(update={"gates": gates, "confidence": confidence})
+        found = [Estimate("leaf_coverage", "all", 1.0, num_synthetic=2000)]
+        measured = [each for each in hold_all("diversity_report", found, trust) if each.measure == "leaf_coverage"]
+        warehouse.write_table("measures", to_frame(measured, Measurement))
+        return render_trust_report(recipe.model_copy(update={"trust": trust}), warehouse, TRUST_REPORTS)
+
+    usual = page({})
+    assert cell in usual and "figure (95 % interval)" in usual
+    assert cell not in page({"leaf_coverage": Gate(value=0.5, severity="block", reason="half of them is enough")})
+    surer = page({}, 0.99)
+    assert cell not in surer and "figure (99 % interval)" in surer

@@ -160,6 +160,55 @@ def test_acceptance_names_rows_and_says_when_it_cannot_compare() -> None:
     assert (found.subject, found.value, verdict(found, ACCEPTANCE, "at_least")) == ("gender/female", 0, "failed")
 
 
+@pytest.mark.parametrize("num", [100, 200, 300])
+def test_a_group_that_is_kept_too_rarely_is_no_pass_at_any_size(num: int) -> None:
+    """At a rate of .75, a true ratio of .6 was a plain pass in a third of cases at 100 rows a group."""
+    rng = np.random.default_rng(num)
+    verdicts = []
+    for _ in range(60):
+        is_kept = np.concatenate([rng.random(num) < 0.75 * 0.6, rng.random(num) < 0.75])
+        rows = pl.DataFrame(
+            {
+                "synthetic_sample_id": [f"s{n}" for n in range(2 * num)], "leaf_path": ["leaf"] * (2 * num),
+                "text": ["She ran."] * num + ["He ran."] * num, "is_kept": is_kept,
+            }
+        )  # fmt: skip
+        (found,) = estimate_acceptance(DECLARED, rows)
+        verdicts.append(verdict(found, ACCEPTANCE, "at_least"))
+        assert verdicts[-1] != "insufficient_reference" or "must be caught, cannot be told from chance" in found.words
+    assert verdicts.count("passed") <= 3
+    assert num < 300 or verdicts.count("failed") >= 55
+
+
+def test_acceptance_passes_where_there_are_rows_enough_and_says_what_chance_may_have_made() -> None:
+    def found(num: int, num_kept: int, tolerance: float = ACCEPTANCE) -> Estimate:
+        kept = [n < num_kept for n in range(num)] + [n < 0.75 * num for n in range(num)]
+        texts = ["She ran."] * num + ["He ran."] * num
+        ids = [str(n) for n in range(2 * num)]
+        table = {"synthetic_sample_id": ids, "leaf_path": ["leaf"] * (2 * num), "text": texts, "is_kept": kept}
+        return estimate_acceptance(DECLARED, pl.DataFrame(table), tolerance=tolerance)[0]
+
+    assert verdict(found(100, 74), ACCEPTANCE, "at_least") == "insufficient_reference"
+    assert verdict(found(300, 222), ACCEPTANCE, "at_least") == "passed" and "chance" not in found(300, 222).words
+    unsure = found(300, 174)
+    assert verdict(unsure, ACCEPTANCE, "at_least") == "passed" and unsure.words.startswith("not told from chance; female: ")
+    assert verdict(found(100, 30), ACCEPTANCE, "at_least") == "failed"
+    assert verdict(found(100, 74, 0.0), 0.0, "at_least") == "passed"
+
+
+def test_a_share_is_a_pass_only_where_half_of_it_could_be_told() -> None:
+    def of(num_women: int, total: int) -> Estimate:
+        texts = ["She ran."] * num_women + ["He ran."] * (total - num_women)
+        return estimate_representation(DECLARED, texts, [str(n) for n in range(total)])[0]
+
+    few, enough, unsure = of(50, 100), of(100, 200), of(79, 200)
+    assert verdict(few, REPRESENTATION, "at_most") == "insufficient_reference"
+    assert few.words.startswith("too few rows: a share of 0.25, which must be caught, cannot be told from chance; 50 of 100")
+    assert verdict(enough, REPRESENTATION, "at_most") == "passed" and "chance" not in enough.words
+    assert verdict(unsure, REPRESENTATION, "at_most") == "passed" and unsure.words.startswith("not told from chance; 79 of")
+    assert verdict(of(20, 100), REPRESENTATION, "at_most") == "failed"
+
+
 def representation_failures(share: float, num_seeds: int = 20) -> float:
     failed = 0
     for seed in range(num_seeds):

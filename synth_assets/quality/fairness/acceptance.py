@@ -8,12 +8,17 @@ treated worse for no fault of judge or reward model, so rates are compared withi
 Limits: a bias that works through the leaves themselves (all leaves on one group's matters are cut) is not seen here, but in
 representation. Which group is highest is read off the data; that pulls ratios below 1 a little where nothing differs, and is
 why the interval's upper end is judged.
+
+An interval that reaches .8 is a pass only where there are rows enough: where a ratio of .6, which must be caught, would not
+fail in 95 % of cases, the verdict is insufficient_reference. At a rate of .75 that takes 250 rows a group; with 100, a third
+of such ratios passed.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -21,11 +26,15 @@ import numpy as np
 import polars as pl
 
 from synth_assets.intervals import Floats
-from synth_assets.quality.estimates import MIN_REFERENCE, Estimate, insufficient, not_assessed
+from synth_assets.quality.estimates import MIN_REFERENCE, PERHAPS_CHANCE, Estimate, insufficient, not_assessed
 from synth_assets.quality.fairness.groups import UNDECLARED, assign_groups, name_rows
-from synth_assets.recipe.trust import GroupAttribute
+from synth_assets.recipe import GATES, GroupAttribute
 
 MEASURE = "acceptance_ratio"
+TOLERANCE = GATES[MEASURE].gate.value
+MUST_BE_CAUGHT = 0.75
+"""Times the threshold: a ratio of .6, where the gate asks for .8."""
+POWER = 0.95
 
 
 class Table(NamedTuple):
@@ -38,15 +47,16 @@ class Table(NamedTuple):
 
 
 def estimate_acceptance(
-    attributes: dict[str, GroupAttribute], scored: pl.DataFrame, *, least: int = MIN_REFERENCE, confidence: float = 0.95
-) -> list[Estimate]:
+    attributes: dict[str, GroupAttribute], scored: pl.DataFrame, *, least: int = MIN_REFERENCE, confidence: float = 0.95,
+    tolerance: float = TOLERANCE,
+) -> list[Estimate]:  # fmt: skip
     """Ratio of each group's acceptance to that of the group accepted most, subject `attribute/group`; at_least .8.
 
     `scored`: synthetic_sample_id, leaf_path, text (what the groups' words are looked for in) and is_kept, one row for each
     row that got a verdict, of a judge or by its reward: what was taken out for its form, as a duplicate or as an overlap
     with a benchmark would dilute the figure. The group accepted most has the highest ratio to all others. `bound` is
-    ci_high: a group fails only where the whole interval lies below .8. Fewer than `least` rows of either group in leaves
-    that hold both: insufficient.
+    ci_high: a group fails only where the whole interval lies below .8, the gate's `tolerance`. Fewer than `least` rows of
+    either group in leaves that hold both, or too few to tell what must be caught: insufficient.
     """
     if not attributes:
         return [not_assessed(MEASURE, "all", UNDECLARED)]
@@ -61,7 +71,8 @@ def estimate_acceptance(
             continue
         for group in attribute.groups:
             if group != best:
-                found.append(_compare(rows, name, group, best, least, confidence, assigned.describe()))
+                compared = _compare(rows, name, group, best, least, confidence, assigned.describe(), tolerance)
+                found.append(compared)
     return found
 
 
@@ -91,8 +102,9 @@ def stratified_ratio(table: Table, confidence: float = 0.95) -> tuple[float, flo
 
 
 def _compare(
-    rows: pl.DataFrame, attribute: str, group: str, best: str, least: int, confidence: float, left_out: str
-) -> Estimate:
+    rows: pl.DataFrame, attribute: str, group: str, best: str, least: int, confidence: float, left_out: str,
+    tolerance: float,
+) -> Estimate:  # fmt: skip
     table = _table(rows, group, [best])
     both = (table.scored > 0) & (table.other_scored > 0)
     subject = f"{attribute}/{group}"
@@ -105,7 +117,22 @@ def _compare(
         f"{group}: {_rate(table.kept[both], num_rows)} kept, {best}: {_rate(table.other_kept[both], num_best)}; "
         f"turned away: {name_rows(turned_away) or 'none'}; {left_out}"
     )
-    return Estimate(MEASURE, subject, ratio, low, high, num_best, num_rows, bound=high, words=words)
+    found = Estimate(MEASURE, subject, ratio, low, high, num_best, num_rows, bound=high, words=words)
+    if not high >= tolerance or not tolerance:
+        return found
+    if not _can_tell(Table(*(each[both] for each in table)), tolerance, confidence):
+        few = f"too few rows: a ratio of {MUST_BE_CAUGHT * tolerance:.2g}, which must be caught, cannot be told from chance"
+        return replace(found, words=f"{few}; {words}", verdict="insufficient_reference")
+    return replace(found, words=f"{PERHAPS_CHANCE}; {words}") if ratio < tolerance else found
+
+
+def _can_tell(table: Table, tolerance: float, confidence: float) -> bool:
+    """Whether the ratio that must be caught, with these rows, would lie below the tolerance with its interval, and that
+    in `POWER` of cases: its logarithm must be so many standard errors below, at both levels on one side."""
+    assumed = table._replace(kept=MUST_BE_CAUGHT * tolerance * table.other_kept / table.other_scored * table.scored)
+    ratio, _, high = stratified_ratio(assumed, confidence)
+    levels = NormalDist().inv_cdf(POWER) / NormalDist().inv_cdf((1 + confidence) / 2)
+    return high * math.exp(levels * math.log(high / ratio)) < tolerance
 
 
 def _rate(kept: Floats, num: int) -> str:

@@ -39,7 +39,7 @@ column. No clean mean or variance failed.
 | mean_shift | |mean_s - mean_r| / sd_r | value, 0 if not told from chance | at_most |
 | variance_ratio | |ln(var_s / var_r)| | likewise | at_most |
 | correlation | |rho_s - rho_r|, Spearman, each pair of numeric columns | likewise | at_most |
-| category | TVComplement | ci_high: of many categories chance alone takes a share | at_least |
+| category | TVComplement | ci_high: of many categories chance alone takes a share; see below | at_least |
 | shape | KSComplement | value, and see below | at_least |
 | pair_association | ContingencySimilarity, each pair of columns | holdout's - synthetic's, if told from chance | at_most |
 
@@ -48,7 +48,9 @@ rows: the larger of the two is thinned out, ten times. For `shape`, the bound is
 below the yardstick than `holdout_margin` allows, so that the one threshold of the gate fits both demands.
 `pair_association` is judged by the yardstick alone; without a holdout it is shown and not assessed.
 
-Intervals are those of `resampling`: clusters drawn together, sums instead of rows. For Spearman the ranks are those of all
+Intervals are those of `resampling`: clusters drawn together, sums instead of rows. Only of a category that is the same in
+all rows of a cluster (the leaf itself, its branch) are rows drawn: with clusters three leaves of 17 that were wholly gone
+passed at any number of rows. For Spearman the ranks are those of all
 rows, not taken anew in each draw; for shapes the distribution functions are compared on a grid. In 150 worlds the
 interval of a difference of Spearman's coefficients held the truth in 93 %, redrawing rows in 94 %, at nominally 95 %.
 

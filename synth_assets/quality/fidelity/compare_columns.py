@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from synth_assets.quality.estimates import Estimate
-from synth_assets.quality.fidelity.columns import MISSING, Floats, present, share_codes, to_numbers
+from synth_assets.quality.estimates import PERHAPS_CHANCE, Estimate
+from synth_assets.quality.fidelity.columns import MISSING, Floats, Indices, present, share_codes, to_numbers
 from synth_assets.quality.fidelity.comparison import MUST_BE_CAUGHT, Comparison
 from synth_assets.quality.fidelity.marginals import ks_complement_of, mean_shift, tv_complement, variance_ratio
-from synth_assets.quality.fidelity.resampling import Side, basic
+from synth_assets.quality.fidelity.resampling import Side, basic, draw_shares
 
 _GRID = 128
 
@@ -102,12 +102,22 @@ def compare_category(at_hand: Comparison, name: str) -> Estimate:
         return few
     value = tv_complement(at_hand.reference[name], at_hand.synthetic[name])
     codes, num_codes = share_codes(at_hand.reference[name], at_hand.synthetic[name])
-    shares = [side.shares(each, num_codes, left_out=MISSING) for side, each in zip(at_hand.sides, codes, strict=True)]
+    shares = _draw_shares(at_hand, codes, num_codes)
     draws = 1 - np.abs(shares[0] - shares[1]).sum(axis=1) / 2
     interval = basic(value, value, draws, at_hand.confidence)
     tolerance = at_hand.tolerances["category"]
     large = MUST_BE_CAUGHT["category"] * (1 - tolerance)
     if 1 - value > large and interval[1] >= tolerance:
         return at_hand.undecided("category", name, value, interval, large)
-    words = at_hand.PERHAPS_CHANCE if value < tolerance <= interval[1] else ""
+    words = PERHAPS_CHANCE if value < tolerance <= interval[1] else ""
     return at_hand.estimate("category", name, value, interval, interval[1], words)
+
+
+def _draw_shares(at_hand: Comparison, codes: Sequence[Indices], num_codes: int) -> list[Floats]:
+    """Of a column that says which cluster a row is of, rows are drawn: how often a cluster is drawn says nothing of how many
+    rows it has, and the interval would be as wide at a hundred thousand rows as at a hundred."""
+    pairs = list(zip(at_hand.sides, codes, strict=True))
+    if not all(side.determines(each, num_codes) for side, each in pairs):
+        return [side.shares(each, num_codes, left_out=MISSING) for side, each in pairs]
+    rng = np.random.default_rng(at_hand.seed)
+    return [draw_shares(each, num_codes, MISSING, len(side.weights), rng) for side, each in pairs]

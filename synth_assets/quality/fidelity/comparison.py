@@ -12,12 +12,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
 
-from synth_assets.quality.estimates import Estimate, insufficient, not_assessed
+from synth_assets.quality.estimates import PERHAPS_CHANCE, Estimate, insufficient, not_assessed
 from synth_assets.quality.fidelity.columns import Floats, Indices, present, to_numbers
 from synth_assets.quality.fidelity.resampling import Side, least_shown, of_size, percentile
 
@@ -41,8 +41,6 @@ class Gap(NamedTuple):
 @dataclass(frozen=True)
 class Comparison:
     """The two tables, their draws, and what all measures need to know."""
-
-    PERHAPS_CHANCE: ClassVar[str] = "not told from chance"
 
     reference: pl.DataFrame
     synthetic: pl.DataFrame
@@ -90,7 +88,7 @@ class Comparison:
             return self.estimate(measure, subject, value, interval, value)
         if least > large:
             return self.undecided(measure, subject, value, interval, large)
-        words = f"{self.PERHAPS_CHANCE}, which at this size makes up to {least:.2g}" if value else ""
+        words = f"{PERHAPS_CHANCE}, which at this size makes up to {least:.2g}" if value else ""
         return self.estimate(measure, subject, value, interval, 0.0, words)
 
     def undecided(
@@ -140,7 +138,7 @@ class Comparison:
         least = self.least_shown(draws, num_together)
         if not 0 < gap < least:
             return Gap(gap, "")
-        words = f"{gap:.2g} below the holdout, {self.PERHAPS_CHANCE}, which at this size makes up to {least:.2g}"
+        words = f"{gap:.2g} below the holdout, {PERHAPS_CHANCE}, which at this size makes up to {least:.2g}"
         return Gap(0.0, words)
 
     def _thin(self, side: Side, num_rows: int) -> list[Indices]:

@@ -56,6 +56,11 @@ class Side:
         np.divide(counts, totals, out=shares, where=totals > 0)
         return shares
 
+    def determines(self, codes: Indices, num_codes: int) -> bool:
+        """Whether every cluster holds one code only."""
+        num_cells = len(np.unique(self.clusters.astype(np.int64) * num_codes + codes))
+        return num_cells == len(np.unique(self.clusters))
+
     def _sum(self, values: Floats) -> Floats:
         return np.bincount(self.clusters, weights=values, minlength=self.weights.shape[1]).astype(np.float64)
 
@@ -100,6 +105,17 @@ def _groups(rng: np.random.Generator, num_rows: int, num_draws: int) -> Side:
 
 def _weights(rng: np.random.Generator, num_draws: int, num_clusters: int) -> Floats:
     return rng.multinomial(num_clusters, np.full(num_clusters, 1 / num_clusters), size=num_draws).astype(np.float64)
+
+
+def draw_shares(codes: Indices, num_codes: int, left_out: int, num_draws: int, rng: np.random.Generator) -> Floats:
+    """Shares as `Side.shares` gives them, but of rows that are drawn one by one: (num_draws, num_codes)."""
+    counts = np.bincount(codes, minlength=num_codes)
+    counts[left_out] = 0
+    total = int(counts.sum())
+    if not total:
+        return np.full((num_draws, num_codes), np.nan)
+    shares: Floats = rng.multinomial(total, counts / total, size=num_draws) / total
+    return shares
 
 
 def percentile(draws: Floats, confidence: float) -> tuple[float, float]:

@@ -74,7 +74,14 @@ def measure_diversity(
         *estimate_novelty(made.samples, made.seeds),
         *estimate_self_bleu(kept_texts, text_of_rows(real[0]), least=trust.min_reference_rows, seed=seed),
         *_vendi(made.kept, real, embed, trust, seed),
-        *estimate_representation(groups, kept_texts, ids, confidence=trust.confidence, least=trust.min_reference_rows),
+        *estimate_representation(
+            groups,
+            kept_texts,
+            ids,
+            confidence=trust.confidence,
+            least=trust.min_reference_rows,
+            tolerance=trust.gate("representation_log_ratio").value,
+        ),
         *_acceptance(made, trust),
         *estimate_swaps(
             groups, dict(swapped), least=trust.min_reference_rows, num_bootstrap=trust.bootstrap_draws, seed=seed
@@ -93,7 +100,10 @@ def _acceptance(made: Made, trust: TrustSection) -> list[Estimate]:
             f"names are hidden in {num_hidden} of {made.refused.height} rows that judges turned away: their group is unknown"
         )
         return [not_assessed("acceptance_ratio", name, words) for name in groups]
-    return estimate_acceptance(groups, _judged(made), least=trust.min_reference_rows, confidence=trust.confidence)
+    return estimate_acceptance(
+        groups, _judged(made), least=trust.min_reference_rows, confidence=trust.confidence,
+        tolerance=trust.gate("acceptance_ratio").value,
+    )  # fmt: skip
 
 
 def _judged(made: Made) -> pl.DataFrame:

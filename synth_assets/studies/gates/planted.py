@@ -11,7 +11,7 @@ TOO_FEW = "there_are_rows_to_compare_with"
 DEFECTS: Mapping[str, str] = {
     "mean_shift": "one feature moved by half a standard deviation",
     "variance_ratio": "one feature with twice the variance",
-    "category": "half of the leaf nodes dropped",
+    "category": "three of 17 leaf nodes dropped",
     "correlation": "one feature mirrored: its correlations change their sign",
     "shape": "one feature in two humps, with the same mean and variance",
     "pair_association": "branches shuffled among the rows",

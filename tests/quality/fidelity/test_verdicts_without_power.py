@@ -112,3 +112,41 @@ def test_draws_in_which_a_table_has_no_row_are_left_out_without_a_warning() -> N
         warnings.simplefilter("error")
         found = compared(rows(5, 40, 1), made, rows(5, 40, 3))
     assert verdict(found["category", "leaf"]) != "passed"
+
+
+@pytest.mark.parametrize(("num_real", "num_made"), [(40, 118), (400, 5000)])
+def test_three_leaves_of_seventeen_that_are_gone_fail_at_any_number_of_rows(num_real: int, num_made: int) -> None:
+    """With leaves for rows the interval reached over the threshold at 400/5,000 as well."""
+
+    def leaves(each: int, num: int = 17) -> pl.DataFrame:
+        return pl.DataFrame({"leaf": [f"leaf{n}" for n in range(num) for _ in range(each)]})
+
+    real = leaves(num_real)
+    (gone,), (clean,) = (
+        compare_features(real, made, None, numeric=(), categorical=["leaf"], clusters="leaf", num_draws=200)
+        for made in (leaves(num_made, 14), leaves(num_made))
+    )
+    assert gone.value == pytest.approx(14 / 17) and verdict(gone) == "failed" and gone.ci_high is not None
+    assert verdict(clean) == "passed" and gone.ci_high - gone.value < 0.05
+
+
+def test_shares_of_leaves_that_only_chance_made_differ_pass() -> None:
+    alarms = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        tables = [pl.DataFrame({"leaf": rng.integers(17, size=num)}).cast(pl.String) for num in (680, 2000)]
+        (found,) = compare_features(*tables, None, numeric=(), categorical=["leaf"], clusters="leaf", num_draws=200)
+        alarms += verdict(found) != "passed"
+    assert alarms <= 2
+
+
+def test_of_a_category_that_varies_within_leaves_whole_leaves_are_drawn() -> None:
+    """It goes up in every other leaf and a little down in the rest: with rows the interval would be a tenth as wide."""
+
+    def half_and(shares: list[float]) -> pl.DataFrame:
+        kinds = [(str(leaf), "x" if n < 1000 * share else "y") for leaf, share in enumerate(shares) for n in range(1000)]
+        return pl.DataFrame(kinds, schema=["leaf", "kind"], orient="row")
+
+    real, made = half_and([0.5] * 17), half_and([1.0 if leaf % 2 else 0.4 for leaf in range(17)])
+    (found,) = compare_features(real, made, None, numeric=(), categorical=["kind"], clusters="leaf", num_draws=400)
+    assert found.ci_low is not None and found.ci_high is not None and found.ci_high - found.ci_low > 0.08
