@@ -123,7 +123,7 @@ def test_a_judge_that_refuses_one_group_stops_the_pipeline(tmp_path: Path, judge
     refused = warehouse.read_table("rejected_samples").filter(pl.col("rejection_reason") == "off_task")
     assert refused.height and not warehouse.read_table("rejected_samples")["rejection_reason"].is_in(["low_reward"]).any()
     is_biased = isinstance(judge, BiasedJudge)
-    assert measured["verdict"].to_list() == ["failed" if is_biased else "passed"]
+    assert measured["verdict"].to_list() == ["failed" if is_biased else "insufficient_reference"]
     stopped = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed and check.blocking}
     assert ("acceptance_ratio_is_within_bounds" in stopped) == is_biased
     if is_biased:

@@ -58,7 +58,7 @@ def _judge_more_strictly(recipe: Recipe, warehouse: Warehouse, instance: dg.Dags
     checks = [
         check
         for check in stage_checks(other)
-        if {key.asset_key.path[-1] for key in check.check_keys} == {"reward_filtered_set"}
+        if {key.asset_key.path[-1] for key in check.check_keys} <= {*TO_THE_STUDENT, "evaluation", "student_report"}
     ]
     dg.materialize(
         checks, selection=dg.AssetSelection.checks(*checks), resources=resources(other, warehouse, MADE_ENGINES),
