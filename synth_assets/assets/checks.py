@@ -50,9 +50,8 @@ def _position_judged(evaluation: dg.AssetCheckEvaluation) -> int:
     return judged.storage_id if judged else -1
 
 
-def stops(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> bool:
-    """Whether the check blocks and has failed when it was run last."""
-    verdict = last_verdict(key, instance)
+def stops(verdict: dg.AssetCheckEvaluation | None) -> bool:
+    """Whether it is that of a check that blocks and has failed."""
     return verdict is not None and bool(verdict.blocking) and not verdict.passed
 
 

@@ -72,7 +72,8 @@ def plan_run(
     for definition in assets:
         name = definition.key.path[-1]
         made = last_made(definition.key, instance)
-        judged = all(is_judged(check, made, instance) and not stops(check, instance) for check in checks.get(name, ()))
+        verdicts = [last_verdict(check, instance) for check in checks.get(name, ())]
+        judged = all(_is_judged(verdict, made) and not stops(verdict) for verdict in verdicts)
         upstream = set(upstream_of(name, recipe))
         if INGREDIENTS[name].is_by_leaf:
             expected = _expected(name, recipe, material, samples)
@@ -112,13 +113,12 @@ def outdated_checks(checks: CheckKeys, recipe: Recipe, instance: dg.DagsterInsta
     return [
         asset
         for asset, keys in checks.items()
-        if {judged_by(key, instance) for key in keys} != {suite_id(suites[asset], recipe)}
+        if {judged_by(last_verdict(key, instance)) for key in keys} != {suite_id(suites[asset], recipe)}
     ]
 
 
-def judged_by(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> object:
-    """Of which suite, with which thresholds, the check was when it was run last."""
-    verdict = last_verdict(key, instance)
+def judged_by(verdict: dg.AssetCheckEvaluation | None) -> object:
+    """Of which suite, with which thresholds, the check was."""
     said = verdict.metadata.get("suite_id") if verdict else None
     return said.value if said else None
 
@@ -189,25 +189,21 @@ def _digests(warehouse: Warehouse, name: str) -> dict[str, str]:
     return leaf_digests(warehouse.read_table(name)) if warehouse.has_table(name) else {}
 
 
-def is_judged(check: dg.AssetCheckKey, made: dg.EventLogRecord | None, instance: dg.DagsterInstance) -> bool:
+def _is_judged(verdict: dg.AssetCheckEvaluation | None, made: dg.EventLogRecord | None) -> bool:
     """Whether the check was run on what was made last.
 
     Told by the order in which Dagster wrote things down, not by their times: a clock may have been set back in between.
     """
-    verdict = last_verdict(check, instance)
     judged = verdict.target_materialization_data if verdict else None
-    if made is None or verdict is None or judged is None:
-        return False
-    return judged.storage_id >= made.storage_id
+    return made is not None and judged is not None and judged.storage_id >= made.storage_id
 
 
-def is_judged_alike(check: dg.AssetCheckKey, instance: dg.DagsterInstance) -> bool:
+def is_judged_alike(check: dg.AssetCheckKey, verdict: dg.AssetCheckEvaluation, instance: dg.DagsterInstance) -> bool:
     """Whether the check was run on what was made last, or on the same: of two runs at once the other may make it again.
 
     By what each was made of and what came of it, of an asset that is made by leaf leaf by leaf.
     """
-    verdict = last_verdict(check, instance)
-    judged = verdict.target_materialization_data if verdict else None
+    judged = verdict.target_materialization_data
     if judged is None:
         return False
     since = dg.AssetRecordsFilter(asset_key=check.asset_key, after_storage_id=judged.storage_id)

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import dagster as dg
 
-from synth_assets.assets.checks import check_keys, last_verdict
+from synth_assets.assets.checks import check_keys, last_verdict, stops
 from synth_assets.assets.ingredients import INGREDIENTS, made_before
 from synth_assets.assets.made_of import inputs_id
 from synth_assets.assets.verdicts import all_before, require_verdicts
@@ -59,7 +59,7 @@ def _check_gates(asset: str, recipe: Recipe, warehouse: Warehouse, instance: dg.
     for name in all_before(made_before(asset, recipe), recipe):
         for key in keys.get(name, ()):
             judged = last_verdict(key, instance)
-            if judged and judged.blocking and not judged.passed:
+            if judged and stops(judged):
                 raise GateError(
                     f"{asset} is not made: the check {key.name} of {name} has failed",
                     value=judged.description,

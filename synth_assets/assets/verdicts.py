@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from synth_assets.assets.checks import check_keys, last_verdict
-from synth_assets.assets.currency import STAGE_1, is_current, is_judged, is_judged_alike, judged_by, last_made
+from synth_assets.assets.currency import STAGE_1, is_current, is_judged_alike, judged_by, last_made
 from synth_assets.assets.ingredients import INGREDIENTS, made_before
 from synth_assets.errors import GateError, ModelError
 from synth_assets.quality import suite_id, suites_of
@@ -64,7 +64,7 @@ def open_gates(
             yield OpenGate(name, "", "was made of other data, or by another recipe, than is there now")
         else:
             judges = suite_id(suites[name], recipe) if name in suites else ""
-            yield from (gate for key in keys.get(name, ()) if (gate := _open_gate(key, judges, made, instance)))
+            yield from (gate for key in keys.get(name, ()) if (gate := _open_gate(key, judges, instance)))
 
 
 def open_gates_of_data(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> list[OpenGate]:
@@ -99,13 +99,11 @@ def _is_held_by_others(asset: str) -> bool:
     return asset in STAGE_1 or INGREDIENTS[asset].is_by_leaf
 
 
-def _open_gate(
-    key: dg.AssetCheckKey, judges: str, made: dg.EventLogRecord, instance: dg.DagsterInstance
-) -> OpenGate | None:  # fmt: skip
+def _open_gate(key: dg.AssetCheckKey, judges: str, instance: dg.DagsterInstance) -> OpenGate | None:
     asset, verdict = key.asset_key.path[-1], last_verdict(key, instance)
-    if verdict is None or not (is_judged(key, made, instance) or is_judged_alike(key, instance)):
+    if verdict is None or not is_judged_alike(key, verdict, instance):
         return OpenGate(asset, key.name, "was not run on what is there now")
-    if judged_by(key, instance) != judges:
+    if judged_by(verdict) != judges:
         return OpenGate(asset, key.name, "was run with other thresholds than the recipe's")
     return None if verdict.passed else OpenGate(asset, key.name, f"has failed: {verdict.description}")
 

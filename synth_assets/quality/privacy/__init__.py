@@ -21,7 +21,6 @@ from synth_assets.quality.privacy.refusals import (
     find_refusals,
     hide_rejected,
     look_through,
-    look_through_mix,
     redact_rows,
 )
 from synth_assets.quality.privacy.secrets import SECRET_KINDS, find_secrets
@@ -55,7 +54,6 @@ __all__ = [
     "find_secrets",
     "hide_rejected",
     "look_through",
-    "look_through_mix",
     "mask",
     "measure_leak",
     "normal_form",

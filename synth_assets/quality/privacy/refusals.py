@@ -8,12 +8,12 @@ places where a model that finds them is declared.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from synth_assets.quality.privacy.copies import find_copies
-from synth_assets.quality.privacy.findings import Finding, SampleText, redact, whole_text, without_allowed
+from synth_assets.quality.privacy.findings import Finding, redact, whole_text, without_allowed
 from synth_assets.quality.privacy.names import NAME_KINDS, find_names
 from synth_assets.quality.privacy.personal_data import PERSONAL_DATA_KINDS, find_personal_data
 from synth_assets.quality.privacy.secrets import SECRET_KINDS, find_secrets
@@ -27,7 +27,6 @@ from synth_assets.records import (
     SeedExample,
     SyntheticSample,
     Texts,
-    TrainingExample,
 )
 
 _NUM_ROWS_AT_ONCE = 20_000
@@ -35,7 +34,7 @@ _NUM_ROWS_AT_ONCE = 20_000
 HIDDEN = "<HIDDEN>"
 #: What stands where something was redacted; a model may take it for a name.
 _REDACTED = re.compile(rf"<(?:{'|'.join((*PERSONAL_DATA_KINDS, *SECRET_KINDS, *sorted(NAME_KINDS), 'HIDDEN'))})>")
-RowT = TypeVar("RowT", bound=SampleText)
+RowT = TypeVar("RowT")
 Parts = Sequence[str | None]
 
 
@@ -46,7 +45,7 @@ def find_refusals(
     """What the filter must turn away: secrets, personal data (unless it is redacted or ignored), copies of a source."""
     refused: dict[str, tuple[RefusalReason, str]] = {}
     rewritten: dict[str, Texts] = {}
-    for row, personal, secret in look_through(samples, privacy):
+    for row, personal, secret in look_through(samples, whole_text, privacy):
         row_id, hidden = row.synthetic_sample_id, _to_hide(personal, secret, privacy)
         if not hidden:
             continue
@@ -80,24 +79,12 @@ def redact_rows(rows: Sequence[Parts], privacy: PrivacySection) -> list[tuple[st
 
 
 def look_through(
-    rows: Sequence[RowT], privacy: PrivacySection
+    rows: Sequence[RowT], text_of: Callable[[RowT], str], privacy: PrivacySection
 ) -> Iterator[tuple[RowT, list[Finding], list[Finding]]]:  # fmt: skip
     """Each row with its personal data and secrets, in portions, so that memory does not grow with the rows."""
     for start in range(0, len(rows), _NUM_ROWS_AT_ONCE):
         portion = rows[start : start + _NUM_ROWS_AT_ONCE]
-        for row, (personal, secret) in zip(portion, _found_in([whole_text(row) for row in portion], privacy), strict=True):
-            yield row, personal, secret
-
-
-def look_through_mix(
-    mix: Sequence[TrainingExample], privacy: PrivacySection
-) -> Iterator[tuple[TrainingExample, list[Finding], list[Finding]]]:  # fmt: skip
-    """As `look_through`, of the texts that a student is tuned on, whoever wrote them; each text once."""
-    rows = list({(row.prompt, row.response): row for row in reversed(mix)}.values())[::-1]
-    for start in range(0, len(rows), _NUM_ROWS_AT_ONCE):
-        portion = rows[start : start + _NUM_ROWS_AT_ONCE]
-        found = _found_in([_joined((row.prompt, row.response)) for row in portion], privacy)
-        for row, (personal, secret) in zip(portion, found, strict=True):
+        for row, (personal, secret) in zip(portion, _found_in(list(map(text_of, portion)), privacy), strict=True):
             yield row, personal, secret
 
 

@@ -27,10 +27,10 @@ from synth_assets.quality.privacy import (
     estimate_secrets_left,
     find_copies,
     look_through,
-    look_through_mix,
     measure_leak,
     sources_of,
     text_distances,
+    whole_text,
     written_text,
 )
 from synth_assets.quality.reports.findings import Findings
@@ -74,12 +74,12 @@ def measure_privacy(
     leak_index = LeakIndex(sources, allowed_patterns(privacy))
     leaks = [
         leak
-        for row, personal, secret in look_through(samples, privacy)
+        for row, personal, secret in look_through(samples, whole_text, privacy)
         for leak in leak_index.leaks_in(row.synthetic_sample_id, [*personal, *secret])
     ]
     personal_left: dict[str, list[Finding]] = {}
     secret_left: dict[str, list[Finding]] = {}
-    for row, personal, secret in look_through(kept, privacy):
+    for row, personal, secret in look_through(kept, whole_text, privacy):
         personal_left[row.synthetic_sample_id], secret_left[row.synthetic_sample_id] = personal, secret
     copies = find_copies(samples, CopyIndex(sources, privacy.copy_ngram))
     estimates = [
@@ -98,13 +98,13 @@ def measure_mix(mix: Sequence[TrainingExample], privacy: PrivacySection) -> list
     """What the student is tuned on, of whatever source: rows of data sets and replayed ones come by no filter."""
     personal_left: dict[str, list[Finding]] = {}
     secret_left: dict[str, list[Finding]] = {}
-    for row, personal, secret in look_through_mix(mix, privacy):
+    rows = list({(row.prompt, row.response): row for row in reversed(mix)}.values())[::-1]
+    for row, personal, secret in look_through(rows, lambda row: f"{row.prompt}\n{row.response}", privacy):
         row_id = f"{row.source} row {row.training_example_id}"
         personal_left[row_id], secret_left[row_id] = personal, secret
-    num_rows = len(personal_left)
     return [
-        *estimate_personal_data_left(personal_left, num_rows, MIX),
-        *estimate_secrets_left(secret_left, num_rows, MIX),
+        *estimate_personal_data_left(personal_left, len(rows), MIX),
+        *estimate_secrets_left(secret_left, len(rows), MIX),
     ]
 
 
