@@ -7,13 +7,17 @@ import multiprocessing.connection
 import os
 import shutil
 import signal
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MIB = 1024 * 1024
 _PROC = Path("/proc")
+#: How long the kernel may take to end a process that was killed; more than that is a fault of the machine.
+_BURIAL_S = 10.0
 _watching = threading.Event()
 
 
@@ -160,3 +164,19 @@ def end_when_closed(descriptor: int) -> None:
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def end_group(leader: subprocess.Popen[bytes]) -> None:
+    """Kill the process, which leads a group, and all of its group; when this returns none of them runs. Safe to repeat."""
+    with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
+        os.killpg(leader.pid, signal.SIGKILL)
+    leader.wait()
+    end = time.monotonic() + _BURIAL_S
+    while _group_runs(leader.pid) and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+def _group_runs(group: int) -> bool:
+    """Whether any process of the group runs; one that waits to be buried by its parent does not."""
+    fields = (_stat_fields(int(folder.name)) for folder in _PROC.glob("[0-9]*"))
+    return any(each and int(each[2]) == group and each[0] != "Z" for each in fields)

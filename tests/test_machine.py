@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from synth_assets.machine import PeakMemory, free_disk_mib, memory_mib
+from synth_assets.machine import PeakMemory, end_group, family, free_disk_mib, memory_mib
 
 HOLD_200_MIB = """
 import time
@@ -36,3 +36,24 @@ def test_peak_memory_counts_the_processes_that_were_started() -> None:
             time.sleep(0.5)
             child.kill()
     assert 190 < memory.peak_mib - alone.peak_mib < 300
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc here")
+def test_a_group_is_gone_when_its_end_returns() -> None:
+    """Its processes that are not our children as well: nobody tells us of their end."""
+    for _ in range(5):
+        leader = subprocess.Popen(["bash", "-c", "sleep 300 & sleep 300 & wait"], start_new_session=True)
+        end = time.monotonic() + 10
+        while len(started := family(leader.pid)) < 3 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert len(started) == 3
+        end_group(leader)
+        assert not any(_runs(process) for process in started)
+        end_group(leader)
+
+
+def _runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from synth_assets.errors import HarnessError
 from synth_assets.evaluation.harness_tasks import check_tasks
+from synth_assets.machine import end_group
 from synth_assets.recipe import HarnessSection, ModelSpec
 from synth_assets.records import HarnessScore, ModelArm
 
@@ -80,9 +81,7 @@ def _messages(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 yield message
             raise _death(process, stderr)
         finally:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            end_group(process)
             with suppress(OSError):
                 process.stdin.close()
             process.stdout.close()

@@ -7,8 +7,6 @@ killed (see `serving_process`).
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +19,7 @@ from pathlib import Path
 
 from synth_assets.errors import EngineError, ModelError
 from synth_assets.inference.worker_process import Role
+from synth_assets.machine import end_group
 from synth_assets.model_folder import ArchitectureKind, check_model_folder
 from synth_assets.recipe import ModelSpec, resolve_path
 
@@ -68,9 +67,7 @@ class LocalServer:
         self._process.terminate()  # it alone: it lets go of its shared memory, and ends its engine by itself
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_GRACE_S)
-        with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        end_group(self._process)
         if self._process.stdin:
             self._process.stdin.close()
 

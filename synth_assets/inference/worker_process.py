@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, cast
 
 from synth_assets.errors import EngineError, ModelError
+from synth_assets.machine import end_group
 from synth_assets.recipe import ModelSpec
 
 Role = Literal["text", "reward"]
@@ -74,9 +75,7 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Ends the worker and all that it started; safe to repeat."""
-        with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        end_group(self._process)
         for stream in (self._process.stdin, self._process.stdout, self._stderr):
             with suppress(OSError):
                 cast(IO[bytes], stream).close()
