@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from synth_assets.assets.descent import teacher_depth
 from synth_assets.assets.made_of import code_version
 from synth_assets.errors import Fault, RecipeError
 from synth_assets.planning import plan_recipe, plan_text
@@ -14,7 +15,10 @@ from synth_assets.recipe import ModelSpec, Recipe, ServerSection, read_recipe
 EMBEDDED = Path(__file__).parent.parent / "data/recipes/embedded.yaml"
 SERVED = {
     "engine": "server", "max_model_len": 512,
-    "server": {"base_urls": ["http://127.0.0.1:8000/v1"], "model": "teacher-70b", "api_key_env": "TEACHER_KEY"},
+    "server": {
+        "base_urls": ["http://127.0.0.1:8000/v1"], "model": "teacher-70b", "api_key_env": "TEACHER_KEY",
+        "generation_depth": 0,
+    },
 }  # fmt: skip
 
 
@@ -91,6 +95,17 @@ def test_engine_and_section_go_together(tmp_path: Path) -> None:
     assert "engine: vllm has no section server" in fault.expected
     (fault,) = faults_of(written(tmp_path, {"engine": "vllm", "max_model_len": 512}))
     assert "needs path" in fault.expected
+
+
+def test_who_descends_from_whom_is_said_where_no_folder_tells_it(tmp_path: Path) -> None:
+    unsaid = {key: value for key, value in SERVED["server"].items() if key != "generation_depth"}  # type: ignore[attr-defined]
+    (fault,) = faults_of(written(tmp_path, {**SERVED, "server": unsaid}))
+    assert fault.key == "teacher" and "server.generation_depth" in fault.expected
+    there = {**SERVED, "path": "data/models/teacher", "server": unsaid}
+    assert teacher_depth(read_recipe(written(tmp_path, there))) == 0
+    others, own = served(tmp_path), served(tmp_path, generation_depth=2)
+    assert (teacher_depth(others), teacher_depth(own)) == (0, 2)
+    assert code_version("synthetic_samples", others) != code_version("synthetic_samples", own)
 
 
 def test_a_student_is_never_behind_a_server(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from synth_assets.assets.recipe_parts import lineage_of
 from synth_assets.errors import ModelError, Where
 from synth_assets.frames import to_frame
 from synth_assets.inference import fingerprint_of
-from synth_assets.model_folder import Lineage, read_lineage
+from synth_assets.model_folder import Lineage
 from synth_assets.quality.collapse import real_share
-from synth_assets.recipe import ModelSpec, Recipe, resolve_path
+from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import TrainingExample
 
 #: From here on a recipe wants rows that descend from its own student's.
@@ -30,11 +31,6 @@ def teacher_depth(recipe: Recipe) -> int:
                 remedy="name another teacher, or set trust.gates.max_depth to 2 or more, and keep real rows",
             )  # fmt: skip
     return lineage.generation_depth
-
-
-def lineage_of(spec: ModelSpec) -> Lineage:
-    """What the model's folder says of its descent; depth 0 for a served one whose folder is not named."""
-    return read_lineage(resolve_path(spec.path)) if spec.path else Lineage()
 
 
 def lineage_of_student(recipe: Recipe, mix: Sequence[TrainingExample]) -> Lineage:

@@ -10,7 +10,7 @@ from typing import Any
 from synth_assets.model_folder import Lineage, read_lineage
 from synth_assets.prompts import prompts_id
 from synth_assets.quality import gates_of
-from synth_assets.recipe import DataSetSpec, Recipe, resolve_path, warehouse_path
+from synth_assets.recipe import DataSetSpec, ModelSpec, Recipe, resolve_path, warehouse_path
 from synth_assets.records import TrustReport
 from synth_assets.taxonomy import DocumentRules, Taxonomy, read_taxonomy
 
@@ -73,9 +73,16 @@ def harness_order(recipe: Recipe) -> dict[str, Any] | None:
     return declared.model_dump(mode="json", exclude={"tasks": {"__all__": {"published"}}}) if declared else None
 
 
+def lineage_of(spec: ModelSpec) -> Lineage:
+    """What the model's folder says of its descent, or the recipe of a served one whose folder is not named."""
+    if spec.path:
+        return read_lineage(resolve_path(spec.path))
+    return Lineage((spec.server and spec.server.generation_depth) or 0)
+
+
 def teacher_descent(recipe: Recipe) -> tuple[object, ...]:
     """A fingerprint does not cover whom a model descends from. Nothing for a teacher that has no forerunners of ours."""
-    lineage = read_lineage(resolve_path(recipe.teacher.path)) if recipe.teacher.path else Lineage()
+    lineage = lineage_of(recipe.teacher)
     return (lineage.generation_depth, *lineage.ancestors) if lineage.ancestors or lineage.generation_depth else ()
 
 

@@ -70,12 +70,15 @@ class ServerSection(Section):
     """Of a reward model: /chat/completions, or vLLM's /classify or /pooling."""
     reward_outputs: Literal[1, 5] = 5
     """Of a reward model: HelpSteer's five attributes, or one scalar, which is not comparable across prompts."""
+    generation_depth: Annotated[int | None, Field(ge=0)] = None
+    """Of a model whose folder is not here to tell: 0 for one that others published, n for one that was tuned on rows of
+    depth n. A teacher's must be known, since its rows are one deeper."""
 
 
-#: What a server's answers do not depend on: where it is, how it is asked, and how often.
+#: What a server's answers do not depend on: where it is, how it is asked, how often, and whom its model descends from.
 SERVER_LIMITS = {
     "base_urls", "api_key_env", "max_in_flight", "requests_per_minute", "tokens_per_minute", "request_timeout_s",
-    "deadline_s", "max_attempts", "failure_share",
+    "deadline_s", "max_attempts", "failure_share", "generation_depth",
 }  # fmt: skip
 
 

@@ -253,6 +253,16 @@ class Recipe(Section):
             raise ValueError(f"a reward_model {said}")
         return self
 
+    @field_validator("teacher")
+    @classmethod
+    def _has_a_known_depth(cls, teacher: ModelSpec) -> ModelSpec:
+        if teacher.server and not teacher.path and teacher.server.generation_depth is None:
+            raise ValueError(
+                "server.generation_depth, since no folder tells it: 0 for a model that others published, "
+                "n for one that was tuned on rows of depth n"
+            )
+        return teacher
+
     @field_validator("student")
     @classmethod
     def _can_be_tuned(cls, student: ModelSpec) -> ModelSpec:
