@@ -7,10 +7,14 @@ student_exact_gain   differences of student_exact, paired by seed: dpo - sft, rp
 pairs_by_truth       share of the pairs that ground truth decided, the rest being the reward model's
 reward_agreement     of those that ground truth decided, the share on which the reward model agrees
 
-Each seed has samples of its own and one student, tuned on what the filter keeps (arm sft). That student answers the skill
-questions that it was trained on NUM_SAMPLES times at a temperature; the closed world's verifiers say which responses are
-right, and where they tell none apart the reward model decides. Arms dpo and rpo go on from the student's adapter, on the
-same pairs, for as many steps and with the same rate. RPO leaves out pairs on which the reward model contradicts the truth.
+Each seed has samples of its own. One half of each leaf's is what a student is tuned on, as far as the filter keeps them (arm
+sft). Of the other half only the instructions are used: the student answers those of skills NUM_SAMPLES times at a
+temperature; the closed world's verifiers say which responses are right, and where they tell none apart the reward model
+decides. Arms dpo and rpo go on from the student's adapter, on the same pairs, for as many steps and with the same rate. RPO
+leaves out pairs on which the reward model contradicts the truth.
+
+(In a trial the prompts were those that the student had been tuned on: it had learned most of them by heart, one in four
+had a pair, and neither arm gained anything.)
 
 Small, to fit one core: half of the demo's samples and steps. So the student is not done learning, and part of what
 alignment gains might be had from more tuning: the arms are compared at their own cost, not at the same.
@@ -21,6 +25,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import inf
 from pathlib import Path
 from statistics import mean
+from typing import NamedTuple
 
 from synth_assets.embedded.leaves import BY_PATH
 from synth_assets.evaluation import answer_benchmark, read_benchmark
@@ -32,19 +37,20 @@ from synth_assets.recipe import (
     CheckpointChoice,
     PreferencesSection,
     Recipe,
+    RewardCut,
     resolve_path,
     warehouse_path,
 )
-from synth_assets.records import BenchmarkAnswer, BenchmarkQuestion, Checkpoint, KeptSample, PreferencePair, TrainingExample
+from synth_assets.records import BenchmarkAnswer, BenchmarkQuestion, Checkpoint, KeptSample, PreferencePair
 from synth_assets.reward import PreferenceOutcome, PreferencePrompt, Verify, decide_pairs, rewards_of_texts, sample_responses
 from synth_assets.roles import Message
 from synth_assets.studies.results import StudyRow, mean_over_seeds, share
-from synth_assets.studies.students import accuracy_rows, exact, gain_row, keep, open_tuned, replay_of
-from synth_assets.studies.world import bundled_material, generate_and_score, instance_of
+from synth_assets.studies.students import accuracy_rows, by_leaf, exact, gain_row, keep, open_tuned, replay_of
+from synth_assets.studies.world import ScoredGeneration, bundled_material, generate_and_score, instance_of
 from synth_assets.tuning import align_student, mix_phases, tune_student, tuned_student
 
 ARMS = ("sft", "dpo", "rpo")
-PART = 0.5  # of the recipe's samples and steps
+PART = 0.5  # of the recipe's samples, which are tuned on, and of its steps
 SAMPLED = PreferencesSection(num_samples=4, temperature=0.8, max_new_tokens=64, margin=0.5, max_pairs=2)
 NUM_STEPS, RATE, BETA = 60, 2e-4, 0.3
 STAGES = {
@@ -56,42 +62,53 @@ STAGES = {
 Answers = dict[str, list[list[BenchmarkAnswer]]]
 
 
+class Halves(NamedTuple):
+    """A seed's samples: what its student is tuned on, and those whose instructions it answers for pairs."""
+
+    tuned_on: list[KeptSample]
+    asked: list[KeptSample]
+
+
 def run_preferences_study(recipe: Recipe, seeds: Sequence[int], report: Callable[[str], None] = print) -> Iterator[StudyRow]:
-    recipe = at_small_scale(recipe)
+    recipe = with_fewer_steps(recipe)
     questions = read_benchmark(resolve_path(recipe.evaluation.benchmark))
     generations = generate_and_score(recipe, bundled_material(recipe), seeds)
-    rows_of = {each.seed: keep(recipe, each, questions, recipe.reward.cut) for each in generations}
+    rows_of = {each.seed: halves_of(recipe, each, questions) for each in generations}
     yield from compare_alignments(recipe, rows_of, questions, report)
 
 
-def at_small_scale(recipe: Recipe) -> Recipe:
-    """PART of the samples of each leaf and of the steps of each phase; a phase ends with its last step."""
-    num_samples = round(PART * recipe.generation.num_samples_per_leaf)
+def with_fewer_steps(recipe: Recipe) -> Recipe:
+    """PART of the steps of each phase, which ends with its last one."""
     phases = tuple(
         phase.model_copy(update={"max_steps": max(1, round(PART * (phase.max_steps or 1)))})
         for phase in recipe.tuning.phases
     )
-    tuning = {"phases": phases, "checkpoint_choice": CheckpointChoice()}
-    return recipe.model_copy(
-        update={
-            "generation": recipe.generation.model_copy(update={"num_samples_per_leaf": num_samples}),
-            "tuning": recipe.tuning.model_copy(update=tuning),
-        }
-    )
+    tuning = recipe.tuning.model_copy(update={"phases": phases, "checkpoint_choice": CheckpointChoice()})
+    return recipe.model_copy(update={"tuning": tuning})
+
+
+def halves_of(recipe: Recipe, generation: ScoredGeneration, questions: Sequence[BenchmarkQuestion]) -> Halves:
+    """Alternately in each leaf, duplicates and what is in the benchmark left out; of the second half no reward is asked."""
+    kept = {row.synthetic_sample_id for row in keep(recipe, generation, questions, recipe.reward.cut)}
+    everything = by_leaf(keep(recipe, generation, questions, RewardCut(mode="leaf_quantile", value=0.0)))
+    num = round(1 / PART)
+    tuned_on = [row for rows in everything.values() for row in rows[::num] if row.synthetic_sample_id in kept]
+    asked = [row for rows in everything.values() for at, row in enumerate(rows) if at % num and row.branch != "knowledge"]
+    return Halves(tuned_on, asked)
 
 
 def compare_alignments(
-    recipe: Recipe, rows_of: Mapping[int, Sequence[KeptSample]], questions: Sequence[BenchmarkQuestion],
+    recipe: Recipe, rows_of: Mapping[int, Halves], questions: Sequence[BenchmarkQuestion],
     report: Callable[[str], None], stages: Mapping[str, AlignmentStage] = STAGES,
 ) -> Iterator[StudyRow]:  # fmt: skip
-    """`rows_of`: by seed, what its student is tuned on."""
+    """`rows_of`: by seed."""
     by_arm: Answers = defaultdict(list)
     pairs: list[PreferencePair] = []
     folder = warehouse_path() / "studies" / "preferences"
     for seed, rows in rows_of.items():
-        mix = mix_phases(rows, replay_of(recipe), recipe.tuning, seed, recipe.generation.prompts)
+        mix = mix_phases(rows.tuned_on, replay_of(recipe), recipe.tuning, seed, recipe.generation.prompts)
         student = tuned_student(tune_student(resolve_path(recipe.student.path), mix, recipe.tuning, seed, folder))
-        outcome = pairs_of(recipe, rows, mix, folder / student.adapter_path, seed)
+        outcome = pairs_of(recipe, rows.asked, folder / student.adapter_path, seed)
         report(f"seed {seed}: {outcome.counts.num_kept} of {outcome.counts.num_in} prompts have a pair")
         pairs += outcome.pairs
         for arm in ARMS:
@@ -108,24 +125,17 @@ def compare_alignments(
     yield from _pair_rows(pairs)
 
 
-def pairs_of(
-    recipe: Recipe, rows: Sequence[KeptSample], mix: Sequence[TrainingExample], adapter: Path, seed: int
-) -> PreferenceOutcome:
-    """Of the student with this adapter, on the skill questions that it was trained on."""
+def pairs_of(recipe: Recipe, asked: Sequence[KeptSample], adapter: Path, seed: int) -> PreferenceOutcome:
+    """Of the student with this adapter, on these samples' instructions."""
     assert recipe.reward_model is not None
-    trained = {row.synthetic_sample_id for row in mix if row.split == "train" and row.source == "synthetic"}
-    asked = {
-        row.synthetic_sample_id: row for row in rows if row.synthetic_sample_id in trained and row.branch != "knowledge"
-    }
-    prompts = [_prompt(row, recipe.generation.prompts) for row in asked.values()]
+    prompts = [_prompt(row, recipe.generation.prompts) for row in asked]
     with open_tuned(recipe, adapter) as model:
         said = sample_responses(
             prompts, {"student": model}, SAMPLED.num_samples, SAMPLED.temperature, SAMPLED.max_new_tokens, seed
         )
+    verify = _verifier({row.synthetic_sample_id: row for row in asked})
     with open_reward_model(recipe.reward_model) as reward_model:
-        return decide_pairs(
-            prompts, said, SAMPLED, verify=_verifier(asked), reward_model=reward_model, weights=recipe.reward.weights
-        )
+        return decide_pairs(prompts, said, SAMPLED, verify=verify, reward_model=reward_model, weights=recipe.reward.weights)
 
 
 def _prompt(row: KeptSample, style: str) -> PreferencePrompt:

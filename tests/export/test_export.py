@@ -121,7 +121,12 @@ def test_preference_pairs_lie_beside_the_data_set_once_there_are_some(made: Made
     ]
     (line,) = (tmp_path / "out/preferences/jsonl/train.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["chosen"] == [{"role": "assistant", "content": "pear"}]
-    assert "of it: 1,\nof 1 different" in (tmp_path / "out/preferences/README.md").read_text(encoding="utf-8")
+    card = (tmp_path / "out/preferences/README.md").read_text(encoding="utf-8")
+    assert "of it: 1,\nof 1 different" in card and "did not hold" not in card
+    gate = OpenGate("privacy_report", "leaked_values_is_within_bounds", f"has failed: 3 of 2,087 {HARM}")
+    export(recipe, other, tmp_path / "despite", OpenGates([gate]), despite_failed_checks=True)
+    card = (tmp_path / "despite/preferences/README.md").read_text(encoding="utf-8")
+    assert "Gates that did not hold" in card and escape("leaked_values_is_within_bounds") in card and "<script>" not in card
 
 
 def test_every_row_says_where_it_comes_from(made: Made) -> None:

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from synth_assets.quality import hold_all
-from synth_assets.quality.reports import Pair, measure_perplexities
-from synth_assets.recipe import TrustSection
+from synth_assets.quality.privacy.canaries import Canary
+from synth_assets.quality.reports import Pair, Passes, measure_canaries, measure_perplexities
+from synth_assets.recipe import ModelSpec, TrustSection
 from synth_assets.roles import Conversation, TokenLogprobs
 
 TRUST = TrustSection(min_reference_rows=100, bootstrap_draws=100)
@@ -73,3 +75,20 @@ def test_a_student_of_other_tokens_cannot_be_compared_and_that_is_no_pass() -> N
     found = measured(Pair(MadeLikelihood(2.0), MadeLikelihood(1.0), MadeLikelihood(1.0, first=7)))
     value, verdict, words = found["perplexity_ratio", "previous student"]
     assert (value, verdict) == (None, "not_computable") and "same base" in words
+
+
+def test_a_shadow_that_has_not_seen_all_of_its_rows_is_no_evidence(tiny_student: Path) -> None:
+    """The same figures pass once it has."""
+    from synth_assets.inference import open_likelihood_model
+
+    spec = ModelSpec(path=str(tiny_student), engine="transformers", dtype="float32", max_model_len=64)
+    canaries = [Canary("city", "Which city?", "It is {number}.", 7, num) for num in (0, 1, 1, 1)]
+    with open_likelihood_model(spec) as shadow:
+        early, whole = (
+            hold_all("student_report", measure_canaries(shadow, canaries, TRUST, 1, Passes(passes, 3.0)), TRUST)
+            for passes in (0.9, 1.0)
+        )
+    before, after = ({row.measure: row for row in rows}["canary_exposure"] for rows in (early, whole))
+    assert before.value == after.value and "0.90 passes" in before.detail and "3.00" in before.detail
+    assert before.verdict == "insufficient_reference" and "raise trust.privacy.shadow_steps" in before.detail
+    assert after.verdict in ("passed", "failed") and "1.00 passes" in after.detail
