@@ -55,8 +55,8 @@ def test_pairs_are_of_instructions_that_the_student_was_not_tuned_on() -> None:
     places = ["compositional_skills/lists/sort_numbers", "knowledge/places/towns"]
     drawn = [(path, BY_PATH[path].draw(rng)) for path in places for _ in range(40)]
     samples = tuple(
-        SyntheticSample(f"s{n}", "l", path, path.split("/")[0], each.context or None, each.question, each.answer, ("e",), None,
-                        "t", "i", "r", 1, 2, 0.8, 1.6, None, n)
+        SyntheticSample(f"s{n}", "l", path, path.split("/")[0], each.context or None, each.question, each.answer, ("e",),
+                        None, "i", "r", "t", n, 7, 9, 9, -0.1)
         for n, (path, each) in enumerate(drawn)
     )  # fmt: skip
     scored = tuple(

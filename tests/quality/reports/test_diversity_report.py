@@ -1,4 +1,4 @@
-"""Acceptance by group as the report gives it: refusals of judges count, and those that hide whom they spoke of are no pass."""
+"""Acceptance by group as the report gives it: refusals of judges count, and those that hide of whom they were are no pass."""
 
 import numpy as np
 import polars as pl
@@ -10,7 +10,9 @@ from synth_assets.recipe import GroupAttribute, TrustSection
 from synth_assets.records import Measurement, RejectedSample
 
 TRUST = TrustSection(
-    groups={"gender": GroupAttribute(groups={"female": ("she",), "male": ("he",)})}, bootstrap_draws=50, min_reference_rows=100
+    groups={"gender": GroupAttribute(groups={"female": ("she",), "male": ("he",)})},
+    bootstrap_draws=50,
+    min_reference_rows=100,
 )
 NUM = 800
 
@@ -30,8 +32,8 @@ def rows(num: int = NUM) -> pl.DataFrame:
 def refusals(num: int, who: str) -> pl.DataFrame:
     """Rows that a judge has turned away, of which all speak of one group."""
     refused = [
-        RejectedSample(f"r{n}", f"skills/leaf{n % 40}", "generation", "rejected", "off_task", "", f"Say what {who} does {n}.",
-                       f"{who} runs {n} steps", n, None)
+        RejectedSample(f"r{n}", f"skills/leaf{n % 40}", "generation", "rejected", "off_task", "",
+                       f"Say what {who} does {n}.", f"{who} runs {n} steps", n, None)
         for n in range(num)
     ]  # fmt: skip
     return to_frame(refused, RejectedSample)
