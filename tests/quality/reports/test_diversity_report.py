@@ -1,4 +1,4 @@
-"""Acceptance by group as the report gives it: refusals of judges count, and those that hide of whom they were are no pass."""
+"""Acceptance by group in the report: refusals of judges count, and those that hide of whom they were leave no verdict."""
 
 import numpy as np
 import polars as pl
