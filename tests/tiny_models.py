@@ -20,6 +20,12 @@ LAB_TEMPLATE = (
     "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
 )
+NEMOTRON_TEMPLATE = (
+    "{{ '<extra_id_0>System\n\n' }}{% for message in messages %}{% if message['role'] == 'user' %}"
+    "{{ '<extra_id_1>User\n' + message['content'] + '\n' }}{% elif message['role'] == 'assistant' %}"
+    "{{ '<extra_id_1>Assistant\n' + message['content'] + eos_token }}{% else %}{{ message['content'] + '\n' }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<extra_id_1>Assistant\n' }}{% endif %}"
+)
 _SHAPE = {
     "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1,
     "max_position_embeddings": 4096, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
@@ -43,6 +49,21 @@ def tiny_llama(folder: Path, seed: int = 2) -> Path:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     return _save(LlamaForCausalLM, LlamaConfig(vocab_size=_num_tokens(), **_SHAPE), LAB_TEMPLATE, folder, seed)
+
+
+def tiny_nemotron(folder: Path, seed: int = 3) -> Path:
+    """Nemotron-4's architecture: squared ReLU without a gate, LayerNorm1P, half of each head rotated."""
+    from transformers import NemotronConfig, NemotronForCausalLM
+
+    return _save(NemotronForCausalLM, NemotronConfig(vocab_size=_num_tokens(), **_SHAPE), NEMOTRON_TEMPLATE, folder, seed)
+
+
+def tiny_nemotron_reward(folder: Path, seed: int = 4) -> Path:
+    """The same with a linear layer of five outputs on the last token, as its reward model has."""
+    from transformers import NemotronConfig, NemotronForSequenceClassification
+
+    config = NemotronConfig(vocab_size=_num_tokens(), num_labels=5, initializer_range=0.2, **_SHAPE)
+    return _save(NemotronForSequenceClassification, config, NEMOTRON_TEMPLATE, folder, seed)
 
 
 def _num_tokens() -> int:
