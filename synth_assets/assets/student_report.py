@@ -94,10 +94,10 @@ def _passes(recipe: Recipe, mix: pl.DataFrame, checkpoints: list[Checkpoint], ca
     """With packing a step takes more rows than are counted here."""
     num_rows = mix.filter(pl.col("split") == "train").height
     num_in_shadow = num_rows + sum(canary.repetitions for canary in canaries)
-    num_steps = sum(each.num_steps for each in checkpoints if each.is_chosen)
-    in_step = recipe.tuning.rows_a_step
-    shadow = recipe.trust.privacy.shadow_steps * in_step / max(1, num_in_shadow)
-    return Passes(shadow, num_steps * in_step / max(1, num_rows))
+    in_step = {phase.name: recipe.tuning.of_phase(phase).rows_a_step for phase in recipe.tuning.phases_to_run}
+    num_taken = sum(each.num_steps * in_step[each.phase] for each in checkpoints if each.is_chosen)
+    shadow = recipe.trust.privacy.shadow_steps * recipe.tuning.rows_a_step / max(1, num_in_shadow)
+    return Passes(shadow, num_taken / max(1, num_rows))
 
 
 def _accuracy_by_group(recipe: Recipe, warehouse: Warehouse) -> list[Any]:

@@ -149,7 +149,7 @@ def _expected_steps(phase: PhaseSpec, num_examples: int, recipe: Recipe) -> int:
     """At least; of packed rows it is not known here how many there are."""
     if phase.max_steps:
         return phase.max_steps
-    steps = 1 if recipe.tuning.packing else math.ceil(num_examples / recipe.tuning.rows_a_step)
+    steps = 1 if recipe.tuning.packing else math.ceil(num_examples / recipe.tuning.of_phase(phase).rows_a_step)
     return max(1, steps) * (phase.num_epochs or 1)
 
 
