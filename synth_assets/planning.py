@@ -93,7 +93,7 @@ def plan_recipe(recipe: Recipe) -> RecipePlan:
         calls=_calls(recipe, plans),
         strategy=recipe.tuning.strategy,
         phases=phases,
-        assumptions=_assumptions(recipe),
+        assumptions=_assumptions(recipe, sum(leaves.values()) * quota),
         warnings=list(_warnings(recipe, phases)),
     )
 
@@ -226,7 +226,7 @@ def _warnings(recipe: Recipe, phases: Sequence[PlannedPhase]) -> Iterable[str]:
             yield f"phase {phase.phase} has no rows: no leaf node gives it any"
 
 
-def _assumptions(recipe: Recipe) -> list[str]:
+def _assumptions(recipe: Recipe, num_samples: int) -> list[str]:
     lines = [
         f"a GPU of {GPU_TFLOPS:g} TFLOP/s, of which reading uses {USED_READING:.0%}, writing {USED_WRITING:.0%}, "
         f"training {USED_TRAINING:.0%}",
@@ -239,7 +239,20 @@ def _assumptions(recipe: Recipe) -> list[str]:
         known = "of unknown size: no GPU-hours" if size is None else f"{_short(size)} active parameters"
         how = "counted" if is_here(spec) else "as the recipe says; not on this machine, so tokens are estimated from words"
         lines.append(f"{role.replace('_', ' ')} {spec.name}: {known} ({how})")
-    return lines
+    return [*lines, *_not_counted(recipe, num_samples)]
+
+
+def _not_counted(recipe: Recipe, num_samples: int) -> Iterable[str]:
+    """How much of a recipe with preference pairs the table of calls leaves out, at most."""
+    if (section := recipe.preferences) is None:
+        return
+    prompts = min(round(num_samples * (1 - recipe.tuning.validation_share)), section.max_prompts or num_samples)
+    calls = [f"{prompts * section.num_samples:,} responses of the {name}" for name in section.responders]
+    calls += [f"{prompts * section.num_responses:,} rewards"] if recipe.reward_model else []
+    calls += [f"{2 * prompts * section.max_pairs:,} judgements"] if section.judges else []
+    yield f"preference pairs come on top, and are not counted: at most {', '.join(calls)} on {prompts:,} prompts"
+    if recipe.alignment:
+        yield f"so does alignment: {len(recipe.alignment.stages_to_run)} iterations over these pairs"
 
 
 def plan_json(plan: RecipePlan) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from synth_assets.model_folder import Lineage, read_lineage
 from synth_assets.prompts import prompts_id
 from synth_assets.quality import gates_of
-from synth_assets.recipe import DataSetSpec, Recipe, resolve_path, warehouse_path
+from synth_assets.recipe import DataSetSpec, ModelSpec, Recipe, resolve_path, warehouse_path
 from synth_assets.records import TrustReport
 from synth_assets.taxonomy import DocumentRules, Taxonomy, read_taxonomy
 
@@ -60,6 +60,27 @@ def said_of_judges(recipe: Recipe) -> tuple[object, ...]:
     thresholds = {"min_true_positive_rate", "max_false_positive_rate"}
     said = recipe.judges.model_dump(mode="json", exclude={"model", *thresholds})
     return recipe.judge_model, said, prompts_id(recipe.judges.prompts, of_judges=True)
+
+
+def said_of_preferences(recipe: Recipe) -> tuple[object, ...]:
+    """What pairs depend on; thresholds of checks are left out. With the teacher's, whose responses they may be of."""
+    if recipe.preferences is None:
+        return ()
+    thresholds = {"min_pair_share", "max_inconsistent_share"}
+    teacher = (recipe.teacher, *teacher_descent(recipe)) if "teacher" in recipe.preferences.responders else ()
+    return recipe.preferences.model_dump(mode="json", exclude=thresholds), *teacher
+
+
+def judges_decide(recipe: Recipe) -> bool:
+    """Whether a judge is asked about preference pairs."""
+    return recipe.preferences is not None and recipe.preferences.judges
+
+
+def deciding_and_responding(recipe: Recipe) -> tuple[ModelSpec, ...]:
+    """The models that preference pairs are made with, beside the student."""
+    responds = recipe.preferences is not None and "teacher" in recipe.preferences.responders
+    named = (responds and recipe.teacher, judges_decide(recipe) and recipe.judge_model, recipe.reward_model)
+    return tuple(spec for spec in named if spec)
 
 
 def said_of_examination(recipe: Recipe) -> dict[str, Any]:
