@@ -53,19 +53,20 @@ def evaluation(
             with journaled_text_model(engines, warehouse, recipe.student, folders[arm], Progress(context)) as student:
                 answers += answer_benchmark(student, questions, arm, recipe.evaluation, recipe.generation.prompts)
                 calls.update(calls_metadata(context, student.calls))
-        before = _before_alignment(context, recipe, warehouse, engines, questions) if recipe.alignment else {}
+        before = _before_alignment(context, recipe, warehouse, engines, questions, calls) if recipe.alignment else {}
         metadata = _metadata(answers, questions, recipe) | before | calls
         return store(context, recipe, warehouse, made_of, answers, metadata)
 
 
 def _before_alignment(
     context: dg.AssetExecutionContext, recipe: Recipe, warehouse: Warehouse, engines: Engines,
-    questions: list[BenchmarkQuestion],
+    questions: list[BenchmarkQuestion], calls: Counter[str],
 ) -> dict[str, Any]:  # fmt: skip
-    """For show: the accuracy of the tuned student as it was before it was aligned."""
+    """For show: the accuracy of the tuned student as it was before it was aligned. Adds to `calls`."""
     folder = tuned_student_folder(warehouse, recipe, load_tuned(warehouse))
     with journaled_text_model(engines, warehouse, recipe.student, folder, Progress(context)) as student:
         answers = answer_benchmark(student, questions, "tuned", recipe.evaluation, recipe.generation.prompts)
+        calls.update(calls_metadata(context, student.calls))
     accuracy = accuracy_table(answers, recipe.evaluation.confidence).filter(pl.col("leaf_path") == ALL_LEAVES)
     return {"accuracy_before_alignment": table(accuracy)}
 

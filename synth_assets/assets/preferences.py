@@ -29,7 +29,7 @@ from synth_assets.frames import to_frame
 from synth_assets.model_folder import read_lineage
 from synth_assets.quality.privacy import hide_rejected
 from synth_assets.recipe import ModelSpec, PreferencesSection, Recipe
-from synth_assets.records import KeptSample, PreferencePair, RejectedSample, TrainingExample
+from synth_assets.records import KeptSample, PreferencePair, RejectedSample, Reward, TrainingExample
 from synth_assets.reward import (
     PreferenceOutcome,
     PreferencePrompt,
@@ -39,6 +39,7 @@ from synth_assets.reward import (
     draw_prompts,
     follows_constraints,
     prompts_of_mix,
+    reward_responses,
     sample_responses,
 )
 from synth_assets.storage import Warehouse
@@ -126,19 +127,25 @@ def _decide(
     context: dg.AssetExecutionContext, recipe: Recipe, warehouse: Warehouse, engines: Engines,
     prompts: Sequence[PreferencePrompt], responses: Sequence[SampledResponse], refusals: dict[str, Refusal],
 ) -> tuple[PreferenceOutcome, list[JournaledCalls[Any]]]:  # fmt: skip
-    """By the constraints of a prompt, where it has some, then by the judge, then by the reward model."""
+    """By the constraints of a prompt, where it has some, then by the judge, then by the reward model.
+
+    One model after the other here too: rewards are asked first, since they order what the judge is asked.
+    """
     section = declared_preferences(recipe)
-    judge = reward_model = None
+    rewards, calls = dict[str, Reward | str](), list[JournaledCalls[Any]]()
+    if spec := recipe.reward_model:
+        with journaled_reward_model(engines, warehouse, spec, Progress(context)) as model:
+            rewards = reward_responses(prompts, responses, model, refusals)
+            calls.append(model.calls)
     with ExitStack() as stack:
+        judge = None
         if section.judges:
             judge = stack.enter_context(journaled_judge(engines, warehouse, recipe, progress=Progress(context)))
-        if spec := recipe.reward_model:
-            reward_model = stack.enter_context(journaled_reward_model(engines, warehouse, spec, Progress(context)))
         outcome = decide_pairs(
             prompts, responses, section, verify=follows_constraints, panel=panel_of(recipe, judge) if judge else None,
-            reward_model=reward_model, weights=recipe.reward.weights, refusals=refusals,
+            rewards=rewards, weights=recipe.reward.weights, refusals=refusals,
         )  # fmt: skip
-        return outcome, [model.calls for model in (judge, reward_model) if model]
+        return outcome, [*calls, *([judge.calls] if judge else [])]
 
 
 def _metadata(outcome: PreferenceOutcome, recipe: Recipe) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from synth_assets.reward.benchmark_overlap import BenchmarkIndex
 from synth_assets.reward.filtering import BENCHMARK_OVERLAP, LOW_REWARD, REASONS, FilterOutcome, filter_samples
 from synth_assets.reward.preference_prompts import draw_prompts, prompts_of_mix, prompts_of_synthesis
-from synth_assets.reward.preferences import PreferenceOutcome, Refusal, decide_pairs
-from synth_assets.reward.responses import PreferencePrompt, SampledResponse, sample_responses
+from synth_assets.reward.preferences import PreferenceOutcome, decide_pairs, reward_responses
+from synth_assets.reward.responses import PreferencePrompt, Refusal, SampledResponse, sample_responses
 from synth_assets.reward.scoring import ScoreOutcome, rewards_of_texts, score_by_verdicts, score_samples
 from synth_assets.reward.verifying import Verify, exact_verifier, follows_constraints
 
@@ -27,6 +27,7 @@ __all__ = [
     "follows_constraints",
     "prompts_of_mix",
     "prompts_of_synthesis",
+    "reward_responses",
     "rewards_of_texts",
     "sample_responses",
     "score_by_verdicts",

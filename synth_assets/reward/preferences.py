@@ -30,9 +30,9 @@ from synth_assets.counting import count_by_leaf, sum_counts
 from synth_assets.errors import CountsError, RecipeError
 from synth_assets.judging import JUDGE_ERROR, NO_VERDICT, Panel, Preferred, comparison_cases, read_comparison
 from synth_assets.recipe import PreferencesSection
-from synth_assets.records import DecidedBy, PreferencePair, RejectedSample, StageCounts
+from synth_assets.records import DecidedBy, PreferencePair, RejectedSample, Reward, StageCounts
 from synth_assets.reward.preference_rows import NO_REWARD, PairDecision, pair_row, rejected_prompt
-from synth_assets.reward.responses import PreferencePrompt, SampledResponse
+from synth_assets.reward.responses import PreferencePrompt, Refusal, SampledResponse
 from synth_assets.reward.scoring import REWARD_MODEL_ERROR
 from synth_assets.reward.verifying import Verify
 from synth_assets.roles import Message, RewardModel
@@ -46,13 +46,6 @@ MARGIN_TOO_SMALL, UNDECIDED = "margin_too_small", "undecided"
 REASONS = (NO_RESPONSE, ALL_EQUAL, NEAR_IDENTICAL, JUDGE_INCONSISTENT, NO_VERDICT, MARGIN_TOO_SMALL, UNDECIDED)
 
 Responses = tuple[SampledResponse, SampledResponse]
-
-
-class Refusal(NamedTuple):
-    """Why a prompt or a response may not be in a pair."""
-
-    reason: str
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -72,10 +65,12 @@ def decide_pairs(
     prompts: Sequence[PreferencePrompt], responses: Sequence[SampledResponse], settings: PreferencesSection, *,
     verify: Verify | None = None, panel: Panel | None = None, reward_model: RewardModel | None = None,
     weights: Mapping[str, float] | None = None, refusals: Mapping[str, Refusal] | None = None,
+    rewards: Mapping[str, Reward | str] | None = None,
 ) -> PreferenceOutcome:  # fmt: skip
     """Pairs in the order of the prompts; `weights` are those of the recipe's reward.
 
-    `refusals`: by the id of a prompt, or of a response, why it may not be in a pair.
+    `refusals`: by the id of a prompt, or of a response, why it may not be in a pair. `rewards`: what `reward_responses`
+    gave, so that no reward model is needed beside the judge.
 
     Raises RecipeError where judges are wanted and there is no panel, CountsError for prompts that repeat and responses to
     none of them, and what the models raise (EngineError).
@@ -86,7 +81,8 @@ def decide_pairs(
     contests = _contests(prompts, responses, refused)
     ended = {contest.prompt.prompt_id: end for contest in contests if (end := _unusable(contest, refused))}
     open_ones = [contest for contest in contests if contest.prompt.prompt_id not in ended]
-    _add_rewards(open_ones, reward_model, weights or {})
+    known = rewards if rewards is not None else _asked_rewards(open_ones, reward_model)
+    _add_rewards(open_ones, known, weights or {})
     decided: dict[str, list[PairDecision]] = {}
 
     def take(contest: _Contest, said: _Said) -> None:
@@ -103,6 +99,16 @@ def decide_pairs(
     for contest, said in zip(rest, verdicts, strict=True):
         take(contest, said)
     return _outcome(prompts, decided, ended)
+
+
+def reward_responses(
+    prompts: Sequence[PreferencePrompt], responses: Sequence[SampledResponse], reward_model: RewardModel,
+    refusals: Mapping[str, Refusal] | None = None,
+) -> dict[str, Reward | str]:  # fmt: skip
+    """By response id, of those that can be in a pair. Raises as `decide_pairs` does."""
+    refused = refusals or {}
+    contests = _contests(prompts, responses, refused)
+    return _asked_rewards([contest for contest in contests if not _unusable(contest, refused)], reward_model)
 
 
 class _End(NamedTuple):
@@ -182,21 +188,26 @@ def _unusable(contest: _Contest, refused: Mapping[str, Refusal]) -> _End | None:
     return _End(ALL_EQUAL, f"{len(whole)} responses, all the same")
 
 
-def _add_rewards(
-    contests: Sequence[_Contest], reward_model: RewardModel | None, weights: Mapping[str, float]
-) -> None:  # fmt: skip
+def _asked_rewards(contests: Sequence[_Contest], reward_model: RewardModel | None) -> dict[str, Reward | str]:
     """In one batch."""
     if reward_model is None:
-        return
+        return {}
     rows = [(contest, response) for contest in contests for response in contest.usable]
     answers = reward_model.score([(*c.prompt.messages, Message("assistant", r.text)) for c, r in rows]) if rows else []
-    for (contest, response), answer in zip(rows, answers, strict=True):
-        if isinstance(answer, str):
-            contest.reward_errors.append(answer)
-        elif math.isfinite(reward := answer.weighted_sum(weights)):
-            contest.rewards[response.response_id] = reward
-        else:
-            contest.reward_errors.append(f"{answer}, reward {reward}")
+    return {response.response_id: answer for (_, response), answer in zip(rows, answers, strict=True)}
+
+
+def _add_rewards(
+    contests: Sequence[_Contest], known: Mapping[str, Reward | str], weights: Mapping[str, float]
+) -> None:  # fmt: skip
+    for contest in contests:
+        for answer, response in ((known.get(each.response_id), each) for each in contest.usable):
+            if isinstance(answer, str):
+                contest.reward_errors.append(answer)
+            elif answer and math.isfinite(reward := answer.weighted_sum(weights)):
+                contest.rewards[response.response_id] = reward
+            elif answer:
+                contest.reward_errors.append(f"{answer}, reward {reward}")
 
 
 def _by_ground_truth(contest: _Contest, verify: Verify, settings: PreferencesSection) -> _Said:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from synth_assets.records import content_id
 from synth_assets.roles import Conversation, GenerationRequest, TextModel
@@ -54,6 +55,13 @@ class SampledResponse:
     is_whole: bool
     error: str
     generation_depth: int | None
+
+
+class Refusal(NamedTuple):
+    """Why a prompt or a response may not be in a pair."""
+
+    reason: str
+    detail: str
 
 
 def sample_responses(

@@ -21,6 +21,7 @@ from synth_assets.assets.verdicts import open_gates_of_data, open_gates_of_pairs
 from synth_assets.definitions import assets_of
 from synth_assets.export import OpenGates, export, model_card
 from synth_assets.frames import to_frame
+from synth_assets.inference import open_reward_model
 from synth_assets.judging import write_judgement
 from synth_assets.model_folder import read_lineage
 from synth_assets.quality import judge_stage, suites_of
@@ -208,6 +209,25 @@ def test_a_judge_decides_in_both_orders_and_teacher_and_student_may_both_respond
     assert pairs["prompt_id"].n_unique() + sum(ended.values()) == 9 and ended["rejected", "judge_inconsistent"]
     higher = [int(one.split()[3]) > int(other.split()[3]) for one, other in pairs.select("chosen", "rejected").iter_rows()]
     assert all(higher) and pairs["margin"].null_count() == pairs.height
+
+
+@pytest.mark.slow
+def test_a_scalar_reward_turns_no_sample_away_and_decides_within_a_prompt(
+    tmp_path: Path, tiny_teacher: Path, tiny_scalar_reward_model: Path
+) -> None:  # fmt: skip
+    said = aligned_recipe(tmp_path, tiny_teacher, stages=(), margin=0.001, max_prompts=9).model_dump(mode="json")
+    model = {"path": str(tiny_scalar_reward_model), "engine": "transformers", "max_model_len": 512, "reward_outputs": 1}
+    said |= {"reward_model": model, "reward": {"cut": {"mode": "none"}}}
+    recipe, warehouse = Recipe.model_validate_json(json.dumps(said)), Warehouse(tmp_path / "warehouse")
+    with_tuned_student(recipe, warehouse, tiny_teacher)
+    engines = replace(planted(), open_reward_model=open_reward_model)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = materialize(recipe, warehouse, instance, [*TO_THE_MIX, PAIRS], engines=engines)
+        assert result.success
+    scored, pairs = warehouse.read_table("scored_samples"), warehouse.read_table(PAIRS)
+    assert scored["helpfulness"].null_count() == scored.height and scored["reward"].n_unique() > 2
+    assert "low_reward" not in warehouse.read_table("rejected_samples")["rejection_reason"].to_list()
+    assert set(pairs["decided_by"]) == {"reward"} and pairs["margin"].min() >= 0.001
 
 
 def test_a_pair_that_is_none_stops_what_comes_after(tmp_path: Path, tiny_teacher: Path) -> None:

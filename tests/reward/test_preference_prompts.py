@@ -13,6 +13,7 @@ from synth_assets.reward import (
     follows_constraints,
     prompts_of_mix,
     prompts_of_synthesis,
+    reward_responses,
 )
 from synth_assets.roles import Message
 from tests.reward.test_preferences import PROMPT, by_text, decide, end, responses, settings
@@ -93,6 +94,15 @@ def test_what_is_refused_ends_its_prompt_or_leaves_the_other_responses() -> None
     outcome = decide(said, reward_model=model, refusals=both)
     assert end(outcome) == ("rejected", "benchmark_overlap") and outcome.rejected[0].detail.startswith("2 of 3 responses")
     assert end(decide([], refusals={PROMPT.prompt_id: Refusal("secret", "KEY")})) == ("rejected", "secret")
+
+
+def test_rewards_that_were_asked_before_decide_alike() -> None:
+    said, refused = responses("one", "two", "three"), {"p-1": Refusal("secret", "KEY")}
+    model = by_text(one=1.0, three="too long", two=3.0)
+    rewards = reward_responses([PROMPT], said, model, refused)
+    assert set(rewards) == {"p-0", "p-2"} and rewards["p-2"] == "too long"
+    assert end(decide(said, rewards=rewards, refusals=refused)) == end(decide(said, reward_model=model, refusals=refused))
+    assert decide(said[:2], rewards=reward_responses([PROMPT], said[:2], model)) == decide(said[:2], reward_model=model)
 
 
 @pytest.mark.parametrize(("depths", "expected"), [((2, 3), 3), ((2, None), None)])
