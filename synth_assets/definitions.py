@@ -7,7 +7,8 @@
 with the reports on trust, whose gates stand before the student: fidelity_report, privacy_report, diversity_report and
 collapse_report, and after it student_report
 
-and, where the recipe has them, `judge_calibration`, `comparisons` of open answers, and `harness_scores`, the figures of the
+and, where the recipe has them, `preference_pairs` and `aligned_checkpoint` between the tuned student and its evaluation,
+`judge_calibration`, `comparisons` of open answers, and `harness_scores`, the figures of the
 lm-evaluation-harness; the report waits for the last two.
 
 Importing this module reads the recipe and nothing else: a wrong recipe is a RecipeError with file, line and remedy,
@@ -16,6 +17,7 @@ and no model library is loaded.
 
 import dagster as dg
 
+from synth_assets.assets.alignment import aligned_checkpoint
 from synth_assets.assets.automation import FRESHNESS, READ_FROM_FILES, automation
 from synth_assets.assets.calibration import judge_calibration
 from synth_assets.assets.checks import stage_checks
@@ -26,6 +28,7 @@ from synth_assets.assets.harness import harness_scores
 from synth_assets.assets.ingredients import INGREDIENTS
 from synth_assets.assets.jobs import CHECK_JOB_NAME, JOB_NAME, examine, step_executor, synthesize
 from synth_assets.assets.made_of import code_version
+from synth_assets.assets.preferences import preference_pairs
 from synth_assets.assets.resources import Engines, declared_engines, declared_recipe, open_warehouse, resources
 from synth_assets.assets.reward import reward_filtered_set, scored_samples
 from synth_assets.assets.run_report import report_of_failed_runs, run_report
@@ -50,6 +53,8 @@ ASSETS = (
     diversity_report,
     collapse_report,
     lora_checkpoint,
+    preference_pairs,  # of recipes with preferences
+    aligned_checkpoint,  # of recipes with alignment
     evaluation,
     student_report,
     comparisons,  # of recipes with open questions

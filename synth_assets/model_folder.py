@@ -37,18 +37,18 @@ MERGED_FILE = "merged_from.json"
 _TRAIN = "train the embedded models with `synth-assets train-embedded`, or mend `path` in the recipe"
 
 
-def check_model_folder(folder: Path, kind: ArchitectureKind) -> dict[str, Any]:
+def check_model_folder(folder: Path, kind: ArchitectureKind, num_rewards: int = len(REWARD_ATTRIBUTES)) -> dict[str, Any]:
     """The folder's configuration, once everything that an engine needs is there.
 
-    Raises ModelError for the first thing that is missing or refused. A classifier must have one output for each
-    reward attribute.
+    Raises ModelError for the first thing that is missing or refused. A classifier must have `num_rewards` outputs: one for
+    each reward attribute, or a single one.
     """
     if not folder.is_dir():
         raise ModelError("the model folder does not exist", value=str(folder), remedy=_TRAIN)
     config = _read_json(folder / "config.json", required=True)
     _refuse_code(config, folder / "config.json")
     _refuse_code(_read_json(folder / "tokenizer_config.json"), folder / "tokenizer_config.json")
-    _check_architecture(config, folder, kind)
+    _check_architecture(config, folder, kind, num_rewards)
     _check_weights(folder)
     if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
         raise ModelError(
@@ -189,7 +189,7 @@ def _refuse_code(config: dict[str, Any], file: Path) -> None:
         )  # fmt: skip
 
 
-def _check_architecture(config: dict[str, Any], folder: Path, kind: ArchitectureKind) -> None:
+def _check_architecture(config: dict[str, Any], folder: Path, kind: ArchitectureKind, num_rewards: int) -> None:
     names = config.get("architectures") or []
     if not any(str(name).endswith(kind) for name in names):
         role = "a teacher or student" if kind == "ForCausalLM" else "a reward model"
@@ -199,12 +199,16 @@ def _check_architecture(config: dict[str, Any], folder: Path, kind: Architecture
         )  # fmt: skip
     if kind == "ForSequenceClassification":
         num_outputs = len(config.get("id2label") or ()) or config.get("num_labels", 2)
-        if num_outputs != len(REWARD_ATTRIBUTES):
-            raise ModelError(
-                "a reward model has five outputs, " + ", ".join(REWARD_ATTRIBUTES), value=num_outputs,
-                where=Where(str(folder / "config.json")),
-                remedy="name a reward model trained on HelpSteer's attributes",
-            )  # fmt: skip
+        if num_outputs == num_rewards:
+            return
+        if num_rewards == 1:
+            what, remedy = "the recipe declares one output (reward_outputs: 1)", "leave reward_outputs out"
+        else:
+            what = "a reward model has five outputs, " + ", ".join(REWARD_ATTRIBUTES)
+            remedy = "name a reward model trained on HelpSteer's attributes"
+        if num_outputs == 1:
+            remedy += "; or declare reward_outputs: 1, for a number that compares responses to one prompt only"
+        raise ModelError(what, value=num_outputs, where=Where(str(folder / "config.json")), remedy=remedy)
 
 
 def _check_weights(folder: Path) -> None:

@@ -23,7 +23,7 @@ from synth_assets.generation import plan_leaves
 from synth_assets.generation.candidates import STEPS, LeafPlan
 from synth_assets.judging import judge_request, seated
 from synth_assets.model_folder import active_parameters
-from synth_assets.recipe import ModelSpec, Recipe, resolve_path
+from synth_assets.recipe import ModelSpec, Recipe, length_of, phase_taking, resolve_path
 from synth_assets.records import BRANCHES, DocumentChunk
 from synth_assets.roles import Conversation, GenerationResult
 from synth_assets.taxonomy import Taxonomy
@@ -93,7 +93,7 @@ def plan_recipe(recipe: Recipe) -> RecipePlan:
         calls=_calls(recipe, plans),
         strategy=recipe.tuning.strategy,
         phases=phases,
-        assumptions=_assumptions(recipe),
+        assumptions=_assumptions(recipe, sum(leaves.values()) * quota),
         warnings=list(_warnings(recipe, phases)),
     )
 
@@ -157,28 +157,28 @@ def _planned(recipe: Recipe, role: str, purpose: str, calls: float, prompts: flo
 
 
 def _phases(recipe: Recipe, plans: Sequence[LeafPlan]) -> list[PlannedPhase]:
-    """As mixing would have it: new rows by branch and length, replayed ones by their shares."""
+    """As mixing would have it: new rows by leaf node and length, replayed ones by their shares."""
     tuning, student = recipe.tuning, recipe.student
     count, size = token_counter(student), parameters_of(student)
-    rows: dict[tuple[str, str], list[float]] = defaultdict(list)
+    rows: dict[str, list[float]] = defaultdict(list)
     for plan in plans:
         seeds = plan.freeform + plan.grounded
         share = recipe.generation.num_samples_per_leaf / len(seeds) * (1 - tuning.validation_share)
         for seed in seeds:
-            length = "short" if len(seed.answer.split()) <= tuning.short_response_words else "long"
+            length = length_of(seed.answer, tuning.short_response_words)
             tokens = sum(map(count, (seed.context or "", seed.question, seed.answer)))
-            rows[plan.leaf_node.branch, length] += [share, share * tokens]
+            rows[phase_taking(tuning.phases_to_run, plan.leaf_node.leaf_path, length)] += [share, share * tokens]
     phases, earlier = [], 0.0
     for phase in tuning.phases_to_run:
-        num_new = sum(sum(rows[kind][::2]) for kind in phase.kinds)
-        per_row = sum(sum(rows[kind][1::2]) for kind in phase.kinds) / max(1.0, num_new)
+        num_new = sum(rows[phase.name][::2])
+        per_row, rows_a_step = sum(rows[phase.name][1::2]) / max(1.0, num_new), tuning.of_phase(phase).rows_a_step
         replayed = min(earlier, num_new * phase.replay_share / (1 - phase.replay_share - tuning.replay_share))
         num_rows = num_new + replayed + num_new * tuning.replay_share / (1 - phase.replay_share - tuning.replay_share)
-        steps = phase.max_steps or math.ceil(num_rows * (phase.num_epochs or 1) / tuning.rows_a_step)
-        tokens = per_row * steps * tuning.rows_a_step
+        steps = phase.max_steps or math.ceil(num_rows * (phase.num_epochs or 1) / rows_a_step)
+        tokens = per_row * steps * rows_a_step
         earlier += num_new
         phases.append(PlannedPhase(
-            phase.name, round(num_rows), steps, tuning.rows_a_step, phase.learning_rate or tuning.learning_rate,
+            phase.name, round(num_rows), steps, rows_a_step, phase.learning_rate or tuning.learning_rate,
             round(tokens), None if size is None else _hours(4 * size * tokens, USED_TRAINING),
         ))  # fmt: skip
     return phases
@@ -226,7 +226,7 @@ def _warnings(recipe: Recipe, phases: Sequence[PlannedPhase]) -> Iterable[str]:
             yield f"phase {phase.phase} has no rows: no leaf node gives it any"
 
 
-def _assumptions(recipe: Recipe) -> list[str]:
+def _assumptions(recipe: Recipe, num_samples: int) -> list[str]:
     lines = [
         f"a GPU of {GPU_TFLOPS:g} TFLOP/s, of which reading uses {USED_READING:.0%}, writing {USED_WRITING:.0%}, "
         f"training {USED_TRAINING:.0%}",
@@ -239,7 +239,20 @@ def _assumptions(recipe: Recipe) -> list[str]:
         known = "of unknown size: no GPU-hours" if size is None else f"{_short(size)} active parameters"
         how = "counted" if is_here(spec) else "as the recipe says; not on this machine, so tokens are estimated from words"
         lines.append(f"{role.replace('_', ' ')} {spec.name}: {known} ({how})")
-    return lines
+    return [*lines, *_not_counted(recipe, num_samples)]
+
+
+def _not_counted(recipe: Recipe, num_samples: int) -> Iterable[str]:
+    """How much of a recipe with preference pairs the table of calls leaves out, at most."""
+    if (section := recipe.preferences) is None:
+        return
+    prompts = min(round(num_samples * (1 - recipe.tuning.validation_share)), section.max_prompts or num_samples)
+    calls = [f"{prompts * section.num_samples:,} responses of the {name}" for name in section.responders]
+    calls += [f"{prompts * section.num_responses:,} rewards"] if recipe.reward_model else []
+    calls += [f"{2 * prompts * section.max_pairs:,} judgements"] if section.judges else []
+    yield f"preference pairs come on top, and are not counted: at most {', '.join(calls)} on {prompts:,} prompts"
+    if recipe.alignment:
+        yield f"so does alignment: {len(recipe.alignment.stages_to_run)} iterations over these pairs"
 
 
 def plan_json(plan: RecipePlan) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from typing import Any
 import polars as pl
 
 from synth_assets.assets.checks import data_docs_folder
+from synth_assets.assets.ingredients import INGREDIENTS
 from synth_assets.assets.resources import command_line
 from synth_assets.assets.run_report import TRUST_PAGE, report_file
 from synth_assets.assets.running import CheckOutcome
 from synth_assets.assets.storing import ASSET_OF_STAGE
-from synth_assets.assets.tuning import load_tuned
+from synth_assets.assets.tuning import load_student, student_asset
 from synth_assets.errors import WarehouseError
 from synth_assets.evaluation import accuracy_table, compare, paired_difference
 from synth_assets.evaluation.accuracy import ALL_LEAVES
@@ -80,13 +81,14 @@ def read_last_run(warehouse: Warehouse) -> LastRun:
 
 def closing_summary(recipe: Recipe, warehouse: Warehouse, last: LastRun) -> str:
     """The whole text; what is not there yet, or is left from before a run that failed, is left out."""
-    stages = [stage for stage, asset in ASSET_OF_STAGE.items() if asset not in last.left]
+    declared = {stage: asset for stage, asset in ASSET_OF_STAGE.items() if INGREDIENTS[asset].is_declared(recipe)}
+    stages = [stage for stage, asset in declared.items() if asset not in last.left]
     parts = [_head(last), _counts(warehouse, stages), _reasons(warehouse, stages), _checks(last)]
     if "evaluation" not in last.left:
         parts.append(_accuracy(recipe, warehouse))
     if "harness_scores" not in last.left:
         parts.append(_harness(recipe, warehouse))
-    parts.append(_places(warehouse, last))
+    parts.append(_places(recipe, warehouse, last))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -176,10 +178,11 @@ def _harness(recipe: Recipe, warehouse: Warehouse) -> str:
     return "\n".join(lines)
 
 
-def _places(warehouse: Warehouse, last: LastRun) -> str:
+def _places(recipe: Recipe, warehouse: Warehouse, last: LastRun) -> str:
     lines = ["Where it lies", f"  tables     {warehouse.folder / 'tables'}", f"  SQL        {warehouse.snapshot}"]
-    if warehouse.has_table("lora_checkpoint") and "lora_checkpoint" not in last.left:
-        lines.append(f"  adapter    {warehouse.folder / load_tuned(warehouse).adapter_path}")
+    student = student_asset(recipe)
+    if warehouse.has_table(student) and student not in last.left:
+        lines.append(f"  adapter    {warehouse.folder / load_student(warehouse, recipe).adapter_path}")
     if last.run_id and (report := report_file(warehouse, last.run_id)).is_file():
         lines += [f"  report     {report}", f"  trust      {report.with_name(TRUST_PAGE)}"]
     if (docs := data_docs_folder(warehouse) / "index.html").is_file():

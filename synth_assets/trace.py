@@ -14,7 +14,7 @@ import polars as pl
 from synth_assets.assets.journaling import JOURNAL, generation_key, journaled_text_model
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import ASSET_OF_STAGE
-from synth_assets.assets.tuning import load_tuned, tuned_student_folder
+from synth_assets.assets.tuning import load_student, student_asset, tuned_student_folder
 from synth_assets.errors import WarehouseError
 from synth_assets.frames import from_frame
 from synth_assets.generation import STEPS, plan_leaves
@@ -71,8 +71,8 @@ def trace_sample(recipe: Recipe, warehouse: Warehouse, sample_id: str, engines: 
         "checkpoint": None,
         "student_answers": None,
     }
-    if traced["training"] and warehouse.has_table("lora_checkpoint"):
-        checkpoint = load_tuned(warehouse)
+    if traced["training"] and warehouse.has_table(student_asset(recipe)):
+        checkpoint = load_student(warehouse, recipe)
         traced["checkpoint"] = {"checkpoint_id": checkpoint.checkpoint_id, "adapter_path": checkpoint.adapter_path}
         if engines:
             traced["student_answers"] = _student_answer(recipe, warehouse, checkpoint, sample, engines)
@@ -144,7 +144,7 @@ def _decisions(warehouse: Warehouse, sample_id: str, ended: list[Row]) -> list[R
     for stage, table in ASSET_OF_STAGE.items():
         if row := next((row for row in ended if row["stage"] == stage), None):
             decisions.append({key: row[key] for key in ("stage", "outcome", "rejection_reason", "detail")})
-        elif _one(warehouse, table, sample_id):
+        elif _one(warehouse, table, sample_id, "prompt_id" if table == "preference_pairs" else ID):
             decisions.append({"stage": stage, "outcome": "kept", "rejection_reason": "", "detail": ""})
     return decisions
 

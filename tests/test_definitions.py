@@ -13,7 +13,7 @@ from synth_assets import definitions
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.ingredients import INGREDIENTS, upstream_of
 from synth_assets.assets.jobs import JOB_NAME
-from synth_assets.recipe import read_recipe
+from synth_assets.recipe import Recipe, read_recipe
 from synth_assets.storage import Warehouse
 
 RECIPES = ("embedded", "embedded_lab", "merlinite-7b", "labradorite-13b")
@@ -81,9 +81,37 @@ def test_what_an_asset_is_made_of_is_what_dagster_shows(tmp_path: Path, name: st
         assert {*upstream_of(spec.key.to_user_string(), recipe), *made_of.after} == upstream
 
 
+def aligning() -> Recipe:
+    """The recipe of LAB, with pairs and a stage of alignment."""
+    said = read_recipe("data/recipes/embedded_lab.yaml").model_dump(mode="json")
+    said["preferences"] = {"num_samples": 2, "temperature": 0.8, "max_new_tokens": 64, "margin": 0.5, "judges": True}
+    stage = {"name": "dpo", "loss": "dpo", "beta": 0.3, "learning_rate": 1e-4, "max_steps": 2}
+    return Recipe.model_validate_json(json.dumps(said | {"alignment": {"stages": [stage]}}))
+
+
 def test_the_recipes_between_them_have_every_asset() -> None:
-    declared = {asset.key for name in RECIPES for asset in definitions.assets_of(read_recipe(f"data/recipes/{name}.yaml"))}
+    recipes = [*(read_recipe(f"data/recipes/{name}.yaml") for name in RECIPES), aligning()]
+    declared = {asset.key for recipe in recipes for asset in definitions.assets_of(recipe)}
     assert declared == {asset.key for asset in definitions.ASSETS}
+
+
+def test_an_aligned_student_stands_where_the_tuned_one_stood(tmp_path: Path) -> None:
+    built = definitions.build_definitions(aligning(), Warehouse(tmp_path))
+    deps = {
+        spec.key.to_user_string(): {dep.asset_key.to_user_string() for dep in spec.deps}
+        for spec in built.resolve_all_asset_specs()
+    }
+    assert deps["preference_pairs"] == {"reward_filtered_set", "training_mix", "lora_checkpoint"}
+    assert deps["aligned_checkpoint"] >= {"lora_checkpoint", "preference_pairs", "privacy_report"}
+    for name in ("evaluation", "student_report", "comparisons"):
+        assert "aligned_checkpoint" in deps[name]
+        assert deps[name] == {*upstream_of(name, aligning()), *INGREDIENTS[name].after}
+    assert {key.asset_key.to_user_string() for key in built.resolve_asset_graph().asset_check_keys} >= {
+        "preference_pairs", "aligned_checkpoint",
+    }  # fmt: skip
+    assert all(
+        spec.description and spec.metadata for spec in built.resolve_all_asset_specs() if "report" not in str(spec.key)
+    )
 
 
 @pytest.mark.parametrize("name", RECIPES)

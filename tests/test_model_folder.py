@@ -81,6 +81,17 @@ def test_reward_model_has_five_outputs(tiny_reward_model: Path, tmp_path: Path) 
         pass
 
 
+def test_a_reward_model_has_the_outputs_that_the_recipe_declares(
+    tiny_reward_model: Path, tiny_scalar_reward_model: Path
+) -> None:  # fmt: skip
+    assert check_model_folder(tiny_scalar_reward_model, "ForSequenceClassification", 1)
+    with pytest.raises(ModelError, match="five outputs") as error:
+        check_model_folder(tiny_scalar_reward_model, "ForSequenceClassification")
+    assert "declare reward_outputs: 1" in (error.value.remedy or "")
+    with pytest.raises(ModelError, match="declares one output"):
+        check_model_folder(tiny_reward_model, "ForSequenceClassification", 1)
+
+
 def test_fingerprint_is_the_content_not_the_place(folder: Path, tiny_teacher: Path) -> None:
     assert model_fingerprint(folder) == model_fingerprint(tiny_teacher)
     assert len(model_fingerprint(folder)) == 16

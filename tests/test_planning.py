@@ -1,5 +1,7 @@
 """What a recipe would take: counts that follow from it, and estimates that say what they assume."""
 
+import json
+
 import pytest
 
 from synth_assets.planning import parameters_of, plan_json, plan_recipe, plan_text, token_counter
@@ -32,6 +34,19 @@ def test_estimates_grow_with_what_they_are_of() -> None:
         assert two.new_tokens == pytest.approx(2 * one.new_tokens, abs=2)
         assert one.gpu_hours_least and two.gpu_hours_least == pytest.approx(2 * one.gpu_hours_least)
     assert large.phases[0].num_rows == pytest.approx(2 * small.phases[0].num_rows, abs=2)
+
+
+def test_what_pairs_and_alignment_add_is_told() -> None:
+    said = read_recipe("data/recipes/embedded_lab.yaml", "demo").model_dump(mode="json")
+    said["preferences"] = {
+        "num_samples": 4, "temperature": 0.8, "max_new_tokens": 64, "margin": 0.5, "judges": True, "max_prompts": 1000,
+        "responders": ["student", "teacher"],
+    }  # fmt: skip
+    stage = {"name": "dpo", "loss": "dpo", "beta": 0.3, "learning_rate": 1e-4, "max_steps": 2, "iterations": 3}
+    text = plan_text(plan_recipe(Recipe.model_validate_json(json.dumps(said | {"alignment": {"stages": [stage]}}))))
+    assert "4,000 responses of the student, 4,000 responses of the teacher, 8,000 rewards, 2,000 judgements" in text
+    assert "on 1,000 prompts" in text and "so does alignment: 3 iterations" in text
+    assert "preference pairs" not in plan_text(plan_recipe(read_recipe(scale="demo")))
 
 
 @pytest.mark.parametrize("file", PUBLISHED)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from synth_assets.errors import Fault, RecipeError
-from synth_assets.recipe import SCALES, TuningSection, read_recipe
+from synth_assets.recipe import SCALES, TuningSection, length_of, phase_taking, read_recipe
 
 EMBEDDED = Path(__file__).parent.parent / "data/recipes/embedded.yaml"
 
@@ -66,6 +66,34 @@ def test_the_phases_of_the_paper_can_be_declared_and_run_either_way(tmp_path: Pa
     by_epoch = [dict(_phase(p["name"], num_epochs=n), takes=p["takes"]) for n, p in enumerate(LAB, 2)]
     (stacked,) = _tuning(tmp_path, phases=by_epoch, strategy="stacked").phases_to_run
     assert (stacked.num_epochs, stacked.max_steps) == (4, None)
+
+
+def test_a_phase_may_take_leaf_nodes_by_their_paths_with_a_rate_and_a_batch_of_its_own(tmp_path: Path) -> None:
+    code = {
+        "name": "code", "takes": [{"leaves": ["foundational_skills/coding/*"]}], "max_steps": 5, "learning_rate": 3e-7,
+        "batch_size": 2, "gradient_accumulation": 3,
+    }  # fmt: skip
+    general = _phase("general", "knowledge", "foundational_skills", "compositional_skills", replay_share=0.02)
+    tuning = _tuning(tmp_path, phases=[code, general], strategy="phased")
+    leaves = ("foundational_skills/coding/loops", "foundational_skills/maths/sums", "knowledge/towns")
+    assert [phase_taking(tuning.phases_to_run, leaf, "long") for leaf in leaves] == ["code", "general", "general"]
+    assert [tuning.of_phase(phase).rows_a_step for phase in tuning.phases] == [6, 16]
+    (stacked,) = _tuning(tmp_path, phases=[code, general], strategy="stacked").phases_to_run
+    assert phase_taking([stacked], leaves[0], "long") == "stacked" and stacked.batch_size is None
+    short = code | {"takes": [{"leaves": ["foundational_skills/coding/*"], "responses": "short"}]}
+    phases = _tuning(tmp_path, phases=[short, general], strategy="phased").phases_to_run
+    assert [phase_taking(phases, leaves[0], length_of(text, 2)) for text in ("a b", "a b c")] == ["code", "general"]
+
+
+@pytest.mark.parametrize("take", [{}, {"branch": "knowledge", "leaves": ["knowledge/*"]}])
+def test_a_phase_takes_a_branch_or_leaf_nodes(tmp_path: Path, take: dict[str, Any]) -> None:
+    fault = _fault(tmp_path, phases=[KNOWLEDGE, SKILLS | {"takes": [*SKILLS["takes"], take]}])
+    assert "exactly one of branch and leaves" in fault.expected + fault.message
+
+
+def test_leaf_nodes_alone_leave_their_branch_to_be_taken(tmp_path: Path) -> None:
+    fault = _fault(tmp_path, phases=[KNOWLEDGE, SKILLS | {"takes": [{"leaves": ["*_skills/*"]}]}])
+    assert "foundational_skills short (0)" in fault.expected + fault.message
 
 
 @pytest.mark.parametrize(

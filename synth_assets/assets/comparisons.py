@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from synth_assets.assets.alignment import aligned_checkpoint
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, sample_rows, table
 from synth_assets.assets.evaluation import GROUP
@@ -13,7 +14,7 @@ from synth_assets.assets.leasing import making
 from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import num_by, store
-from synth_assets.assets.tuning import load_tuned, lora_checkpoint, tuned_student_folder
+from synth_assets.assets.tuning import load_student, lora_checkpoint, tuned_student_folder
 from synth_assets.evaluation import answer_open_questions, compare_answers, read_open_questions
 from synth_assets.frames import to_frame
 from synth_assets.intervals import wilson_interval
@@ -23,7 +24,7 @@ from synth_assets.storage import Warehouse
 
 
 @dg.asset(
-    deps=[lora_checkpoint],
+    deps=[lora_checkpoint, aligned_checkpoint],
     group_name=GROUP,
     kinds={"python", "vllm", "huggingface"},
     metadata=column_schema("comparisons"),
@@ -41,7 +42,7 @@ def comparisons(
     with making(context, recipe, warehouse) as made_of:
         assert recipe.evaluation.open_questions is not None
         questions = read_open_questions(resolve_path(recipe.evaluation.open_questions))
-        folders = (None, tuned_student_folder(warehouse, recipe, load_tuned(warehouse)))
+        folders = (None, tuned_student_folder(warehouse, recipe, load_student(warehouse, recipe)))
         answers, calls = [], []
         for folder in folders:
             with journaled_text_model(engines, warehouse, recipe.student, folder, Progress(context)) as student:

@@ -86,6 +86,7 @@ def plan_run(
             is_stale = bool(upstream & _moved(stale, name, unmoved)) or bool(retired and "synthetic_samples" in upstream)
             is_stale = is_stale or not judged or not is_current(name, made, recipe, warehouse)
             is_stale = is_stale or (name == "document_chunks" and name not in unmoved)
+            is_stale = is_stale or (name == "preference_pairs" and bool(_leaves_to_retry(name, warehouse, retry)))
         if is_stale:
             stale.append(name)
     return Plan(stale, sorted(stale_leaves), leaves, retired, [str(fault) for fault in material.faults])

@@ -7,9 +7,9 @@ from synth_assets.errors import ModelError, Where
 from synth_assets.frames import to_frame
 from synth_assets.inference import fingerprint_of
 from synth_assets.model_folder import Lineage
-from synth_assets.quality.collapse import real_share
+from synth_assets.quality.collapse import distinct_training_rows, real_share
 from synth_assets.recipe import Recipe, resolve_path
-from synth_assets.records import TrainingExample
+from synth_assets.records import PreferencePair, TrainingExample
 
 #: From here on a recipe wants rows that descend from its own student's.
 OPTED_IN = 2
@@ -45,3 +45,12 @@ def lineage_of_student(recipe: Recipe, mix: Sequence[TrainingExample]) -> Lineag
     depths = [row.generation_depth or 0 for row in mix if row.split == "train"]
     share = real_share(to_frame(mix, TrainingExample))
     return Lineage(max([base.generation_depth, *depths]), tuple(sorted(ancestors)), share)
+
+
+def lineage_of_aligned(recipe: Recipe, mix: Sequence[TrainingExample], pairs: Sequence[PreferencePair]) -> Lineage:
+    """Of the student that is tuned on the mix and aligned on the pairs, none of which is real: models have responded."""
+    tuned = lineage_of_student(recipe, mix)
+    depth = max([tuned.generation_depth, *(pair.generation_depth or 0 for pair in pairs)])
+    num_trained = distinct_training_rows(to_frame(mix, TrainingExample)).height
+    share = tuned.real_share and tuned.real_share * num_trained / (num_trained + len(pairs))
+    return Lineage(depth, tuned.ancestors, share)

@@ -7,12 +7,13 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from synth_assets.assets.alignment import aligned_checkpoint
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import table
 from synth_assets.assets.evaluation import GROUP, evaluation
 from synth_assets.assets.leasing import making
 from synth_assets.assets.storing import store
-from synth_assets.assets.tuning import load_tuned, lora_checkpoint, tuned_student_folder
+from synth_assets.assets.tuning import load_student, lora_checkpoint, tuned_student_folder
 from synth_assets.errors import HarnessError
 from synth_assets.evaluation import caveats, compare, read_benchmark, run_harness, write_tasks
 from synth_assets.recipe import Recipe, resolve_path
@@ -21,7 +22,7 @@ from synth_assets.storage import Warehouse
 
 
 @dg.asset(
-    deps=[lora_checkpoint, evaluation],
+    deps=[lora_checkpoint, aligned_checkpoint, evaluation],
     group_name=GROUP,
     kinds={"python", "pytorch", "huggingface"},
     metadata=column_schema("harness_scores"),
@@ -40,7 +41,7 @@ def harness_scores(
         folder = warehouse.artefact_dir("harness_tasks", recipe.name)
         questions = read_benchmark(resolve_path(recipe.evaluation.benchmark))
         write_tasks(folder, questions, recipe.evaluation, recipe.generation.prompts)
-        tuned = tuned_student_folder(warehouse, recipe, load_tuned(warehouse))
+        tuned = tuned_student_folder(warehouse, recipe, load_student(warehouse, recipe))
         models: dict[ModelArm, Path] = {"base": resolve_path(recipe.student.path), "tuned": tuned}
         scores = run_harness(declared, recipe.student, models, folder, context.log.info)
         metadata = {

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from synth_assets.assets.recipe_parts import (
     MIX_SETTINGS,
+    deciding_and_responding,
     embedder_of,
     examinations,
     examined_folder,
@@ -16,6 +17,7 @@ from synth_assets.assets.recipe_parts import (
     held_back_share,
     hidden_in_rejected,
     holdout_file,
+    judges_decide,
     name_finder,
     open_folder,
     phase_rows,
@@ -23,6 +25,7 @@ from synth_assets.assets.recipe_parts import (
     row_privacy,
     said_of_examination,
     said_of_judges,
+    said_of_preferences,
     said_of_trust,
     taxonomy_files_of,
     taxonomy_settings,
@@ -54,6 +57,9 @@ class Ingredients:
 
 #: What samples are made from. Its content is in what the samples are made of: a comment in a file makes nothing anew.
 SOURCES = ("seed_examples", "document_chunks")
+
+#: Whose gates stand before whatever is trained.
+REPORTS_BEFORE_THE_STUDENT = ("fidelity_report", "privacy_report", "diversity_report", "collapse_report")
 
 INGREDIENTS: Mapping[str, Ingredients] = {
     "taxonomy": Ingredients("2", (), taxonomy_settings, files=taxonomy_files_of),
@@ -161,18 +167,52 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         lambda r: (r.seed, r.student, r.tuning, examined_folder(r) and (r.evaluation.max_new_tokens, prompts_of(r))),
         models=lambda r: (r.student,),
         files=lambda r: examined_folder(r),
-        after=("fidelity_report", "privacy_report", "diversity_report", "collapse_report"),  # whose gates stand before it
+        after=REPORTS_BEFORE_THE_STUDENT,
+    ),
+    "preference_pairs": Ingredients(
+        "1",
+        ("reward_filtered_set", "training_mix", "lora_checkpoint"),
+        lambda r: (
+            r.seed,
+            r.student,
+            said_of_preferences(r),
+            *(said_of_judges(r) if judges_decide(r) else ()),
+            r.reward_model,
+            r.reward.weights,
+            prompts_of(r),
+            r.filter.overlap_ngram,
+            *examinations(r),
+            row_privacy(r),
+        ),
+        models=lambda r: (r.student, *deciding_and_responding(r)),
+        files=lambda r: (*examinations(r), *holdout_file(r), *name_finder(r)),
+        is_declared=lambda r: r.preferences is not None,
+    ),
+    "aligned_checkpoint": Ingredients(
+        "1",
+        ("training_mix", "lora_checkpoint", "preference_pairs"),
+        lambda r: (
+            r.seed,
+            r.student,
+            r.alignment,
+            r.tuning,
+            examined_folder(r) and (r.evaluation.max_new_tokens, prompts_of(r)),
+        ),
+        models=lambda r: (r.student,),
+        files=lambda r: examined_folder(r),
+        after=REPORTS_BEFORE_THE_STUDENT,
+        is_declared=lambda r: r.alignment is not None,
     ),
     "evaluation": Ingredients(
         "1",
-        ("lora_checkpoint",),
+        ("lora_checkpoint", "aligned_checkpoint"),
         lambda r: (r.student, said_of_examination(r), prompts_of(r)),
         models=lambda r: (r.student,),
         files=lambda r: (r.evaluation.benchmark,),
     ),
     "student_report": Ingredients(
         "2",
-        ("real_examples", "training_mix", "lora_checkpoint", "evaluation"),
+        ("real_examples", "training_mix", "lora_checkpoint", "aligned_checkpoint", "evaluation"),
         lambda r: (r.seed, said_of_trust(r, "student_report"), r.trust.privacy.shadow_steps, r.student, prompts_of(r)),
         models=lambda r: (r.student,),
         files=lambda r: (r.trust.previous_student,) if r.trust.previous_student else (),
@@ -188,7 +228,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     ),
     "comparisons": Ingredients(
         "1",
-        ("lora_checkpoint",),
+        ("lora_checkpoint", "aligned_checkpoint"),
         lambda r: (r.student, r.evaluation.max_new_tokens, prompts_of(r), *said_of_judges(r)),
         models=lambda r: (r.student, r.judge_model),
         files=lambda r: open_folder(r),
@@ -196,7 +236,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     ),
     "harness_scores": Ingredients(
         "1",
-        ("lora_checkpoint",),
+        ("lora_checkpoint", "aligned_checkpoint"),
         lambda r: (r.student, harness_order(r), r.evaluation.max_new_tokens, prompts_of(r)),
         models=lambda r: (r.student,),
         files=lambda r: (r.evaluation.benchmark,),
@@ -205,7 +245,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
     ),
     "run_report": Ingredients(
         "1",
-        ("evaluation", "judge_calibration", "comparisons", "harness_scores", "student_report"),
+        ("preference_pairs", "evaluation", "judge_calibration", "comparisons", "harness_scores", "student_report"),
         lambda r: (r.evaluation.confidence, *([r.evaluation.harness] if r.evaluation.harness else [])),
         has_table=False,
     ),

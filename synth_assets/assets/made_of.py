@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
+import polars as pl
 from pydantic import BaseModel
 
 from synth_assets.assets.ingredients import INGREDIENTS, upstream_of
@@ -15,7 +16,7 @@ from synth_assets.inference import fingerprint_of
 from synth_assets.quality.reports import shown_chunks
 from synth_assets.recipe import SERVER_LIMITS, ModelSpec, Recipe, resolve_path
 from synth_assets.records import content_id
-from synth_assets.storage import Warehouse
+from synth_assets.storage import Warehouse, frame_digest
 from synth_assets.taxonomy import Material
 
 
@@ -44,7 +45,8 @@ def inputs_id(asset: str, recipe: Recipe, warehouse: Warehouse) -> str:
     return content_id(
         "inputs",
         code_version(asset, recipe),
-        {name: table_digest(warehouse, name) for name in (*upstream_of(asset, recipe), *parts.tables)},
+        {name: table_digest(warehouse, name) for name in upstream_of(asset, recipe)}
+        | {name: _digest_before_pairs(warehouse, name) for name in parts.tables},
         [fingerprint_of(spec) for spec in parts.models(recipe)],
         [_files_digest(resolve_path(path)) for path in parts.files(recipe)],
     )
@@ -75,6 +77,20 @@ def table_digest(warehouse: Warehouse, name: str) -> str | None:
     if not warehouse.has_table(name):
         return None
     return hashlib.sha256(warehouse.table_path(name).read_bytes()).hexdigest()
+
+
+def _digest_before_pairs(warehouse: Warehouse, name: str) -> str | None:
+    """As `table_digest`, without the rows that the stage `preferences` writes: it comes after all who read such a table."""
+    if name != "rejected_samples" or not warehouse.has_table(name):
+        return table_digest(warehouse, name)
+    frame = warehouse.read_table(name)
+    before = before_pairs(frame)
+    return table_digest(warehouse, name) if before.height == frame.height else frame_digest(before)
+
+
+def before_pairs(rejected: pl.DataFrame) -> pl.DataFrame:
+    """Rejected rows of the stages before preference pairs: what a data set is judged by."""
+    return rejected.filter(pl.col("stage") != "preferences")
 
 
 def _files_digest(path: Path) -> str:

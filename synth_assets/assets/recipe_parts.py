@@ -62,6 +62,27 @@ def said_of_judges(recipe: Recipe) -> tuple[object, ...]:
     return recipe.judge_model, said, prompts_id(recipe.judges.prompts, of_judges=True)
 
 
+def said_of_preferences(recipe: Recipe) -> tuple[object, ...]:
+    """What pairs depend on; thresholds of checks are left out. With the teacher's, whose responses they may be of."""
+    if recipe.preferences is None:
+        return ()
+    thresholds = {"min_pair_share", "max_inconsistent_share"}
+    teacher = (recipe.teacher, *teacher_descent(recipe)) if "teacher" in recipe.preferences.responders else ()
+    return recipe.preferences.model_dump(mode="json", exclude=thresholds), *teacher
+
+
+def judges_decide(recipe: Recipe) -> bool:
+    """Whether a judge is asked about preference pairs."""
+    return recipe.preferences is not None and recipe.preferences.judges
+
+
+def deciding_and_responding(recipe: Recipe) -> tuple[ModelSpec, ...]:
+    """The models that preference pairs are made with, beside the student."""
+    responds = recipe.preferences is not None and "teacher" in recipe.preferences.responders
+    named = (responds and recipe.teacher, judges_decide(recipe) and recipe.judge_model, recipe.reward_model)
+    return tuple(spec for spec in named if spec)
+
+
 def said_of_examination(recipe: Recipe) -> dict[str, Any]:
     """What the evaluation reads of its section."""
     return recipe.evaluation.model_dump(mode="json", exclude={"harness", "open_questions"})

@@ -39,7 +39,7 @@ SHOWN_LAST = ("evaluation", "judge_calibration", "comparisons", "harness_scores"
 CALLS = {"num_calls_made": "calls made", "num_calls_served_from_journal": "from the journal"}
 
 
-@dg.asset(deps=list(SHOWN_LAST), group_name="stage_5_evaluation", kinds={"python", "html"})
+@dg.asset(deps=["preference_pairs", *SHOWN_LAST], group_name="stage_5_evaluation", kinds={"python", "html"})
 def run_report(
     context: dg.AssetExecutionContext, recipe: dg.ResourceParam[Recipe], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.MaterializeResult[Any]:

@@ -122,7 +122,7 @@ def _asset_status(
 
 
 def _leaf_rows(plan: Plan, warehouse: Warehouse) -> list[LeafStatus]:
-    tables = ("seed_examples", *ASSET_OF_STAGE.values())
+    tables = ("seed_examples", *(name for name in ASSET_OF_STAGE.values() if name != "preference_pairs"))
     counts = {
         name: dict(warehouse.read_table(name).group_by("leaf_path").len().iter_rows()) if warehouse.has_table(name) else {}
         for name in tables

@@ -13,7 +13,7 @@ import polars as pl
 
 from synth_assets.assets.columns import column_lineage
 from synth_assets.assets.display import table
-from synth_assets.assets.ingredients import INGREDIENTS
+from synth_assets.assets.ingredients import upstream_of
 from synth_assets.assets.leaf_partitions import partition_key
 from synth_assets.counting import sum_counts
 from synth_assets.frames import from_frame, schema_of, to_frame
@@ -32,10 +32,14 @@ from synth_assets.storage import FileLock, Warehouse
 
 RecordT = TypeVar("RecordT")
 #: The stages that count rows, in pipeline order, and the asset whose table holds what each let through.
-ASSET_OF_STAGE = {"generation": "synthetic_samples", "scoring": "scored_samples", "filter": "reward_filtered_set"}
+ASSET_OF_STAGE = {
+    "generation": "synthetic_samples", "scoring": "scored_samples", "filter": "reward_filtered_set",
+    "preferences": "preference_pairs",
+}  # fmt: skip
 #: Metadata of a leaf's materialization: the hash of the rows that were made then.
 ROWS_ID = "rows_id"
-_NAMES = {record_type: name for name, record_type in TABLES.items()}
+#: Of tables with the same record, the first.
+_NAMES = {record_type: name for name, record_type in reversed(TABLES.items())}
 
 
 def load(warehouse: Warehouse, record_type: type[RecordT]) -> list[RecordT]:
@@ -208,5 +212,5 @@ def _about(name: str, recipe: Recipe, warehouse: Warehouse) -> dict[str, Any]:
     return {
         "table": dg.MetadataValue.path(str(warehouse.table_path(name))),
         "recipe": recipe.label,
-        **column_lineage(name, INGREDIENTS[name].upstream),
+        **column_lineage(name, upstream_of(name, recipe)),
     }

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from synth_assets.assets.alignment import aligned_checkpoint
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.evaluation import evaluation
 from synth_assets.assets.leasing import making
@@ -19,7 +20,7 @@ from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import load
 from synth_assets.assets.taxonomy import real_examples
 from synth_assets.assets.trust import GROUP, KINDS, real_rows, store_findings
-from synth_assets.assets.tuning import load_tuned, lora_checkpoint, training_mix, tuned_student_folder
+from synth_assets.assets.tuning import load_student, lora_checkpoint, training_mix, tuned_student_folder
 from synth_assets.quality.fairness import estimate_accuracy
 from synth_assets.quality.privacy.canaries import Canary, insert_canaries, make_canaries, shadow_settings
 from synth_assets.quality.reports import Findings, Pair, Passes, measure_canaries, measure_membership, measure_perplexities
@@ -33,7 +34,7 @@ SHADOWS = "shadow_students"
 
 
 @dg.asset(
-    deps=[real_examples, training_mix, lora_checkpoint, evaluation],
+    deps=[real_examples, training_mix, lora_checkpoint, aligned_checkpoint, evaluation],
     group_name=GROUP,
     kinds=KINDS | {"pytorch"},
     metadata=column_schema("measures"),
@@ -51,7 +52,7 @@ def student_report(
     with making(context, recipe, warehouse) as made_of:
         style, trust, seed = recipe.generation.prompts, recipe.trust, recipe.seed
         reference, holdout = real_rows(warehouse, recipe)
-        tuned_folder = tuned_student_folder(warehouse, recipe, load_tuned(warehouse))
+        tuned_folder = tuned_student_folder(warehouse, recipe, load_student(warehouse, recipe))
         mix = warehouse.read_table("training_mix")
         with ExitStack() as stack:
             folders = [None, tuned_folder, *([resolve_path(trust.previous_student)] if trust.previous_student else [])]
@@ -94,10 +95,10 @@ def _passes(recipe: Recipe, mix: pl.DataFrame, checkpoints: list[Checkpoint], ca
     """With packing a step takes more rows than are counted here."""
     num_rows = mix.filter(pl.col("split") == "train").height
     num_in_shadow = num_rows + sum(canary.repetitions for canary in canaries)
-    num_steps = sum(each.num_steps for each in checkpoints if each.is_chosen)
-    in_step = recipe.tuning.rows_a_step
-    shadow = recipe.trust.privacy.shadow_steps * in_step / max(1, num_in_shadow)
-    return Passes(shadow, num_steps * in_step / max(1, num_rows))
+    in_step = {phase.name: recipe.tuning.of_phase(phase).rows_a_step for phase in recipe.tuning.phases_to_run}
+    num_taken = sum(each.num_steps * in_step[each.phase] for each in checkpoints if each.is_chosen)
+    shadow = recipe.trust.privacy.shadow_steps * recipe.tuning.rows_a_step / max(1, num_in_shadow)
+    return Passes(shadow, num_taken / max(1, num_rows))
 
 
 def _accuracy_by_group(recipe: Recipe, warehouse: Warehouse) -> list[Any]:

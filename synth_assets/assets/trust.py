@@ -16,6 +16,7 @@ from synth_assets.assets.embedding import embed_once
 from synth_assets.assets.generation import synthetic_samples
 from synth_assets.assets.journaling import calls_metadata, journaled_reward_model, once
 from synth_assets.assets.leasing import making
+from synth_assets.assets.made_of import before_pairs
 from synth_assets.assets.progress import Progress
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.reward import reward_filtered_set, scored_samples
@@ -126,7 +127,7 @@ def diversity_report(
 ) -> dg.MaterializeResult[Any]:
     """Are all tasks there, do rows repeat one another, and are the groups that the recipe declares treated alike?"""
     with making(context, recipe, warehouse) as made_of:
-        rejected = warehouse.read_table("rejected_samples")
+        rejected = before_pairs(warehouse.read_table("rejected_samples"))
         reason = pl.col("rejection_reason")
         made = Made(
             leaf_paths=warehouse.read_table("taxonomy")["leaf_path"].to_list(),
@@ -192,8 +193,8 @@ def _swapped(
 ) -> tuple[dict[str, pl.DataFrame], dict[str, Any]]:  # fmt: skip
     """By attribute: rows in which one group's words stand for another's, with the rewards before and after."""
     attributes = {name: attribute for name, attribute in recipe.trust.groups.items() if attribute.swaps}
-    if recipe.reward_model is None or not attributes:
-        return {}, {}
+    if recipe.reward_model is None or recipe.reward_model.num_rewards == 1 or not attributes:
+        return {}, {}  # a scalar reward says nothing across prompts, and a swapped one is another
     rewards = made.scored.select("synthetic_sample_id", "reward")
     swapped = {}
     with journaled_reward_model(engines, warehouse, recipe.reward_model, Progress(context)) as model:

@@ -19,8 +19,8 @@ from synth_assets.assets.selection import candidate_exam
 from synth_assets.assets.storing import load, num_by, store
 from synth_assets.assets.taxonomy import seed_examples
 from synth_assets.assets.trust_files import check_trust_files
-from synth_assets.frames import to_frame
-from synth_assets.model_folder import write_lineage
+from synth_assets.frames import from_frame, to_frame
+from synth_assets.model_folder import Lineage, write_lineage
 from synth_assets.recipe import Recipe, resolve_path
 from synth_assets.records import Checkpoint, KeptSample, SeedExample, TrainingExample
 from synth_assets.storage import Warehouse
@@ -34,6 +34,8 @@ from synth_assets.tuning import (
 )
 
 GROUP = "stage_4_tuning"
+#: What is shown of them.
+CANDIDATES = ("phase", "num_steps", "train_loss_last", "validation_loss", "selection_score", "is_chosen", "checkpoint_id")
 
 
 @dg.asset(
@@ -102,16 +104,32 @@ def lora_checkpoint(
             warehouse.artefact_dir("adapters", recipe.name), Progress(context, "steps").tell,
             relative_to=warehouse.folder, score_adapter=exam.score if exam else None,
         )  # fmt: skip
-        tuned = tuned_student_folder(warehouse, recipe, tuned_student(checkpoints))
-        merge_adapter(student, warehouse.folder / tuned_student(checkpoints).adapter_path, tuned)
-        write_lineage(tuned, lineage_of_student(recipe, mix))
+        tuned = publish_student(recipe, warehouse, tuned_student(checkpoints), lineage_of_student(recipe, mix))
         metadata = _training_metadata(warehouse, checkpoints, tuned) | (exam.calls if exam else {})
         return store(context, recipe, warehouse, made_of, checkpoints, metadata)
 
 
 def load_tuned(warehouse: Warehouse) -> Checkpoint:
-    """The adapter of the tuned student. Raises WarehouseError if there is none yet."""
+    """The adapter of the tuned student, before it is aligned. Raises WarehouseError if there is none yet."""
     return tuned_student(load(warehouse, Checkpoint))
+
+
+def student_asset(recipe: Recipe) -> str:
+    """The asset, and the table, of the student that the recipe ends with: the aligned one, where it aligns."""
+    return "aligned_checkpoint" if recipe.alignment else "lora_checkpoint"
+
+
+def load_student(warehouse: Warehouse, recipe: Recipe) -> Checkpoint:
+    """The adapter of that student. Raises WarehouseError if there is none yet."""
+    return tuned_student(from_frame(warehouse.read_table(student_asset(recipe)), Checkpoint))
+
+
+def publish_student(recipe: Recipe, warehouse: Warehouse, checkpoint: Checkpoint, lineage: Lineage) -> Path:
+    """Merge the adapter into its student, with a word on whom it descends from; returns the folder."""
+    folder = tuned_student_folder(warehouse, recipe, checkpoint)
+    merge_adapter(resolve_path(recipe.student.path), warehouse.folder / checkpoint.adapter_path, folder)
+    write_lineage(folder, lineage)
+    return folder
 
 
 def tuned_student_folder(warehouse: Warehouse, recipe: Recipe, checkpoint: Checkpoint) -> Path:
@@ -121,11 +139,10 @@ def tuned_student_folder(warehouse: Warehouse, recipe: Recipe, checkpoint: Check
 
 def _training_metadata(warehouse: Warehouse, checkpoints: list[Checkpoint], tuned: Path) -> dict[str, Any]:
     final = tuned_student(checkpoints)
-    shown = ["phase", "num_steps", "train_loss_last", "validation_loss", "selection_score", "is_chosen", "checkpoint_id"]
     return {
         "adapter": dg.MetadataValue.path(str(warehouse.folder / final.adapter_path)),
         "tuned_student": dg.MetadataValue.path(str(tuned)),
-        "candidates": table(to_frame(checkpoints, Checkpoint).select(shown)),
+        "candidates": table(to_frame(checkpoints, Checkpoint).select(CANDIDATES)),
         "loss_curve": curves(
             _losses(warehouse, checkpoints), "Loss while training, phase after phase", "step", "nats per response token"
         ),

@@ -19,7 +19,7 @@ from synth_assets.recipe import Recipe
 from synth_assets.records import TRUST_REPORTS
 from synth_assets.storage import Warehouse
 
-STUDENT, STUDENT_REPORT = "lora_checkpoint", "student_report"
+STUDENT, STUDENT_REPORT, PAIRS = "lora_checkpoint", "student_report", "preference_pairs"
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,15 @@ def open_gates_of_student(recipe: Recipe, warehouse: Warehouse, instance: dg.Dag
     """Of the tuned student itself, its report's included, without those of its data. Raises as `open_gates`."""
     before = all_before(made_before(STUDENT, recipe), recipe)
     own = [name for name in all_before([STUDENT_REPORT], recipe) if name not in before]
+    return list(open_gates(own, recipe, warehouse, instance))
+
+
+def open_gates_of_pairs(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> list[OpenGate]:
+    """Of preference pairs, where the recipe has them, without those of the data. Raises as `open_gates`."""
+    if not INGREDIENTS[PAIRS].is_declared(recipe):
+        return []
+    before = all_before(made_before(STUDENT, recipe), recipe)
+    own = [name for name in all_before([PAIRS], recipe) if name not in before]
     return list(open_gates(own, recipe, warehouse, instance))
 
 

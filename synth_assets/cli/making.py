@@ -37,15 +37,16 @@ def export(folder: Path, despite_failed_checks: bool) -> None:
     and has failed, or was not run on what is there now, stops the export.
     """
     from synth_assets.assets.running import open_instance
-    from synth_assets.assets.verdicts import open_gates_of_data, open_gates_of_student
+    from synth_assets.assets.verdicts import open_gates_of_data, open_gates_of_pairs, open_gates_of_student
     from synth_assets.export import OpenGates
     from synth_assets.export import export as export_to
 
     recipe, warehouse = declared_recipe(), open_warehouse()
     with open_instance() as instance:
         gates = OpenGates(
-            open_gates_of_data(recipe, warehouse, instance), open_gates_of_student(recipe, warehouse, instance)
-        )
+            open_gates_of_data(recipe, warehouse, instance), open_gates_of_student(recipe, warehouse, instance),
+            open_gates_of_pairs(recipe, warehouse, instance),
+        )  # fmt: skip
     for part in export_to(recipe, warehouse, folder, gates, despite_failed_checks=despite_failed_checks):
         click.echo(f"written: {part}")
 

@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from synth_assets import __version__
 from synth_assets.assets.display import escape
 from synth_assets.assets.storing import load
+from synth_assets.assets.tuning import load_student
 from synth_assets.assets.verdicts import OpenGate
 from synth_assets.evaluation import accuracy_table
 from synth_assets.evaluation.accuracy import ALL_LEAVES
@@ -24,7 +25,6 @@ from synth_assets.frames import from_frame
 from synth_assets.recipe import Recipe
 from synth_assets.records import BenchmarkAnswer, Checkpoint
 from synth_assets.storage import Warehouse
-from synth_assets.tuning import tuned_student
 
 MAX_TEXT = 10_000
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -85,14 +85,23 @@ def model_card(recipe: Recipe, warehouse: Warehouse, gates: Sequence[OpenGate] =
         head=head,
         recipe=recipe,
         student=folder_name(recipe.student.path),
-        checkpoint=tuned_student(checkpoints),
+        checkpoint=load_student(warehouse, recipe),
         phases=[each for each in checkpoints if each.is_chosen],
+        aligned=_iterations(recipe, warehouse),
         counts=_row_counts(warehouse),
         whole=accuracy.filter(pl.col("leaf_path") == ALL_LEAVES).to_dicts() if accuracy.height else [],
         leaves=accuracy.filter(pl.col("leaf_path") != ALL_LEAVES).to_dicts() if accuracy.height else [],
         works=_works(warehouse),
         gates=gates,
     )
+
+
+def _iterations(recipe: Recipe, warehouse: Warehouse) -> list[Checkpoint]:
+    """Those of alignment, of a recipe that has it."""
+    if recipe.alignment is None:
+        return []
+    found = from_frame(warehouse.read_table("aligned_checkpoint"), Checkpoint)
+    return [each for each in found if each.is_chosen]
 
 
 def preferences_card(recipe: Recipe, warehouse: Warehouse, pairs: pl.DataFrame, gates: Sequence[OpenGate] = ()) -> str:

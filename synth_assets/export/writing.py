@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from synth_assets.assets.tuning import load_tuned, tuned_student_folder
+from synth_assets.assets.tuning import load_student, student_asset, tuned_student_folder
 from synth_assets.assets.verdicts import OpenGate
 from synth_assets.errors import GateError, WarehouseError
 from synth_assets.export.cards import dataset_card, folder_name, model_card, preferences_card
@@ -31,10 +31,11 @@ MAX_NAMED = 12
 
 @dataclass(frozen=True)
 class OpenGates:
-    """Gates that do not hold: those of the data, and those of the student that was tuned on it."""
+    """Gates that do not hold: those of the data, of the student that was tuned on it, and of the pairs of its responses."""
 
     of_data: Sequence[OpenGate] = ()
     of_student: Sequence[OpenGate] = ()
+    of_pairs: Sequence[OpenGate] = ()
 
 
 def export(
@@ -48,12 +49,15 @@ def export(
     require_mix(warehouse)
     pairs = preference_rows(warehouse)
     parts = ["dataset", *(["preferences"] if pairs.height else [])]
-    parts += ["adapter"] if warehouse.has_table("lora_checkpoint") else []
+    parts += ["adapter"] if warehouse.has_table(student_asset(recipe)) else []
     for part in parts:
         if (target / part).exists():
             remedy = "name another folder, or move that one away"
             raise WarehouseError("the export is there already", value=str(target / part), remedy=remedy)
-    found = [*gates.of_data, *(gates.of_student if "adapter" in parts else ())]
+    of_adapter = [*gates.of_data, *gates.of_student]
+    of_pairs = [*gates.of_data, *gates.of_pairs]
+    told = {"adapter": of_adapter, "preferences": of_pairs}
+    found = list(dict.fromkeys([*gates.of_data, *(gate for part in parts for gate in told.get(part, ()))]))
     if found and not despite_failed_checks:
         raise _refusal(found)
     try:
@@ -61,9 +65,9 @@ def export(
         with tempfile.TemporaryDirectory(dir=target, prefix=".exporting-") as folder:
             _write_dataset(recipe, warehouse, Path(folder) / "dataset", gates.of_data)
             if "preferences" in parts:
-                write_preferences(recipe, warehouse, pairs, Path(folder) / "preferences", gates.of_data)
+                write_preferences(recipe, warehouse, pairs, Path(folder) / "preferences", of_pairs)
             if "adapter" in parts:
-                _write_adapter(recipe, warehouse, Path(folder) / "adapter", found)
+                _write_adapter(recipe, warehouse, Path(folder) / "adapter", of_adapter)
             return [(Path(folder) / part).rename(target / part) for part in parts]
     except OSError as error:
         remedy = "name a folder that can be written, on a disk with room"
@@ -104,11 +108,11 @@ def _write_splits(folder: Path, splits: Mapping[str, pl.DataFrame], card: str) -
 
 def _write_adapter(recipe: Recipe, warehouse: Warehouse, folder: Path, gates: Sequence[OpenGate]) -> None:
     folder.mkdir()
-    checkpoint = load_tuned(warehouse)
+    checkpoint = load_student(warehouse, recipe)
     source = warehouse.folder / checkpoint.adapter_path
     for name in (WEIGHTS, CONFIG):
         if not (source / name).is_file():
-            remedy = "materialize lora_checkpoint again"
+            remedy = f"materialize {student_asset(recipe)} again"
             raise WarehouseError("a file of the adapter is gone", value=str(source / name), remedy=remedy)
     shutil.copyfile(source / WEIGHTS, folder / WEIGHTS)
     config = json.loads((source / CONFIG).read_text(encoding="utf-8"))

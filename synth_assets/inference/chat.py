@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from synth_assets.errors import ModelError, Where
+from synth_assets.records import Reward, RewardAttributes, ScalarReward
 from synth_assets.roles import Conversation, GenerationRequest, GenerationResult
 
 
@@ -105,6 +106,12 @@ def steady(value: float) -> float:
     but for one in some ten thousand that lies just between two.
     """
     return float(f"{value:.3g}")
+
+
+def reward_of(outputs: Sequence[float]) -> Reward:
+    """What the outputs of a local reward model say: five attributes, or of one output a scalar."""
+    values = list(map(steady, outputs))
+    return ScalarReward(values[0]) if len(values) == 1 else RewardAttributes(*values)
 
 
 def failed_result(error: str) -> GenerationResult:

@@ -46,7 +46,7 @@ def open_reward_model(spec: ModelSpec) -> Iterator[RewardModel]:
         with open_server_reward_model(spec, _folder_fingerprint(spec, "ForSequenceClassification")) as model:
             yield model
         return
-    place, fingerprint = _checked(resolve_path(spec.path), "ForSequenceClassification")
+    place, fingerprint = _checked(resolve_path(spec.path), "ForSequenceClassification", spec.num_rewards)
     if spec.engine == "vllm":
         with start_worker(spec, place, "reward") as worker:
             yield VllmRewardModel(worker, fingerprint)
@@ -105,7 +105,7 @@ def check_model(spec: ModelSpec, kind: ArchitectureKind, folder: Path | None = N
     if spec.engine == "server":
         assert spec.server
         return server_fingerprint(spec.server, _folder_fingerprint(spec, kind, folder))
-    return _checked(folder or resolve_path(spec.path), kind)[1]
+    return _checked(folder or resolve_path(spec.path), kind, spec.num_rewards)[1]
 
 
 def fingerprint_of(spec: ModelSpec) -> str:
@@ -122,10 +122,10 @@ def _folder_fingerprint(spec: ModelSpec, kind: ArchitectureKind, folder: Path | 
             "a server answers with the model that it has loaded, no folder can stand in for it", value=str(folder),
             remedy="give this model the engine vllm or transformers",
         )  # fmt: skip
-    return _checked(own, kind)[1] if own else ""
+    return _checked(own, kind, spec.num_rewards)[1] if own else ""
 
 
-def _checked(folder: Path, kind: ArchitectureKind) -> tuple[Path, str]:
+def _checked(folder: Path, kind: ArchitectureKind, num_rewards: int = 5) -> tuple[Path, str]:
     place = folder.absolute()
-    check_model_folder(place, kind)
+    check_model_folder(place, kind, num_rewards)
     return place, model_fingerprint(place)

@@ -81,7 +81,7 @@ def serving(spec: ModelSpec, role: Role, port: int = 0) -> Iterator[LocalServer]
     if not spec.path:
         raise ModelError("only a model whose folder is here can be served", value=spec.name, remedy="set its path")
     folder = resolve_path(spec.path)
-    check_model_folder(folder, _KINDS[role])
+    check_model_folder(folder, _KINDS[role], spec.num_rewards)
     name = spec.server.model if spec.server else folder.name
     port = _free_port(port)
     order = {
@@ -112,6 +112,7 @@ def recipe_lines(server: LocalServer, spec: ModelSpec, key: str) -> str:
     lines = [
         f"path: {spec.path}", "engine: server", f"max_model_len: {spec.max_model_len}", "server:",
         f"  base_urls: [{server.base_url}]", f"  model: {server.name}",
+        *(["  reward_outputs: 1"] if spec.num_rewards == 1 else []),
     ]  # fmt: skip
     return "\n".join([f"{key}:", *(f"  {line}" for line in lines)])
 

@@ -24,6 +24,7 @@ from synth_assets.quality.expectations import (
     unique,
 )
 from synth_assets.quality.gates import trust_suites
+from synth_assets.quality.preference_suites import preference_suites, thresholds_of
 from synth_assets.recipe import QualitySection, Recipe
 from synth_assets.records import BRANCHES, REWARD_ATTRIBUTES, content_id
 
@@ -33,7 +34,7 @@ _BLANK = "a blank text teaches nothing and hides a fault before"
 
 def suite_id(suite: Suite, recipe: Recipe) -> str:
     """Content hash of what a suite holds against the tables, thresholds included."""
-    return content_id("suite", asdict(suite), recipe.quality.model_dump(mode="json"))
+    return content_id("suite", asdict(suite), recipe.quality.model_dump(mode="json"), *thresholds_of(suite, recipe))
 
 
 def suites_of(recipe: Recipe) -> dict[str, Suite]:
@@ -56,6 +57,7 @@ def suites_of(recipe: Recipe) -> dict[str, Suite]:
         ),
         Suite("training_mix", ("training_mix", "reward_filtered_set"), _training_mix(quality)),
         Suite("lora_checkpoint", ("lora_checkpoint", "training_mix"), _lora_checkpoint()),
+        *preference_suites(recipe),
         Suite("evaluation", ("evaluation", "benchmark_questions"), _evaluation(quality)),
         Suite("comparisons", ("comparisons",), _comparisons()),
         Suite("harness_scores", ("harness_scores",), _harness_scores()),

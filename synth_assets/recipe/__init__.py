@@ -19,6 +19,7 @@ from synth_assets.recipe.paths import (
 from synth_assets.recipe.preferences import PreferencesSection
 from synth_assets.recipe.prompt_synthesis import PromptCounts, PromptSynthesisSection, PromptTokens
 from synth_assets.recipe.reading import read_recipe
+from synth_assets.recipe.reward import RewardCut, RewardSection
 from synth_assets.recipe.schedule import ScheduleSection
 from synth_assets.recipe.sections import (
     SCALES,
@@ -31,14 +32,20 @@ from synth_assets.recipe.sections import (
     MaxNewTokens,
     QualitySection,
     Recipe,
-    RewardCut,
-    RewardSection,
     Scale,
     TaxonomySection,
-    Threshold,
 )
 from synth_assets.recipe.trust import GroupAttribute, PrivacySection, RealData, TrustSection
-from synth_assets.recipe.tuning import CheckpointChoice, PhaseSpec, PhaseTake, PrivacyBudget, TuningSection
+from synth_assets.recipe.tuning import (
+    CheckpointChoice,
+    PhaseSpec,
+    PhaseTake,
+    PrivacyBudget,
+    TuningSection,
+    length_of,
+    phase_taking,
+)
+from synth_assets.recipe.value_types import Threshold
 
 __all__ = [
     "DEFAULT_RECIPE",
@@ -82,6 +89,8 @@ __all__ = [
     "Threshold",
     "TrustSection",
     "TuningSection",
+    "length_of",
+    "phase_taking",
     "project_root",
     "read_recipe",
     "read_secret",

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from synth_assets.recipe.value_types import Count, Positive, Section, Share, Text
+from synth_assets.recipe.value_types import Count, Positive, Section, Share, Text, is_unsaid
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
 #: Long runs of letters and digits without an underscore: no name that a person gives to a variable.
@@ -99,8 +99,11 @@ class ModelSpec(Section):
     """Billions of parameters that each token meets; for estimates on machines where the folder is not."""
     structured_outputs: bool = False
     """Whether vLLM or a server holds a judge's answers to their JSON schema; vLLM's grammars cannot read every tokenizer."""
-    server: Annotated[ServerSection | None, Field(exclude_if=lambda value: value is None)] = None
+    server: Annotated[ServerSection | None, Field(exclude_if=is_unsaid)] = None
     """With engine: server, where it is. Absent from the record of other models, which is as it was before servers."""
+    reward_outputs: Annotated[Literal[1, 5] | None, Field(exclude_if=is_unsaid)] = None
+    """Of a reward model in a folder: 5 (None), HelpSteer's attributes, or 1, a single number, which compares responses to
+    the same prompt only. Of a served one it stands in the section server."""
 
     @model_validator(mode="after")
     def _has_what_its_engine_needs(self) -> ModelSpec:
@@ -109,7 +112,14 @@ class ModelSpec(Section):
             raise ValueError(f"engine: {self.engine} {said}")
         if not self.path and self.server is None:
             raise ValueError(f"engine: {self.engine} needs path, a Hugging Face folder")
+        if self.server is not None and self.reward_outputs is not None:
+            raise ValueError("reward_outputs in the section server, since engine is server")
         return self
+
+    @property
+    def num_rewards(self) -> int:
+        """Of a reward model: how many numbers it gives."""
+        return self.server.reward_outputs if self.server else self.reward_outputs or 5
 
     @property
     def name(self) -> str:

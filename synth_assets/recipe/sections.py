@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import posixpath
 import typing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from synth_assets.prompts import PROMPT_STYLES, prompt_variables
+from synth_assets.recipe.agreement import check_alignment, check_preferences, check_reward
+from synth_assets.recipe.alignment import AlignmentSection
 from synth_assets.recipe.harness import HarnessSection
 from synth_assets.recipe.models import ModelSpec
+from synth_assets.recipe.preferences import PreferencesSection
+from synth_assets.recipe.reward import RewardSection
 from synth_assets.recipe.schedule import ScheduleSection
 from synth_assets.recipe.trust import TrustSection
 from synth_assets.recipe.tuning import TuningSection
-from synth_assets.recipe.value_types import Count, Section, Share, Temperature, Text
-from synth_assets.records import REWARD_ATTRIBUTES, content_id
+from synth_assets.recipe.value_types import Count, Section, Share, Temperature, Text, Threshold, is_unsaid
+from synth_assets.records import content_id
 
 Scale = Literal["smoke", "demo", "full"]
 SCALES: tuple[Scale, ...] = typing.get_args(Scale)
@@ -123,12 +127,6 @@ class GenerationSection(Section):
         return self
 
 
-class Threshold(Section):
-    value: Annotated[float, Field(allow_inf_nan=False)]
-    reason: Annotated[str, Field(min_length=10)]
-    """Why this value, in one line; shown beside the check."""
-
-
 #: Those that decide over a sample: of skills the first two, of knowledge the others.
 DecidingJudge = Literal["instruction", "pair", "question", "faithfulness", "relevance"]
 #: `comparison` sets two answers beside each other.
@@ -151,32 +149,6 @@ class JudgesSection(Section):
     """Of good cases, those made of seed examples, at least this share must be accepted."""
     max_false_positive_rate: Threshold
     """Of bad cases, seed examples spoiled on purpose, at most this share may be accepted."""
-
-
-class RewardCut(Section):
-    mode: Literal["absolute", "leaf_quantile"]
-    """absolute: keep a reward >= value. leaf_quantile: drop the lowest share `value` of each leaf."""
-    value: Annotated[float, Field(allow_inf_nan=False)]
-
-    @field_validator("value")
-    @classmethod
-    def _quantile_is_a_share(cls, value: float, info: Any) -> float:
-        if info.data.get("mode") == "leaf_quantile" and not 0 <= value < 1:
-            raise ValueError("with mode leaf_quantile a share from 0 to below 1")
-        return value
-
-
-class RewardSection(Section):
-    weights: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
-    """One weight for each attribute of the reward model; the reward is the weighted sum."""
-    cut: RewardCut
-
-    @field_validator("weights")
-    @classmethod
-    def _all_five(cls, weights: dict[str, float]) -> dict[str, float]:
-        if weights and set(weights) != set(REWARD_ATTRIBUTES):
-            raise ValueError("exactly the five attributes " + ", ".join(REWARD_ATTRIBUTES))
-        return weights
 
 
 class FilterSection(Section):
@@ -227,10 +199,29 @@ class Recipe(Section):
     reward: RewardSection
     filter: FilterSection
     tuning: TuningSection
+    preferences: Annotated[PreferencesSection | None, Field(exclude_if=is_unsaid, validate_default=True)] = None
+    """None: no pairs are made."""
+    alignment: Annotated[AlignmentSection | None, Field(exclude_if=is_unsaid)] = None
+    """None: the tuned student is the last word."""
     evaluation: EvaluationSection
     schedule: ScheduleSection
     quality: QualitySection
     trust: TrustSection = TrustSection()
+
+    @field_validator("reward")
+    @classmethod
+    def _holds_what_can_be_compared(cls, section: RewardSection, info: ValidationInfo) -> RewardSection:
+        return check_reward(section, info.data)
+
+    @field_validator("preferences")
+    @classmethod
+    def _can_be_decided(cls, section: PreferencesSection | None, info: ValidationInfo) -> PreferencesSection | None:
+        return check_preferences(section, info.data)
+
+    @field_validator("alignment")
+    @classmethod
+    def _has_pairs(cls, section: AlignmentSection | None, info: ValidationInfo) -> AlignmentSection | None:
+        return check_alignment(section, info.data)
 
     @field_validator("evaluation")
     @classmethod
@@ -248,8 +239,9 @@ class Recipe(Section):
         asked = set(self.judges.asked) if self.judges else set()
         if self.reward_model is None and not (asked & {"instruction", "pair"} and asked - {"instruction", "pair"}):
             raise ValueError("without a reward_model at least one judge of skills and one of knowledge in judges.asked")
-        if (self.reward_model is None) != (not self.reward.weights):
-            said = "needs reward.weights" if self.reward_model else "is needed for reward.weights"
+        has_attributes = self.reward_model is not None and self.reward_model.num_rewards > 1
+        if has_attributes != bool(self.reward.weights):
+            said = "needs reward.weights" if has_attributes else "is needed for reward.weights"
             raise ValueError(f"a reward_model {said}")
         return self
 

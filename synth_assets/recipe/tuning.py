@@ -9,11 +9,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from synth_assets.recipe.value_types import Count, Positive, Section, Share, ShareBelowOne, Text
+from synth_assets.recipe.value_types import Count, Positive, Section, Share, ShareBelowOne, Text, is_unsaid
 from synth_assets.records import BRANCHES, Branch
 
 STACKED_PHASE = "stacked"
@@ -22,14 +24,30 @@ LENGTHS: tuple[Length, ...] = ("short", "long")
 
 
 class PhaseTake(Section):
-    """Rows that a phase trains on: those of a branch, all of them or those with short or long responses."""
+    """Rows that a phase trains on: those of a branch, or of single leaf nodes, all of them or those with short or long
+    responses."""
 
-    branch: Branch
+    branch: Annotated[Branch | None, Field(exclude_if=is_unsaid)] = None
+    leaves: Annotated[tuple[Text, ...] | None, Field(exclude_if=is_unsaid, min_length=1)] = None
+    """Instead of a branch: patterns of leaf paths, such as foundational_skills/coding/*. What they match goes to the first
+    phase that names it, and to that of its branch no more."""
     responses: Literal["all", "short", "long"] = "all"
+
+    @model_validator(mode="after")
+    def _says_of_what(self) -> PhaseTake:
+        if (self.branch is None) == (self.leaves is None):
+            raise ValueError("exactly one of branch and leaves")
+        return self
 
     @property
     def kinds(self) -> list[tuple[Branch, Length]]:
-        return [(self.branch, length) for length in LENGTHS if self.responses in ("all", length)]
+        """Of whole branches; single leaf nodes are of none."""
+        return [(self.branch, length) for length in LENGTHS if self.branch and self.responses in ("all", length)]
+
+    def names(self, leaf_path: str, length: Length) -> bool:
+        """Whether it takes such rows of this leaf node by its path."""
+        is_meant = self.responses in ("all", length)
+        return is_meant and any(fnmatchcase(leaf_path, pattern) for pattern in self.leaves or ())
 
 
 class PhaseSpec(Section):
@@ -41,7 +59,9 @@ class PhaseSpec(Section):
     num_epochs: Count | None = None
     """Passes over the phase's rows; instead of max_steps."""
     learning_rate: Positive | None = None
-    """Instead of the section's; where phases are stacked there is but that one."""
+    """Instead of the section's, like the next two; where phases are stacked there is but that one."""
+    batch_size: Annotated[Count | None, Field(exclude_if=is_unsaid)] = None
+    gradient_accumulation: Annotated[Count | None, Field(exclude_if=is_unsaid)] = None
 
     @model_validator(mode="after")
     def _has_one_length(self) -> PhaseSpec:
@@ -51,8 +71,23 @@ class PhaseSpec(Section):
 
     @property
     def kinds(self) -> list[tuple[Branch, Length]]:
-        """(branch, short or long) of all rows that it takes."""
+        """(branch, short or long) of all rows that it takes, those of single leaf nodes aside."""
         return [kind for take in self.takes for kind in take.kinds]
+
+
+def length_of(response: str, short_words: int) -> Length:
+    """Whether a response of at most so many words is meant by short."""
+    return "short" if len(response.split()) <= short_words else "long"
+
+
+def phase_taking(phases: Sequence[PhaseSpec], leaf_path: str, length: Length) -> str:
+    """The phase that such rows of this leaf node belong to: the first that names the leaf, else that of its branch."""
+    if len(phases) == 1:
+        return phases[0].name
+    for phase in phases:
+        if any(take.names(leaf_path, length) for take in phase.takes):
+            return phase.name
+    return next(phase.name for phase in phases if (leaf_path.split("/")[0], length) in phase.kinds)
 
 
 class CheckpointChoice(Section):
@@ -205,6 +240,11 @@ class TuningSection(Section):
                 name=STACKED_PHASE, takes=takes, max_steps=sum(steps) or None, num_epochs=max(epochs, default=None)
             ),
         )  # fmt: skip
+
+    def of_phase(self, phase: PhaseSpec) -> TuningSection:
+        """The section with the phase's own batch in its place."""
+        said = {"batch_size": phase.batch_size, "gradient_accumulation": phase.gradient_accumulation}
+        return self.model_copy(update={key: value for key, value in said.items() if value is not None})
 
     @property
     def rows_a_step(self) -> int:

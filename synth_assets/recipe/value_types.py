@@ -15,5 +15,16 @@ Temperature = Annotated[float, Field(ge=0, le=2)]
 Text = Annotated[str, Field(min_length=1)]
 
 
+def is_unsaid(value: object) -> bool:
+    """For `exclude_if`: of what a recipe does not say its record says nothing, as before there was such a key."""
+    return value is None
+
+
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class Threshold(Section):
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    reason: Annotated[str, Field(min_length=10)]
+    """Why this value, in one line; shown beside the check."""

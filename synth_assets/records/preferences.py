@@ -15,7 +15,8 @@ class PreferencePair:
     that of the chosen response less that of the rejected one. `agreement` and `disagreement` name the methods, other than
     `decided_by`, that prefer the chosen or the rejected response; who stands in neither was not asked, or saw no
     difference. `chosen_model`, `rejected_model` are the fingerprints of who wrote them. `generation_depth` is 1 + the
-    greatest among the prompt and the two writers; `synthetic_ancestry` is that of the prompt.
+    greatest among the prompt and the two writers, null where the prompt's is not known; `synthetic_ancestry` is that of
+    the prompt.
     """
 
     preference_pair_id: str
@@ -34,5 +35,5 @@ class PreferencePair:
     rejected_response_id: str
     chosen_model: str
     rejected_model: str
-    generation_depth: int
+    generation_depth: int | None
     synthetic_ancestry: float

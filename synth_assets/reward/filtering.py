@@ -122,18 +122,21 @@ def _drop(pairs: list[Pair], ended: dict[str, RejectedSample], detail_of: Callab
 
 
 def _cut_by_reward(pairs: list[Pair], ended: dict[str, RejectedSample], cut: RewardCut) -> list[Pair]:
-    """`pairs` come best first. leaf_quantile drops floor(share x n) of a leaf's n finite rewards."""
+    """`pairs` come best first. leaf_quantile drops floor(share x n) of a leaf's n finite rewards, none drops none."""
+    limit = cut.value
+    if limit is None:
+        return pairs
     if cut.mode == "absolute":
-        return _drop(pairs, ended, lambda pair: _below(pair[1].reward, cut.value), LOW_REWARD)
+        return _drop(pairs, ended, lambda pair: _below(pair[1].reward, limit), LOW_REWARD)
     leaves: dict[str, list[str]] = {}
     for sample, _ in pairs:
         leaves.setdefault(sample.leaf_path, []).append(sample.synthetic_sample_id)
-    dropped = {name for names in leaves.values() for name in names[len(names) - math.floor(cut.value * len(names)) :]}
+    dropped = {name for names in leaves.values() for name in names[len(names) - math.floor(limit * len(names)) :]}
 
     def detail_of(pair: Pair) -> str:
         if pair[0].synthetic_sample_id not in dropped:
             return ""
-        return f"reward {pair[1].reward:.4f} is among the lowest {cut.value:.0%} of its leaf"
+        return f"reward {pair[1].reward:.4f} is among the lowest {limit:.0%} of its leaf"
 
     return _drop(pairs, ended, detail_of, LOW_REWARD)
 

@@ -39,7 +39,7 @@ def pair_row(prompt: PreferencePrompt, said: PairDecision) -> PreferencePair:
         disagreement=("reward",) if is_by_other and margin and margin < 0 else (),
         chosen_response_id=said.chosen.response_id, rejected_response_id=said.rejected.response_id,
         chosen_model=said.chosen.model, rejected_model=said.rejected.model,
-        generation_depth=max(said.chosen.generation_depth, said.rejected.generation_depth),
+        generation_depth=_deepest(said.chosen.generation_depth, said.rejected.generation_depth),
         synthetic_ancestry=prompt.synthetic_ancestry,
     )  # fmt: skip
 
@@ -53,6 +53,11 @@ def rejected_prompt(
         outcome="failed" if is_failure else "rejected", rejection_reason=reason, detail=detail,
         instruction=prompt.messages[-1].content, response="", candidate_index=0,
     )  # fmt: skip
+
+
+def _deepest(*depths: int | None) -> int | None:
+    known = [depth for depth in depths if depth is not None]
+    return max(known) if len(known) == len(depths) else None
 
 
 def _known(value: float) -> float | None:

@@ -12,7 +12,8 @@ Of the pairs that a method may choose from, those whose rewards differ most come
 the responses. So where ground truth decides, the pairs on which the reward model agrees are preferred.
 
 Every prompt ends as exactly one of kept (with at least one pair), rejected or failed. Responses that were cut off, are
-empty or repeat another are never part of a pair. Simplification: only pairs that may be taken are judged, at most
+empty, repeat another, or are refused, are never part of a pair. What is refused, and why, is given: what texts give away, or
+share with what is held out, is for others to judge. Simplification: only pairs that may be taken are judged, at most
 `max_pairs` of a prompt; a tie among those ends the prompt, though other responses might differ.
 """
 
@@ -21,7 +22,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -29,10 +30,11 @@ from synth_assets.counting import count_by_leaf, sum_counts
 from synth_assets.errors import CountsError, RecipeError
 from synth_assets.judging import JUDGE_ERROR, NO_VERDICT, Panel, Preferred, comparison_cases, read_comparison
 from synth_assets.recipe import PreferencesSection
-from synth_assets.records import DecidedBy, PreferencePair, RejectedSample, StageCounts
+from synth_assets.records import DecidedBy, PreferencePair, RejectedSample, Reward, StageCounts
 from synth_assets.reward.preference_rows import NO_REWARD, PairDecision, pair_row, rejected_prompt
-from synth_assets.reward.responses import PreferencePrompt, SampledResponse
+from synth_assets.reward.responses import PreferencePrompt, Refusal, SampledResponse
 from synth_assets.reward.scoring import REWARD_MODEL_ERROR
+from synth_assets.reward.verifying import Verify
 from synth_assets.roles import Message, RewardModel
 from synth_assets.sketches import rouge_l, words_of
 
@@ -43,8 +45,6 @@ JUDGE_INCONSISTENT = "judge_inconsistent"
 MARGIN_TOO_SMALL, UNDECIDED = "margin_too_small", "undecided"
 REASONS = (NO_RESPONSE, ALL_EQUAL, NEAR_IDENTICAL, JUDGE_INCONSISTENT, NO_VERDICT, MARGIN_TOO_SMALL, UNDECIDED)
 
-#: Whether a response is right; None where nobody can tell.
-Verify = Callable[[PreferencePrompt, str], bool | None]
 Responses = tuple[SampledResponse, SampledResponse]
 
 
@@ -64,19 +64,25 @@ class PreferenceOutcome:
 def decide_pairs(
     prompts: Sequence[PreferencePrompt], responses: Sequence[SampledResponse], settings: PreferencesSection, *,
     verify: Verify | None = None, panel: Panel | None = None, reward_model: RewardModel | None = None,
-    weights: Mapping[str, float] | None = None,
+    weights: Mapping[str, float] | None = None, refusals: Mapping[str, Refusal] | None = None,
+    rewards: Mapping[str, Reward | str] | None = None,
 ) -> PreferenceOutcome:  # fmt: skip
     """Pairs in the order of the prompts; `weights` are those of the recipe's reward.
+
+    `refusals`: by the id of a prompt, or of a response, why it may not be in a pair. `rewards`: what `reward_responses`
+    gave, so that no reward model is needed beside the judge.
 
     Raises RecipeError where judges are wanted and there is no panel, CountsError for prompts that repeat and responses to
     none of them, and what the models raise (EngineError).
     """
     if settings.judges and panel is None:
         raise RecipeError("preferences.judges is true, and there is no judge", remedy="add the section judges, or say false")
-    contests = _contests(prompts, responses)
-    ended = {contest.prompt.prompt_id: end for contest in contests if (end := _unusable(contest))}
+    refused = refusals or {}
+    contests = _contests(prompts, responses, refused)
+    ended = {contest.prompt.prompt_id: end for contest in contests if (end := _unusable(contest, refused))}
     open_ones = [contest for contest in contests if contest.prompt.prompt_id not in ended]
-    _add_rewards(open_ones, reward_model, weights or {})
+    known = rewards if rewards is not None else _asked_rewards(open_ones, reward_model)
+    _add_rewards(open_ones, known, weights or {})
     decided: dict[str, list[PairDecision]] = {}
 
     def take(contest: _Contest, said: _Said) -> None:
@@ -95,17 +101,14 @@ def decide_pairs(
     return _outcome(prompts, decided, ended)
 
 
-def exact_verifier(answers: Mapping[str, str]) -> Verify:
-    """By prompt id the one right answer: a response is right if it equals it, but for white space around it.
-
-    As benchmark questions are judged; None for a prompt without an answer.
-    """
-
-    def verify(prompt: PreferencePrompt, response: str) -> bool | None:
-        answer = answers.get(prompt.prompt_id)
-        return None if answer is None else response.strip() == answer.strip()
-
-    return verify
+def reward_responses(
+    prompts: Sequence[PreferencePrompt], responses: Sequence[SampledResponse], reward_model: RewardModel,
+    refusals: Mapping[str, Refusal] | None = None,
+) -> dict[str, Reward | str]:  # fmt: skip
+    """By response id, of those that can be in a pair. Raises as `decide_pairs` does."""
+    refused = refusals or {}
+    contests = _contests(prompts, responses, refused)
+    return _asked_rewards([contest for contest in contests if not _unusable(contest, refused)], reward_model)
 
 
 class _End(NamedTuple):
@@ -144,7 +147,9 @@ class _Contest:
         return self.widest_first((b, a) if self.gap((a, b)) < 0 else (a, b) for a, b in pairs)
 
 
-def _contests(prompts: Sequence[PreferencePrompt], responses: Sequence[SampledResponse]) -> list[_Contest]:
+def _contests(
+    prompts: Sequence[PreferencePrompt], responses: Sequence[SampledResponse], refused: Mapping[str, Refusal]
+) -> list[_Contest]:  # fmt: skip
     by_prompt: dict[str, list[SampledResponse]] = {prompt.prompt_id: [] for prompt in prompts}
     strangers = sorted({response.prompt_id for response in responses} - set(by_prompt))
     if strangers or len(by_prompt) != len(prompts):
@@ -155,45 +160,54 @@ def _contests(prompts: Sequence[PreferencePrompt], responses: Sequence[SampledRe
         )
     for response in responses:
         by_prompt[response.prompt_id].append(response)
-    return [_Contest(each, tuple(found := by_prompt[each.prompt_id]), _usable(found)) for each in prompts]
+    return [_Contest(each, tuple(found := by_prompt[each.prompt_id]), _usable(found, refused)) for each in prompts]
 
 
-def _usable(responses: Iterable[SampledResponse]) -> tuple[SampledResponse, ...]:
+def _usable(responses: Iterable[SampledResponse], refused: Mapping[str, Refusal]) -> tuple[SampledResponse, ...]:
     """Whole ones, each text once."""
     first: dict[str, SampledResponse] = {}
     for response in responses:
-        if response.is_whole and response.text.strip():
+        if response.is_whole and response.text.strip() and response.response_id not in refused:
             first.setdefault(response.text.strip(), response)
     return tuple(first.values())
 
 
-def _unusable(contest: _Contest) -> _End | None:
+def _unusable(contest: _Contest, refused: Mapping[str, Refusal]) -> _End | None:
+    if said := refused.get(contest.prompt.prompt_id):
+        return _End(*said)
     whole = [response for response in contest.all if response.is_whole and response.text.strip()]
     errors = [response.error for response in contest.all if response.error]
     if len(contest.usable) > 1:
         return None
     if errors and not whole:
         return _End(RESPONSE_ERROR, f"{len(errors)} of {len(contest.all)} responses: {errors[0]}", is_failure=True)
+    if turned_away := [refused[response.response_id] for response in whole if response.response_id in refused]:
+        return _End(turned_away[0].reason, f"{len(turned_away)} of {len(whole)} responses: {turned_away[0].detail}")
     if len(whole) < 2:
         return _End(NO_RESPONSE, f"{len(whole)} of {len(contest.all)} responses are whole, and a pair needs two")
     return _End(ALL_EQUAL, f"{len(whole)} responses, all the same")
 
 
-def _add_rewards(
-    contests: Sequence[_Contest], reward_model: RewardModel | None, weights: Mapping[str, float]
-) -> None:  # fmt: skip
+def _asked_rewards(contests: Sequence[_Contest], reward_model: RewardModel | None) -> dict[str, Reward | str]:
     """In one batch."""
     if reward_model is None:
-        return
+        return {}
     rows = [(contest, response) for contest in contests for response in contest.usable]
     answers = reward_model.score([(*c.prompt.messages, Message("assistant", r.text)) for c, r in rows]) if rows else []
-    for (contest, response), answer in zip(rows, answers, strict=True):
-        if isinstance(answer, str):
-            contest.reward_errors.append(answer)
-        elif math.isfinite(reward := answer.weighted_sum(weights)):
-            contest.rewards[response.response_id] = reward
-        else:
-            contest.reward_errors.append(f"{answer}, reward {reward}")
+    return {response.response_id: answer for (_, response), answer in zip(rows, answers, strict=True)}
+
+
+def _add_rewards(
+    contests: Sequence[_Contest], known: Mapping[str, Reward | str], weights: Mapping[str, float]
+) -> None:  # fmt: skip
+    for contest in contests:
+        for answer, response in ((known.get(each.response_id), each) for each in contest.usable):
+            if isinstance(answer, str):
+                contest.reward_errors.append(answer)
+            elif answer and math.isfinite(reward := answer.weighted_sum(weights)):
+                contest.rewards[response.response_id] = reward
+            elif answer:
+                contest.reward_errors.append(f"{answer}, reward {reward}")
 
 
 def _by_ground_truth(contest: _Contest, verify: Verify, settings: PreferencesSection) -> _Said:

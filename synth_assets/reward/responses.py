@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from synth_assets.records import content_id
 from synth_assets.roles import Conversation, GenerationRequest, TextModel
@@ -15,13 +16,32 @@ from synth_assets.roles import Conversation, GenerationRequest, TextModel
 
 @dataclass(frozen=True)
 class PreferencePrompt:
-    """A conversation with a user turn last. `generation_depth` and `synthetic_ancestry` as of `SyntheticSample`."""
+    """A conversation with a user turn last. `generation_depth` and `synthetic_ancestry` as of `SyntheticSample`.
+
+    `constraints`: what a response must hold to, as lines of JSON (`constraints.read_constraint`). `context` and
+    `instruction`: of what the last turn was rendered, where it was.
+    """
 
     prompt_id: str
     leaf_path: str
     messages: Conversation
-    generation_depth: int = 0
+    generation_depth: int | None = 0
     synthetic_ancestry: float = 0.0
+    constraints: tuple[str, ...] = ()
+    context: str | None = None
+    instruction: str = ""
+
+    @property
+    def asked(self) -> tuple[str | None, str]:
+        """What the question is about, earlier turns included, and the question itself."""
+        before = [turn.content for turn in self.messages[:-1]]
+        context = "\n".join([*before, *([self.context] if self.context else [])]) or None
+        return context, self.instruction or self.messages[-1].content
+
+    @property
+    def text(self) -> str:
+        """All turns, a line each at least."""
+        return "\n".join(turn.content for turn in self.messages)
 
 
 @dataclass(frozen=True)
@@ -34,7 +54,14 @@ class SampledResponse:
     text: str
     is_whole: bool
     error: str
-    generation_depth: int
+    generation_depth: int | None
+
+
+class Refusal(NamedTuple):
+    """Why a prompt or a response may not be in a pair."""
+
+    reason: str
+    detail: str
 
 
 def sample_responses(
@@ -65,7 +92,7 @@ def sample_responses(
             responses.append(
                 SampledResponse(
                     key, prompt.prompt_id, model.fingerprint, result.text, result.finish_reason == "stop", result.error,
-                    1 + max(depth, prompt.generation_depth),
+                    None if prompt.generation_depth is None else 1 + max(depth, prompt.generation_depth),
                 )
             )  # fmt: skip
     return responses

@@ -236,6 +236,11 @@ class Warehouse:
             time.sleep(POLL_S)
 
 
+def frame_digest(frame: pl.DataFrame) -> str:
+    """The SHA-256 that the file of a table with these rows has."""
+    return hashlib.sha256(_parquet_bytes(frame)).hexdigest()
+
+
 def _parquet_bytes(frame: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.rechunk().write_parquet(buffer, compression="zstd", compression_level=3, row_group_size=65_536)

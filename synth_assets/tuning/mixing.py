@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from synth_assets.errors import TuningError
 from synth_assets.prompts import render_prompt
-from synth_assets.recipe import PhaseSpec, TuningSection
+from synth_assets.recipe import PhaseSpec, TuningSection, length_of, phase_taking
 from synth_assets.records import KeptSample, SeedExample, Source, Split, TrainingExample, content_id
 from synth_assets.tuning.replay import ReplayExample
 
@@ -100,14 +100,11 @@ def _split(rows: list[_Row], share: float) -> list[_Row]:
 
 
 def _dealt_out(rows: list[_Row], phases: Sequence[PhaseSpec], short_words: int) -> dict[str, list[_Row]]:
-    """Each row to the phase that takes its branch, the first part of its leaf path, and its length; phases with rows."""
-    if len(phases) == 1:
-        return {phases[0].name: rows}
-    phase_of = {kind: phase.name for phase in phases for kind in phase.kinds}
+    """Each row to the phase that takes its leaf node, or the branch, the first part of the leaf path, and its length; phases
+    with rows."""
     dealt: dict[str, list[_Row]] = {phase.name: [] for phase in phases}
     for row in rows:
-        length = "short" if len(row.response.split()) <= short_words else "long"
-        dealt[phase_of[row.leaf_path.split("/")[0], length]].append(row)  # type: ignore[index]
+        dealt[phase_taking(phases, row.leaf_path, length_of(row.response, short_words))].append(row)
     return {name: of_phase for name, of_phase in dealt.items() if of_phase}
 
 

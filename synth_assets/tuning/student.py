@@ -41,7 +41,7 @@ def tune_student(
         told = naming(spec.name, report) if len(specs) > 1 else report
         rows = [row for row in examples if row.phase == spec.name]
         return Phase(
-            spec.name, number, settings, seed, student_folder, student, parent, folder, told, spec,
+            spec.name, number, settings.of_phase(spec), seed, student_folder, student, parent, folder, told, spec,
             number == len(specs) - 1, rows,
         )  # fmt: skip
 

@@ -19,7 +19,7 @@ from synth_assets.inference import open_reward_model, open_text_model
 from synth_assets.inference.vllm_models import VllmTextModel
 from synth_assets.inference.worker_process import WORKER_MODULE
 from synth_assets.recipe import ModelSpec
-from synth_assets.records import REWARD_ATTRIBUTES
+from synth_assets.records import REWARD_ATTRIBUTES, ScalarReward
 from synth_assets.roles import Conversation, GenerationRequest, Message, RewardModel, TextModel
 
 pytestmark = pytest.mark.slow
@@ -134,6 +134,18 @@ def test_reward_parity(reward_models: tuple[RewardModel, RewardModel]) -> None:
                 values.append(getattr(one, name))
     assert min(values) < 0 < max(values)  # raw outputs: an activation would have squeezed them into 0..1
     assert len(values) == 150
+
+
+def test_a_reward_model_with_one_output_gives_a_number_with_either_engine(tiny_scalar_reward_model: Path) -> None:
+    conversations = [conversation(number) for number in range(10)]
+    values = []
+    for engine in ("vllm", "transformers"):
+        spec = spec_of(tiny_scalar_reward_model, engine).model_copy(update={"reward_outputs": 1})
+        with open_reward_model(spec) as model:
+            scores = model.score(conversations)
+        values.append([score.value for score in scores if isinstance(score, ScalarReward)])
+    assert values[0] == pytest.approx(values[1], rel=1.1e-2) and len(set(values[1])) > 5
+    assert min(values[0]) < 0 or max(values[0]) > 1, "raw outputs"
 
 
 def test_killed_worker_is_an_engine_error(tiny_teacher: Path) -> None:

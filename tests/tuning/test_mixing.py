@@ -10,7 +10,7 @@ import pytest
 
 from synth_assets.errors import TuningError
 from synth_assets.recipe import PhaseSpec, PhaseTake, TuningSection, read_recipe
-from synth_assets.records import KeptSample, SeedExample
+from synth_assets.records import BRANCHES, KeptSample, SeedExample
 from synth_assets.tuning import ReplayExample, mix_phases, read_replay_buffer
 
 SETTINGS = read_recipe(Path(__file__).parents[2] / "data/recipes/embedded.yaml").tuning
@@ -116,6 +116,19 @@ def test_each_phase_has_its_rows_and_its_shares_of_replay() -> None:
     }  # fmt: skip
     held_out = {row.synthetic_sample_id for row in mix if row.split == "validation"}
     assert not held_out & {row.synthetic_sample_id for row in mix if row.split == "train"}
+
+
+def test_leaf_nodes_that_a_phase_names_are_its_own_and_replayed_in_a_later_one() -> None:
+    code = PhaseSpec(name="code", takes=(PhaseTake(leaves=("foundational_skills/coding/*",)),), max_steps=1)
+    general = _phase("general", 0.2, *((branch, "all") for branch in BRANCHES))
+    settings = _settings(strategy="phased", phases=(code, general), validation_share=0.0, replay_share=0.0)
+    kept = [*_kept("foundational_skills/coding/loops", 40), *_kept("foundational_skills/maths", 80)]
+    mix = mix_phases(kept, [], settings, 7, "brief")
+    rows = Counter((row.phase, row.source, row.leaf_path.split("/")[1]) for row in mix)
+    assert rows == {
+        ("code", "synthetic", "coding"): 40, ("general", "synthetic", "maths"): 80,
+        ("general", "earlier_phase", "coding"): 20,
+    }  # fmt: skip
 
 
 def test_stacked_is_the_union_of_the_phases_with_the_same_rows_held_out() -> None:

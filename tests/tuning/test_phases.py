@@ -1,6 +1,7 @@
 """Phases for real, on a tiny random student: what the next one starts from, which candidate it takes, what rows it sees."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -67,6 +68,25 @@ def test_a_phase_goes_on_with_the_adapter_of_the_one_before_and_only_the_last_de
     assert ranks == {settings.lora_r}
     (afresh,) = tune_student(tiny_student, ROWS[1::2], _phased(12, phases=_named("b", 12)), 7, tmp_path)
     assert last.train_loss_first < afresh.train_loss_first, "the second phase starts from what the first has learned"
+
+
+def test_a_phase_takes_its_own_batch_and_rate_and_without_one_is_as_before(tiny_student: Path, tmp_path: Path) -> None:
+    def tuned(**own: Any) -> list[Checkpoint]:
+        first, last = phases(6, 6)
+        return tune_student(tiny_student, ROWS, _phased(6, 6, phases=(first.model_copy(update=own), last)), 7, tmp_path)
+
+    plain, same = tuned(), tuned(batch_size=4, gradient_accumulation=1)
+    assert [each.checkpoint_id for each in plain] == [each.checkpoint_id for each in same]
+    small = tuned(batch_size=2, learning_rate=1e-5)
+    assert not {each.adapter_sha256 for each in plain} & {each.adapter_sha256 for each in small}
+    rates = [read_loss_curve(tmp_path / each.adapter_path)["learning_rate"].max() for each in small]
+    assert rates == [1e-5, SETTINGS.learning_rate]
+    by_epoch = phases(6, 6)[0].model_copy(update={"max_steps": None, "num_epochs": 2, "batch_size": 2})
+    other = phases(6, 6)[1].model_copy(update={"max_steps": None, "num_epochs": 1})
+    counted = tune_student(tiny_student, ROWS, _phased(1, 1, phases=(by_epoch, other)), 7, tmp_path)
+    assert [each.num_steps for each in counted] == [
+        math.ceil(counted[0].num_examples / 2) * 2, math.ceil(counted[1].num_examples / 4)
+    ]  # fmt: skip
 
 
 def test_a_phase_by_another_name_is_found_and_called_by_its_name(tiny_student: Path, tmp_path: Path) -> None:

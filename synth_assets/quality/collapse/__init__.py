@@ -10,6 +10,7 @@ Shumailov et al. 2024, Nature 631:755. `make study-collapse` repeats that paper'
 from synth_assets.quality.collapse.diversity import diversity_against
 from synth_assets.quality.collapse.lineage import (
     depth_measures,
+    distinct_training_rows,
     dropped_real_rows,
     holdout_digest,
     holdout_measures,
@@ -20,6 +21,7 @@ from synth_assets.quality.collapse.perplexity import perplexity, perplexity_rati
 
 __all__ = [
     "depth_measures",
+    "distinct_training_rows",
     "diversity_against",
     "dropped_real_rows",
     "holdout_digest",

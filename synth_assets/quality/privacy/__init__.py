@@ -18,6 +18,7 @@ from synth_assets.quality.privacy.names import NAME_KINDS, find_names
 from synth_assets.quality.privacy.personal_data import NAMES_NOT_CHECKED, PERSONAL_DATA_KINDS, find_personal_data
 from synth_assets.quality.privacy.refusals import (
     allowed_patterns,
+    find_hidden,
     find_refusals,
     hide_rejected,
     look_through,
@@ -48,6 +49,7 @@ __all__ = [
     "estimate_personal_data_left",
     "estimate_secrets_left",
     "find_copies",
+    "find_hidden",
     "find_names",
     "find_personal_data",
     "find_refusals",

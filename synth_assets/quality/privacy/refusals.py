@@ -61,6 +61,16 @@ def find_refusals(
     return Refusals(refused, rewritten)
 
 
+def find_hidden(rows: Sequence[Parts], privacy: PrivacySection) -> list[tuple[RefusalReason, str] | None]:
+    """Of each row's texts together: which kind of what may not be shown they hold, and what it is, masked; else None."""
+    hidden: list[tuple[RefusalReason, str] | None] = []
+    for personal, secret in _found_in([_joined(parts) for parts in rows], privacy):
+        kind: RefusalReason = "secret" if secret else "personal_data"
+        found = secret or _to_hide(personal, secret, privacy)
+        hidden.append((kind, _masked(found)) if found else None)
+    return hidden
+
+
 def hide_rejected(rows: Sequence[RejectedSample], privacy: PrivacySection) -> list[RejectedSample]:
     """The same rows without what may not be shown, in their details as well: a table of rejected rows is read, too."""
     clean = redact_rows([(row.context, row.instruction, row.response, row.detail) for row in rows], privacy)

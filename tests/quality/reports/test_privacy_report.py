@@ -6,7 +6,7 @@ from pathlib import Path
 from tiny_models import save_tagger
 
 from synth_assets.quality import Estimate
-from synth_assets.quality.privacy import find_names, find_refusals, hide_rejected, redact_rows
+from synth_assets.quality.privacy import find_hidden, find_names, find_refusals, hide_rejected, redact_rows
 from synth_assets.quality.reports import measure_privacy, shown_chunks
 from synth_assets.recipe import PrivacySection
 from synth_assets.records import (
@@ -217,3 +217,13 @@ def test_seeds_are_compared_with_as_many_rows_of_the_holdout_leaf_by_leaf() -> N
     apart = [replace(row, leaf_path="skills/c") for row in holdout]
     found = measure_privacy(rows, [], seeds, [], apart, DROP, 0).estimates
     assert next(each for each in found if each.measure == "dcr_share").words.startswith("no leaf node has both")
+
+
+def test_what_texts_hold_together_is_named_but_not_told() -> None:
+    rows = [("Who is it?", "Write to jo.planted@mailbox.org"), ("Who is it?", PLAIN)]
+    (kind, told), nothing = find_hidden(rows, DROP)  # type: ignore[misc]
+    assert kind == "personal_data" and "jo.planted" not in told and nothing is None
+    assert find_hidden(rows, replace_settings(personal_data="redact"))[0] is not None
+    assert find_hidden(rows, replace_settings(personal_data="ignore")) == [None, None]
+    assert find_hidden(rows, replace_settings(allowed_values=(r"jo\.planted@mailbox\.org",))) == [None, None]
+    assert find_hidden([], DROP) == []

@@ -1,0 +1,153 @@
+"""The checks of preference pairs and of the student that is aligned on them, and the figures that they read.
+
+Looked at anew, from the stored tables: that rows add up, that a pair is one, that it gives nobody away. What blocks would
+train the student on what nobody preferred, or must not be told.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+
+import polars as pl
+
+from synth_assets.quality.expectations import (
+    Expectation,
+    Suite,
+    between,
+    greater,
+    matching,
+    measure_at_least,
+    measure_at_most,
+    not_blank,
+    one_of,
+    rows_exist,
+    unique,
+)
+from synth_assets.quality.measuring import ALL, Measure, Tables, count_measures, ratio
+from synth_assets.quality.privacy import find_hidden
+from synth_assets.recipe import AlignmentStage, PreferencesSection, Recipe, Threshold
+
+PAIRS, ALIGNED = "preference_pairs", "aligned_checkpoint"
+STAGE = "preferences"
+_INCONSISTENT = "judge_inconsistent"
+_DIVERGED = 2 * math.log(1e6)
+
+
+def preference_suites(recipe: Recipe) -> list[Suite]:
+    """Of a recipe that declares pairs; the second one where it aligns on them."""
+    section = recipe.preferences
+    if section is None:
+        return []
+    pairs = Suite(PAIRS, (PAIRS, "stage_counts", "rejected_samples"), _of_pairs(section, recipe))
+    return [pairs, *([Suite(ALIGNED, (ALIGNED, PAIRS), _of_aligned())] if recipe.alignment else [])]
+
+
+def thresholds_of(suite: Suite, recipe: Recipe) -> list[dict[str, object]]:
+    """Those of the section `preferences`, by which this suite judges; none for other suites."""
+    if suite.name != PAIRS or recipe.preferences is None:
+        return []
+    said: tuple[Threshold, ...] = (recipe.preferences.min_pair_share, recipe.preferences.max_inconsistent_share)
+    return [each.model_dump(mode="json") for each in said]
+
+
+def _of_pairs(section: PreferencesSection, recipe: Recipe) -> tuple[Expectation, ...]:
+    judged = measure_at_most(
+        "judge_is_consistent_on_pairs", "inconsistent_share", section.max_inconsistent_share.reason, is_blocking=False
+    )
+    return (
+        rows_exist(PAIRS),
+        unique(PAIRS, "preference_pair_id", "the same pair twice would count twice"),
+        not_blank(PAIRS, "chosen", "a blank text is no response to be preferred"),
+        not_blank(PAIRS, "rejected", "a blank text teaches nothing to be avoided"),
+        one_of(
+            "decided_by_is_known", PAIRS, "decided_by", ("ground_truth", "judge", "reward"), "who else should have decided?"
+        ),
+        measure_at_most("responses_of_a_pair_differ", "pairs_of_equal_responses", "equal texts cannot be told apart"),
+        measure_at_most(
+            "rewards_are_a_margin_apart", "pairs_below_the_margin", "below it the reward model's word is noise"
+        ),
+        measure_at_most("pairs_give_nobody_away", "pairs_with_what_is_hidden", "alignment would teach to tell it"),
+        measure_at_most("preference_counts_add_up", "unaccounted_rows", "every prompt is kept, rejected or failed"),
+        measure_at_most("few_prompts_failed", "failed_share", recipe.quality.max_failed_share.reason),
+        measure_at_least("enough_prompts_have_a_pair", "pair_share", section.min_pair_share.reason, is_blocking=False),
+        *([judged] if section.judges else []),
+    )  # fmt: skip
+
+
+def _of_aligned() -> tuple[Expectation, ...]:
+    return (
+        rows_exist(ALIGNED),
+        matching("adapter_has_a_hash", ALIGNED, "adapter_sha256", "^[0-9a-f]{64}$", "an adapter is known by its content"),
+        between(
+            "train_loss_is_sane", ALIGNED, "train_loss_last", 0, _DIVERGED,
+            "a loss of pairs starts at 0.7 or below, and the usual one beside it has a small weight",
+        ),
+        greater(
+            "train_loss_has_fallen", ALIGNED, "train_loss_first", "train_loss_last", "else no preference was learned",
+            is_blocking=False,
+        ),
+        between(
+            "validation_loss_is_sane", ALIGNED, "validation_loss", 0, _DIVERGED,
+            "as for the training's loss; null if no prompt was held out", allows_null=True, is_blocking=False,
+        ),
+        measure_at_most(
+            "each_iteration_ends_with_one_candidate", "choices_off_one", "the next starts from it, or is examined"
+        ),
+        measure_at_least("all_steps_were_done", "steps_done", "an adapter of half a training is another adapter"),
+    )  # fmt: skip
+
+
+def measure_pairs(tables: Tables, recipe: Recipe) -> list[Measure]:
+    section = recipe.preferences
+    assert section is not None
+    pairs, ended = tables[PAIRS], tables["rejected_samples"].filter(pl.col("stage") == STAGE)
+    num_kept = pairs["prompt_id"].n_unique()
+    close = pairs.filter((pl.col("decided_by") == "reward") & ~(pl.col("margin") >= section.margin).fill_null(False))
+    measures = [
+        Measure("pairs_of_equal_responses", ALL, pairs.filter(pl.col("chosen") == pl.col("rejected")).height, 0),
+        Measure("pairs_below_the_margin", ALL, close.height, 0),
+        Measure("pairs_with_what_is_hidden", ALL, _num_hidden(pairs, recipe), 0),
+        Measure("pair_share", ALL, ratio(num_kept, num_kept + ended.height), section.min_pair_share.value),
+        *count_measures(tables, recipe, STAGE, num_kept),
+    ]
+    if section.judges:
+        by_judge = pairs.filter(pl.col("decided_by") == "judge")["prompt_id"].n_unique()
+        reasons: Mapping[str, int] = dict(ended.group_by("rejection_reason").len().iter_rows())
+        num_judged = by_judge + sum(reasons.get(reason, 0) for reason in (_INCONSISTENT, "no_verdict", "all_equal"))
+        share = ratio(reasons.get(_INCONSISTENT, 0), num_judged)
+        measures.append(Measure("inconsistent_share", ALL, share, section.max_inconsistent_share.value))
+    return measures
+
+
+def _num_hidden(pairs: pl.DataFrame, recipe: Recipe) -> int:
+    """Pairs of which a response holds what may not be shown, looked through with its prompt."""
+    texts = []
+    for prompt, *responses in pairs.select("prompt", "chosen", "rejected").iter_rows():
+        asked = "\n".join(turn["content"] for turn in json.loads(prompt))
+        texts += [(asked, response) for response in responses]
+    found = find_hidden(texts, recipe.trust.privacy)
+    return sum(one is not None or other is not None for one, other in zip(found[::2], found[1::2], strict=True))
+
+
+def measure_aligned(tables: Tables, recipe: Recipe) -> list[Measure]:
+    assert recipe.alignment is not None
+    measures = []
+    for name, stage in recipe.alignment.stages_to_run:
+        candidates = tables[ALIGNED].filter(pl.col("phase") == name)
+        steps, examples, choices = (candidates[each].to_list() for each in ("num_steps", "num_examples", "is_chosen"))
+        expected = _expected_steps(stage, max(examples, default=0), recipe)
+        measures += [
+            Measure("steps_done", name, max(steps, default=0), expected),
+            Measure("choices_off_one", name, abs(sum(choices) - 1), 0),
+        ]
+    return measures
+
+
+def _expected_steps(stage: AlignmentStage, num_pairs: int, recipe: Recipe) -> int:
+    if stage.max_steps:
+        return stage.max_steps
+    size = stage.batch_size or recipe.tuning.batch_size
+    in_step = size * (stage.gradient_accumulation or recipe.tuning.gradient_accumulation)
+    return max(1, math.ceil(num_pairs / in_step)) * (stage.num_epochs or 1)
