@@ -11,11 +11,12 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from synth_assets.prompts import PROMPT_STYLES, prompt_variables
 from synth_assets.recipe.harness import HarnessSection
 from synth_assets.recipe.models import ModelSpec
+from synth_assets.recipe.reward_weights import AttributeWeights
 from synth_assets.recipe.schedule import ScheduleSection
 from synth_assets.recipe.trust import TrustSection
 from synth_assets.recipe.tuning import TuningSection
 from synth_assets.recipe.value_types import Count, Section, Share, Temperature, Text
-from synth_assets.records import REWARD_ATTRIBUTES, content_id
+from synth_assets.records import content_id
 
 Scale = Literal["smoke", "demo", "full"]
 SCALES: tuple[Scale, ...] = typing.get_args(Scale)
@@ -167,16 +168,10 @@ class RewardCut(Section):
 
 
 class RewardSection(Section):
-    weights: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
-    """One weight for each attribute of the reward model; the reward is the weighted sum."""
+    weights: AttributeWeights = Field(default_factory=dict)
+    """One weight for each attribute of the reward model, or the name of a published vector (`recipe/reward_weights.py`); the
+    reward is the weighted sum."""
     cut: RewardCut
-
-    @field_validator("weights")
-    @classmethod
-    def _all_five(cls, weights: dict[str, float]) -> dict[str, float]:
-        if weights and set(weights) != set(REWARD_ATTRIBUTES):
-            raise ValueError("exactly the five attributes " + ", ".join(REWARD_ATTRIBUTES))
-        return weights
 
 
 class FilterSection(Section):
