@@ -79,6 +79,14 @@ def open_gates_of_student(recipe: Recipe, warehouse: Warehouse, instance: dg.Dag
     return list(open_gates(own, recipe, warehouse, instance))
 
 
+def require_held_student(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> None:
+    """Raises GateError unless the tuned student is that of the recipe, and the gates of it and of its data hold."""
+    for gate in open_gates(all_before([STUDENT], recipe), recipe, warehouse, instance):
+        raise GateError(
+            f"the tuned student is no next teacher: {gate}", remedy=f"materialize {gate.asset} with its checks, then promote"
+        )
+
+
 def current_reports(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> list[str]:
     """The reports whose figures are those of the present data; of a model that is gone nobody can say so."""
     return [name for name in TRUST_REPORTS if _is_of_the_present(name, recipe, warehouse, instance)]

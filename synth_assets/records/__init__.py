@@ -54,6 +54,7 @@ from synth_assets.records.students import (
     BenchmarkQuestion,
     Checkpoint,
     Comparison,
+    Generation,
     HarnessScore,
     OpenQuestion,
     TrainingExample,
@@ -78,6 +79,7 @@ __all__ = [
     "DecidedBy",
     "Direction",
     "DocumentChunk",
+    "Generation",
     "HarnessScore",
     "JudgedCase",
     "KeptSample",
@@ -135,6 +137,7 @@ TABLES: dict[str, type[Any]] = {
     "evaluation": BenchmarkAnswer,
     "comparisons": Comparison,
     "harness_scores": HarnessScore,
+    "generations": Generation,
     "measures": Measurement,
     "stage_counts": StageCounts,
 }
