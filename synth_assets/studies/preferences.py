@@ -64,17 +64,17 @@ def run_preferences_study(recipe: Recipe, seeds: Sequence[int], report: Callable
     yield from compare_alignments(recipe, rows_of, questions, report)
 
 
-def at_small_scale(recipe: Recipe) -> Recipe:
-    """PART of the samples of each leaf and of the steps of each phase; a phase ends with its last step."""
-    num_samples = round(PART * recipe.generation.num_samples_per_leaf)
+def at_small_scale(recipe: Recipe, num_samples: float = PART, num_steps: float = PART) -> Recipe:
+    """These parts of the samples of each leaf and of the steps of each phase; a phase ends with its last step."""
+    samples = round(num_samples * recipe.generation.num_samples_per_leaf)
     phases = tuple(
-        phase.model_copy(update={"max_steps": max(1, round(PART * (phase.max_steps or 1)))})
+        phase.model_copy(update={"max_steps": max(1, round(num_steps * (phase.max_steps or 1)))})
         for phase in recipe.tuning.phases
     )
     tuning = {"phases": phases, "checkpoint_choice": CheckpointChoice()}
     return recipe.model_copy(
         update={
-            "generation": recipe.generation.model_copy(update={"num_samples_per_leaf": num_samples}),
+            "generation": recipe.generation.model_copy(update={"num_samples_per_leaf": samples}),
             "tuning": recipe.tuning.model_copy(update=tuning),
         }
     )
@@ -117,7 +117,7 @@ def pairs_of(
     asked = {
         row.synthetic_sample_id: row for row in rows if row.synthetic_sample_id in trained and row.branch != "knowledge"
     }
-    prompts = [_prompt(row, recipe.generation.prompts) for row in asked.values()]
+    prompts = [prompt_of(row, recipe.generation.prompts) for row in asked.values()]
     with open_tuned(recipe, adapter) as model:
         said = sample_responses(
             prompts, {"student": model}, SAMPLED.num_samples, SAMPLED.temperature, SAMPLED.max_new_tokens, seed
@@ -128,7 +128,7 @@ def pairs_of(
         )
 
 
-def _prompt(row: KeptSample, style: str) -> PreferencePrompt:
+def prompt_of(row: KeptSample, style: str) -> PreferencePrompt:
     question = render_prompt(style, "question", context=row.context, instruction=row.instruction)
     turns = (Message("user", question),)
     assert row.generation_depth is not None, "the bundled taxonomy says who wrote its rows"
