@@ -41,7 +41,7 @@ def check_model_folder(folder: Path, kind: ArchitectureKind) -> dict[str, Any]:
     """The folder's configuration, once everything that an engine needs is there.
 
     Raises ModelError for the first thing that is missing or refused. A classifier must have one output for each
-    reward attribute.
+    reward attribute, or one in all, which compares responses to one prompt only (`ScalarReward`).
     """
     if not folder.is_dir():
         raise ModelError("the model folder does not exist", value=str(folder), remedy=_TRAIN)
@@ -207,11 +207,11 @@ def _check_architecture(config: dict[str, Any], folder: Path, kind: Architecture
         )  # fmt: skip
     if kind == "ForSequenceClassification":
         num_outputs = len(config.get("id2label") or ()) or config.get("num_labels", 2)
-        if num_outputs != len(REWARD_ATTRIBUTES):
+        if num_outputs not in (1, len(REWARD_ATTRIBUTES)):
             raise ModelError(
-                "a reward model has five outputs, " + ", ".join(REWARD_ATTRIBUTES), value=num_outputs,
+                "a reward model has five outputs, " + ", ".join(REWARD_ATTRIBUTES) + ", or a single one", value=num_outputs,
                 where=Where(str(folder / "config.json")),
-                remedy="name a reward model trained on HelpSteer's attributes",
+                remedy="name a reward model trained on HelpSteer's attributes, or on pairs",
             )  # fmt: skip
 
 

@@ -38,13 +38,22 @@ def tiny_student(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_reward_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A LlamaForSequenceClassification with five outputs and random weights."""
+    return _tiny_reward_model(tmp_path_factory.mktemp("tiny") / "reward_model", num_outputs=5)
+
+
+@pytest.fixture(scope="session")
+def tiny_scalar_reward_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Likewise, with a single output."""
+    return _tiny_reward_model(tmp_path_factory.mktemp("tiny") / "scalar_reward_model", num_outputs=1)
+
+
+def _tiny_reward_model(folder: Path, num_outputs: int) -> Path:
     import torch
     from transformers import LlamaForSequenceClassification
 
     from synth_assets.embedded.language_models import embedded_config, save_model_folder
 
-    folder = tmp_path_factory.mktemp("tiny") / "reward_model"
-    config = embedded_config(**TINY, num_labels=5)
+    config = embedded_config(**TINY, num_labels=num_outputs)
     torch.manual_seed(12)
     model = LlamaForSequenceClassification(config)
     torch.nn.init.normal_(model.score.weight, std=1.0)

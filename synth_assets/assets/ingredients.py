@@ -106,6 +106,12 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         files=lambda r: (*examinations(r), *holdout_file(r), *name_finder(r)),
         after=("taxonomy", *SOURCES),  # which retire the rows of leaves that are gone
     ),
+    "reward_report": Ingredients(
+        "1",
+        ("synthetic_samples", "scored_samples", "reward_filtered_set"),
+        lambda r: (r.seed, r.reward.cut, r.trust.bootstrap_draws, r.trust.confidence),
+        is_declared=lambda r: r.reward.report is not None,
+    ),
     "training_mix": Ingredients(
         "3",
         ("reward_filtered_set",),
@@ -207,6 +213,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         "1",
         ("evaluation", "judge_calibration", "comparisons", "harness_scores", "student_report"),
         lambda r: (r.evaluation.confidence, *([r.evaluation.harness] if r.evaluation.harness else [])),
+        after=("reward_report",),  # which it shows where a recipe has it
         has_table=False,
     ),
 }

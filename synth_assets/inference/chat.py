@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from synth_assets.errors import ModelError, Where
+from synth_assets.records import Reward, RewardAttributes, ScalarReward
 from synth_assets.roles import Conversation, GenerationRequest, GenerationResult
 
 
@@ -109,3 +110,9 @@ def steady(value: float) -> float:
 
 def failed_result(error: str) -> GenerationResult:
     return GenerationResult(text="", finish_reason="error", error=error)
+
+
+def reward_of_outputs(outputs: Sequence[float]) -> Reward:
+    """Of a classifier in this process: one output is a scalar, five are HelpSteer's attributes in their order."""
+    values = list(map(steady, outputs))
+    return ScalarReward(values[0]) if len(values) == 1 else RewardAttributes(*values)

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from synth_assets.errors import ModelError, Where
-from synth_assets.inference.chat import ChatTokenizer, steady
+from synth_assets.inference.chat import ChatTokenizer, reward_of_outputs
 from synth_assets.recipe import ModelSpec
-from synth_assets.records import RewardAttributes
+from synth_assets.records import Reward
 from synth_assets.roles import Conversation, OnScore
 
 
@@ -42,10 +42,10 @@ class TransformersRewardModel:
     @torch.inference_mode()
     def score(
         self, conversations: Sequence[Conversation], on_score: OnScore | None = None
-    ) -> list[RewardAttributes | str]:  # fmt: skip
-        """Attributes or the words of an error, in the order of the conversations; `on_score` a batch at a time."""
+    ) -> list[Reward | str]:  # fmt: skip
+        """Rewards or the words of an error, in the order of the conversations; `on_score` a batch at a time."""
         prompts = self._chat.prompts_of_conversations(conversations)
-        scores: list[RewardAttributes | str] = [prompt.error for prompt in prompts]
+        scores: list[Reward | str] = [prompt.error for prompt in prompts]
         runnable = [index for index, prompt in enumerate(prompts) if not prompt.error]
         if on_score:
             for index in (index for index, prompt in enumerate(prompts) if prompt.error):
@@ -54,7 +54,7 @@ class TransformersRewardModel:
             batch = runnable[start : start + self._batch_size]
             values = self._score_batch([prompts[index].token_ids for index in batch])
             for index, row in zip(batch, values, strict=True):
-                scores[index] = RewardAttributes(*map(steady, row))
+                scores[index] = reward_of_outputs(row)
                 if on_score:
                     on_score(index, scores[index])
         return scores

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from synth_assets.inference.chat import steady
+from synth_assets.inference.chat import reward_of_outputs
 from synth_assets.inference.worker_process import WorkerProcess
-from synth_assets.records import RewardAttributes
+from synth_assets.records import Reward
 from synth_assets.roles import Conversation, GenerationRequest, GenerationResult, OnResult, OnScore
 
 AnswerT = TypeVar("AnswerT")
@@ -36,13 +36,13 @@ class VllmRewardModel:
 
     def score(
         self, conversations: Sequence[Conversation], on_score: OnScore | None = None
-    ) -> list[RewardAttributes | str]:  # fmt: skip
-        """Attributes or the words of an error, in the order of the conversations. Raises EngineError."""
+    ) -> list[Reward | str]:  # fmt: skip
+        """Rewards or the words of an error, in the order of the conversations. Raises EngineError."""
         return _answers(self.worker, list(conversations), _read_score, on_score)
 
 
-def _read_score(row: Any) -> RewardAttributes | str:
-    return row if isinstance(row, str) else RewardAttributes(*map(steady, row))
+def _read_score(row: Any) -> Reward | str:
+    return row if isinstance(row, str) else reward_of_outputs(row)
 
 
 def _answers(

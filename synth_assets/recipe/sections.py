@@ -167,11 +167,25 @@ class RewardCut(Section):
         return value
 
 
+class RewardReportSection(Section):
+    """The asset `reward_report`: what the reward model does on the samples. Nothing stops at its bounds."""
+
+    max_length_correlation: Threshold = Threshold(
+        value=0.5, reason="beyond it a quarter of the order of rewards is the order of lengths"
+    )
+    """Of reward and words of the response, within leaf, in size."""
+    max_leaf_variance_share: Threshold = Threshold(
+        value=0.5, reason="beyond it one cut for all leaves chooses leaves rather than responses"
+    )
+
+
 class RewardSection(Section):
     weights: AttributeWeights = Field(default_factory=dict)
     """One weight for each attribute of the reward model, or the name of a published vector (`recipe/reward_weights.py`); the
     reward is the weighted sum."""
     cut: RewardCut
+    report: Annotated[RewardReportSection | None, Field(exclude_if=lambda value: value is None)] = None
+    """None: there is no such report. Absent then from the record, which is as it was before there was one."""
 
 
 class FilterSection(Section):

@@ -19,7 +19,7 @@ from synth_assets.inference import open_reward_model, open_text_model
 from synth_assets.inference.vllm_models import VllmTextModel
 from synth_assets.inference.worker_process import WORKER_MODULE
 from synth_assets.recipe import ModelSpec
-from synth_assets.records import REWARD_ATTRIBUTES
+from synth_assets.records import REWARD_ATTRIBUTES, ScalarReward
 from synth_assets.roles import Conversation, GenerationRequest, Message, RewardModel, TextModel
 
 pytestmark = pytest.mark.slow
@@ -134,6 +134,16 @@ def test_reward_parity(reward_models: tuple[RewardModel, RewardModel]) -> None:
                 values.append(getattr(one, name))
     assert min(values) < 0 < max(values)  # raw outputs: an activation would have squeezed them into 0..1
     assert len(values) == 150
+
+
+def test_reward_parity_of_a_single_output(tiny_scalar_reward_model: Path) -> None:
+    conversations = [conversation(number) for number in range(12)]
+    scores = []
+    for engine in ("transformers", "vllm"):
+        with open_reward_model(spec_of(tiny_scalar_reward_model, engine)) as model:
+            scores.append([each.value for each in model.score(conversations) if isinstance(each, ScalarReward)])
+    assert scores[1] == pytest.approx(scores[0], rel=1.1e-2) and len(scores[0]) == 12
+    assert min(scores[0]) < 0 or max(scores[0]) > 1  # no sigmoid has squeezed them
 
 
 def test_killed_worker_is_an_engine_error(tiny_teacher: Path) -> None:
