@@ -48,7 +48,7 @@ def test_its_figures_and_its_warnings(tmp_path: Path) -> None:
         checks = {
             each.check_name: each for each in result.get_asset_check_evaluations() if each.asset_key.path[-1] == MADE[-1]
         }
-        assert checks["leaves_do_not_drive_the_reward"].passed and checks["rows_exist"].passed
+        assert checks["leaves_do_not_drive_the_reward"].passed and checks["reward_report_has_rows"].passed
         assert {name for name, each in checks.items() if each.severity == dg.AssetCheckSeverity.WARN} == {
             "leaves_do_not_drive_the_reward", "length_does_not_drive_the_reward",
         }  # fmt: skip
