@@ -8,8 +8,8 @@ with the reports on trust, whose gates stand before the student: fidelity_report
 collapse_report, and after it student_report
 
 and, where the recipe has them, `preference_pairs` and `aligned_checkpoint` between the tuned student and its evaluation,
-`judge_calibration`, `comparisons` of open answers, and `harness_scores`, the figures of the
-lm-evaluation-harness; the report waits for the last two.
+`reward_report`, `judge_calibration`, `comparisons` of open answers, and `harness_scores`, the figures of the
+lm-evaluation-harness; the run's report waits for them.
 
 Importing this module reads the recipe and nothing else: a wrong recipe is a RecipeError with file, line and remedy,
 and no model library is loaded.
@@ -31,6 +31,7 @@ from synth_assets.assets.made_of import code_version
 from synth_assets.assets.preferences import preference_pairs
 from synth_assets.assets.resources import Engines, declared_engines, declared_recipe, open_warehouse, resources
 from synth_assets.assets.reward import reward_filtered_set, scored_samples
+from synth_assets.assets.reward_report import reward_report
 from synth_assets.assets.run_report import report_of_failed_runs, run_report
 from synth_assets.assets.student_report import student_report
 from synth_assets.assets.taxonomy import document_chunks, real_examples, seed_examples, taxonomy
@@ -47,6 +48,7 @@ ASSETS = (
     synthetic_samples,
     scored_samples,
     reward_filtered_set,
+    reward_report,  # of recipes that declare it
     training_mix,
     fidelity_report,
     privacy_report,

@@ -142,6 +142,14 @@ def write_lineage(folder: Path, lineage: Lineage) -> Path:
     return beside.replace(target)
 
 
+def chat_template_of(folder: Path) -> object:
+    """The chat template that the folder's tokenizer has, as its files say it; None where they have none."""
+    own = folder / "chat_template.jinja"
+    if own.is_file():
+        return own.read_text(encoding="utf-8")
+    return _read_json(folder / "tokenizer_config.json").get("chat_template")
+
+
 def active_parameters(folder: Path) -> int:
     """Parameters that take part in each token: of a mixture of experts only those experts that a token is sent to.
 

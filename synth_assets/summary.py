@@ -14,12 +14,12 @@ from typing import Any
 import polars as pl
 
 from synth_assets.assets.checks import data_docs_folder
-from synth_assets.assets.ingredients import INGREDIENTS
+from synth_assets.assets.ingredients import INGREDIENTS, student_asset
 from synth_assets.assets.resources import command_line
 from synth_assets.assets.run_report import TRUST_PAGE, report_file
 from synth_assets.assets.running import CheckOutcome
 from synth_assets.assets.storing import ASSET_OF_STAGE
-from synth_assets.assets.tuning import load_student, student_asset
+from synth_assets.assets.tuning import load_student
 from synth_assets.errors import WarehouseError
 from synth_assets.evaluation import accuracy_table, compare, paired_difference
 from synth_assets.evaluation.accuracy import ALL_LEAVES

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from synth_assets.assets.ingredients import student_asset
 from synth_assets.assets.journaling import JOURNAL, generation_key, journaled_text_model
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import ASSET_OF_STAGE
-from synth_assets.assets.tuning import load_student, student_asset, tuned_student_folder
+from synth_assets.assets.tuning import load_student, tuned_student_folder
 from synth_assets.errors import WarehouseError
 from synth_assets.frames import from_frame
 from synth_assets.generation import STEPS, plan_leaves

@@ -11,12 +11,12 @@ import pytest
 
 from synth_assets import definitions
 from synth_assets.assets.checks import check_keys
-from synth_assets.assets.ingredients import INGREDIENTS, upstream_of
+from synth_assets.assets.ingredients import INGREDIENTS, made_before
 from synth_assets.assets.jobs import JOB_NAME
 from synth_assets.recipe import Recipe, read_recipe
 from synth_assets.storage import Warehouse
 
-RECIPES = ("embedded", "embedded_lab", "merlinite-7b", "labradorite-13b")
+RECIPES = ("embedded", "embedded_lab", "merlinite-7b", "labradorite-13b", "nemotron-4-340b")
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 HEAVY = {
@@ -77,8 +77,7 @@ def test_what_an_asset_is_made_of_is_what_dagster_shows(tmp_path: Path, name: st
     recipe = read_recipe(f"data/recipes/{name}.yaml")
     for spec in definitions.build_definitions(recipe, Warehouse(tmp_path)).resolve_all_asset_specs():
         upstream = {dep.asset_key.to_user_string() for dep in spec.deps}
-        made_of = INGREDIENTS[spec.key.to_user_string()]
-        assert {*upstream_of(spec.key.to_user_string(), recipe), *made_of.after} == upstream
+        assert set(made_before(spec.key.to_user_string(), recipe)) == upstream
 
 
 def aligning() -> Recipe:
@@ -105,7 +104,7 @@ def test_an_aligned_student_stands_where_the_tuned_one_stood(tmp_path: Path) -> 
     assert deps["aligned_checkpoint"] >= {"lora_checkpoint", "preference_pairs", "privacy_report"}
     for name in ("evaluation", "student_report", "comparisons"):
         assert "aligned_checkpoint" in deps[name]
-        assert deps[name] == {*upstream_of(name, aligning()), *INGREDIENTS[name].after}
+        assert deps[name] == set(made_before(name, aligning()))
     assert {key.asset_key.to_user_string() for key in built.resolve_asset_graph().asset_check_keys} >= {
         "preference_pairs", "aligned_checkpoint",
     }  # fmt: skip

@@ -112,6 +112,12 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         files=lambda r: (*examinations(r), *holdout_file(r), *name_finder(r)),
         after=("taxonomy", *SOURCES),  # which retire the rows of leaves that are gone
     ),
+    "reward_report": Ingredients(
+        "1",
+        ("synthetic_samples", "scored_samples", "reward_filtered_set"),
+        lambda r: (r.seed, r.reward.cut, r.trust.bootstrap_draws, r.trust.confidence),
+        is_declared=lambda r: r.reward.report is not None,
+    ),
     "training_mix": Ingredients(
         "3",
         ("reward_filtered_set",),
@@ -247,6 +253,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         "1",
         ("preference_pairs", "evaluation", "judge_calibration", "comparisons", "harness_scores", "student_report"),
         lambda r: (r.evaluation.confidence, *([r.evaluation.harness] if r.evaluation.harness else [])),
+        after=("reward_report",),  # which it shows where a recipe has it
         has_table=False,
     ),
 }
@@ -261,3 +268,8 @@ def made_before(asset: str, recipe: Recipe) -> tuple[str, ...]:
     """The assets that must have been made, and have passed their gates, whether or not their rows are read."""
     after = (name for name in INGREDIENTS[asset].after if INGREDIENTS[name].is_declared(recipe))
     return (*upstream_of(asset, recipe), *after)
+
+
+def student_asset(recipe: Recipe) -> str:
+    """The asset, and the table, of the student that the recipe ends with: the aligned one, where it aligns."""
+    return "aligned_checkpoint" if recipe.alignment else "lora_checkpoint"

@@ -21,6 +21,7 @@ from synth_assets.assets.comparisons import wins
 from synth_assets.assets.display import bars, histogram, image_uris
 from synth_assets.assets.evaluation import accuracy_bars
 from synth_assets.assets.leasing import making
+from synth_assets.assets.reward_report import shown_figures
 from synth_assets.assets.running import failures, latest_checks
 from synth_assets.assets.trust_report import write_trust_report
 from synth_assets.assets.verdicts import current_reports
@@ -39,7 +40,7 @@ SHOWN_LAST = ("evaluation", "judge_calibration", "comparisons", "harness_scores"
 CALLS = {"num_calls_made": "calls made", "num_calls_served_from_journal": "from the journal"}
 
 
-@dg.asset(deps=["preference_pairs", *SHOWN_LAST], group_name="stage_5_evaluation", kinds={"python", "html"})
+@dg.asset(deps=["preference_pairs", *SHOWN_LAST, "reward_report"], group_name="stage_5_evaluation", kinds={"python", "html"})
 def run_report(
     context: dg.AssetExecutionContext, recipe: dg.ResourceParam[Recipe], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.MaterializeResult[Any]:
@@ -107,6 +108,7 @@ def render_report(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInst
         pictures_accuracy=_accuracy_pictures(accuracy),
         judges=_judges(recipe, warehouse),
         compared=_compared(recipe, warehouse),
+        rewards=_rewards(recipe, warehouse),
         harness=_harness(recipe, warehouse),
         pictures_rows=_row_pictures(warehouse),
         costs=_costs(instance, run_id),
@@ -143,6 +145,13 @@ def _judges(recipe: Recipe, warehouse: Warehouse) -> list[dict[str, Any]]:
     if recipe.judges is None:
         return []
     return rates_of_judges(_table(warehouse, "judge_calibration"), recipe.evaluation.confidence).to_dicts()
+
+
+def _rewards(recipe: Recipe, warehouse: Warehouse) -> list[dict[str, Any]]:
+    """What the reward model does on the samples, over all leaves, of a recipe that wants to know."""
+    if recipe.reward.report is None:
+        return []
+    return shown_figures(_table(warehouse, "reward_report")).to_dicts()
 
 
 def _compared(recipe: Recipe, warehouse: Warehouse) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from synth_assets.assets.columns import column_schema
 from synth_assets.assets.descent import lineage_of_student
 from synth_assets.assets.display import bars, curves, sample_rows, table
 from synth_assets.assets.held_out import without_held_out
+from synth_assets.assets.ingredients import student_asset
 from synth_assets.assets.leasing import making
 from synth_assets.assets.progress import Progress
 from synth_assets.assets.recipe_parts import trained_sets
@@ -114,13 +115,8 @@ def load_tuned(warehouse: Warehouse) -> Checkpoint:
     return tuned_student(load(warehouse, Checkpoint))
 
 
-def student_asset(recipe: Recipe) -> str:
-    """The asset, and the table, of the student that the recipe ends with: the aligned one, where it aligns."""
-    return "aligned_checkpoint" if recipe.alignment else "lora_checkpoint"
-
-
 def load_student(warehouse: Warehouse, recipe: Recipe) -> Checkpoint:
-    """The adapter of that student. Raises WarehouseError if there is none yet."""
+    """The adapter of the student that the recipe ends with. Raises WarehouseError if there is none yet."""
     return tuned_student(from_frame(warehouse.read_table(student_asset(recipe)), Checkpoint))
 
 

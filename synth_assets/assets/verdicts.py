@@ -12,7 +12,7 @@ import dagster as dg
 
 from synth_assets.assets.checks import check_keys, last_verdict
 from synth_assets.assets.currency import STAGE_1, is_current, is_judged_alike, judged_by, last_made
-from synth_assets.assets.ingredients import INGREDIENTS, made_before
+from synth_assets.assets.ingredients import INGREDIENTS, made_before, student_asset
 from synth_assets.errors import GateError, ModelError
 from synth_assets.quality import suite_id, suites_of
 from synth_assets.recipe import Recipe
@@ -86,6 +86,14 @@ def open_gates_of_pairs(recipe: Recipe, warehouse: Warehouse, instance: dg.Dagst
     before = all_before(made_before(STUDENT, recipe), recipe)
     own = [name for name in all_before([PAIRS], recipe) if name not in before]
     return list(open_gates(own, recipe, warehouse, instance))
+
+
+def require_held_student(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> None:
+    """Raises GateError unless the tuned student is that of the recipe, and the gates of it and of its data hold."""
+    for gate in open_gates(all_before([student_asset(recipe)], recipe), recipe, warehouse, instance):
+        raise GateError(
+            f"the tuned student is no next teacher: {gate}", remedy=f"materialize {gate.asset} with its checks, then promote"
+        )
 
 
 def current_reports(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> list[str]:

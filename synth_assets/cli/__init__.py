@@ -5,6 +5,7 @@
     synth-assets status           what is made, stale, failing, running; what the next night would do
     synth-assets trace ID         all that made one sample, and all that was made of it
     synth-assets export FOLDER    the data set and the adapter, as Hugging Face's libraries load them, with their cards
+    synth-assets promote          the tuned student becomes the next teacher, if it beats the present one
     synth-assets dev              the Dagster UI on this machine, with schedule and daemons
     synth-assets taxonomy         check, tree, diff: the files of a taxonomy, without a run
     synth-assets plan RECIPE      what a recipe would take: calls, tokens, phases, GPU-hours

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from synth_assets.assets.resources import RETRIES, declare, declared_recipe, open_warehouse
+from synth_assets.assets.resources import RETRIES, declare, declared_engines, declared_recipe, open_warehouse
 from synth_assets.cli.telling import telling
 from synth_assets.recipe import project_root, resolve_path
 
@@ -49,6 +49,26 @@ def export(folder: Path, despite_failed_checks: bool) -> None:
         )  # fmt: skip
     for part in export_to(recipe, warehouse, folder, gates, despite_failed_checks=despite_failed_checks):
         click.echo(f"written: {part}")
+
+
+@click.command()
+@telling
+def promote() -> int:
+    """The tuned student becomes the next teacher, if it beats the present one.
+
+    Both answer the same questions; the whole interval of the difference must lie above zero. Prints the figures and what to
+    write into the next recipe, and ends with exit code 1 where the student is refused.
+    """
+    from synth_assets.assets.running import open_instance
+    from synth_assets.assets.verdicts import require_held_student
+    from synth_assets.promotion import promote_student, promotion_text
+
+    recipe, warehouse = declared_recipe(), open_warehouse()
+    with open_instance() as instance:
+        require_held_student(recipe, warehouse, instance)
+    generation = promote_student(recipe, warehouse, declared_engines())
+    click.echo(promotion_text(recipe, warehouse, generation))
+    return 0 if generation.is_promoted else 1
 
 
 @click.command()
@@ -136,4 +156,4 @@ def study(name: str) -> None:
         raise click.BadParameter(f"one of {', '.join(STUDIES)}, or documents", param_hint="NAME")
 
 
-MAKING = (demo, export, dev, serve, train_embedded, study)
+MAKING = (demo, export, promote, dev, serve, train_embedded, study)

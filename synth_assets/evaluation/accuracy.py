@@ -17,7 +17,7 @@ import polars as pl
 from synth_assets.errors import BenchmarkError
 from synth_assets.frames import to_frame
 from synth_assets.intervals import wilson_interval
-from synth_assets.records import BenchmarkAnswer, Suite
+from synth_assets.records import BenchmarkAnswer, ModelArm, Suite
 
 ALL_LEAVES = "all"
 ACCURACY_SCHEMA = pl.Schema(
@@ -45,7 +45,10 @@ def accuracy_table(answers: Sequence[BenchmarkAnswer], confidence: float) -> pl.
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """accuracy(tuned) - accuracy(base) on the same questions, with its interval and McNemar's exact p-value."""
+    """accuracy(tuned) - accuracy(base) on the same questions, with its interval and McNemar's exact p-value.
+
+    `base` may be another model that the tuned one is held against, such as the teacher (`promotion`).
+    """
 
     suite: Suite
     num_questions: int
@@ -57,20 +60,23 @@ class PairedDifference:
     p_value: float
 
 
-def paired_difference(answers: Sequence[BenchmarkAnswer], suite: Suite, confidence: float) -> PairedDifference:
+def paired_difference(
+    answers: Sequence[BenchmarkAnswer], suite: Suite, confidence: float, against: ModelArm = "base"
+) -> PairedDifference:
     """Interval: R. G. Newcombe 1998, Stat. Med. 17:2635, method 10 (paired, from Wilson intervals, continuity-
     corrected correlation). p-value: McNemar 1947, exact binomial on the questions that one model alone has right.
 
     Raises BenchmarkError unless both models answered the same questions of the suite, at least one.
     """
-    right: dict[str, dict[str, bool]] = {"base": {}, "tuned": {}}
+    right: dict[str, dict[str, bool]] = {against: {}, "tuned": {}}
     for answer in answers:
-        if answer.suite == suite:
+        if answer.suite == suite and answer.model in right:
             right[answer.model][answer.benchmark_question_id] = answer.is_right
-    base, tuned = right["base"], right["tuned"]
+    base, tuned = right[against], right["tuned"]
     if not base or base.keys() != tuned.keys():
+        whom = "base" if against == "base" else f"{against} model"
         raise BenchmarkError(
-            f"base and tuned student must answer the same questions of suite {suite}",
+            f"{whom} and tuned student must answer the same questions of suite {suite}",
             value=(len(base), len(tuned)), remedy="materialize evaluation again",
         )  # fmt: skip
     both = sum(base[key] and tuned[key] for key in base)

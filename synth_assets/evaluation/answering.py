@@ -29,7 +29,7 @@ def answer_benchmark(
         raise EngineError(
             f"the {arm} model left {len(failed) or len(questions) - len(results)} of {len(questions)} benchmark "
             f"questions without an answer{': ' + failed[0] if failed else ''}",
-            remedy="shorten the question named, or raise student.max_model_len",
+            remedy=f"shorten the question named, or raise {'teacher' if arm == 'teacher' else 'student'}.max_model_len",
         )
     return [
         BenchmarkAnswer(

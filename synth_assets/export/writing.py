@@ -15,7 +15,8 @@ from pathlib import Path
 
 import polars as pl
 
-from synth_assets.assets.tuning import load_student, student_asset, tuned_student_folder
+from synth_assets.assets.ingredients import student_asset
+from synth_assets.assets.tuning import load_student, tuned_student_folder
 from synth_assets.assets.verdicts import OpenGate
 from synth_assets.errors import GateError, WarehouseError
 from synth_assets.export.cards import dataset_card, folder_name, model_card, preferences_card

@@ -21,7 +21,7 @@ import polars as pl
 from synth_assets.quality.gates import NEARER
 from synth_assets.quality.measuring import ALL, Measure, Tables, count_measures, ratio
 from synth_assets.quality.preference_suites import ALIGNED, PAIRS, measure_aligned, measure_pairs
-from synth_assets.recipe import PhaseSpec, Recipe
+from synth_assets.recipe import PhaseSpec, Recipe, RewardReportSection
 from synth_assets.records import NEW_SOURCES, TRUST_REPORTS
 
 MEASURES_SCHEMA = pl.Schema(
@@ -80,6 +80,19 @@ def _reward_filtered_set(tables: Tables, recipe: Recipe) -> list[Measure]:
         *count_measures(tables, recipe, "scoring", scored.height, samples.height),
         *count_measures(tables, recipe, "filter", kept.height, scored.height),
     ]
+
+
+def _reward_report(tables: Tables, recipe: Recipe) -> list[Measure]:
+    """The figures over all leaves, in size; null, with words, where too few samples have a reward that varies."""
+    said = recipe.reward.report or RewardReportSection()
+    rows = tables["reward_report"].filter(pl.col("subject") == ALL)
+    bounds = {"length_correlation": said.max_length_correlation, "leaf_variance_share": said.max_leaf_variance_share}
+    measures = []
+    for metric, most in bounds.items():
+        values = rows.filter(pl.col("metric") == metric)["value"].drop_nulls().to_list()
+        words = "" if values else "too few samples of a leaf, or all with the same reward"
+        measures.append(Measure(metric, ALL, abs(values[0]) if values else None, most.value, words))
+    return measures
 
 
 def _training_mix(tables: Tables, recipe: Recipe) -> list[Measure]:
@@ -229,6 +242,7 @@ _MEASURES: dict[str, Callable[[Tables, Recipe], list[Measure]]] = {
     "judge_calibration": _judge_calibration,
     "synthetic_samples": _synthetic_samples,
     "reward_filtered_set": _reward_filtered_set,
+    "reward_report": _reward_report,
     "training_mix": _training_mix,
     "lora_checkpoint": _lora_checkpoint,
     PAIRS: measure_pairs,

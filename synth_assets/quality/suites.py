@@ -25,7 +25,7 @@ from synth_assets.quality.expectations import (
 )
 from synth_assets.quality.gates import trust_suites
 from synth_assets.quality.preference_suites import preference_suites, thresholds_of
-from synth_assets.recipe import QualitySection, Recipe
+from synth_assets.recipe import QualitySection, Recipe, RewardReportSection
 from synth_assets.records import BRANCHES, REWARD_ATTRIBUTES, content_id
 
 _TWICE = "the same content under one id twice would count twice"
@@ -55,6 +55,7 @@ def suites_of(recipe: Recipe) -> dict[str, Suite]:
             ("reward_filtered_set", "scored_samples", "synthetic_samples", "stage_counts", "rejected_samples"),
             _reward_filtered_set(quality),
         ),
+        Suite("reward_report", ("reward_report",), _reward_report(recipe)),
         Suite("training_mix", ("training_mix", "reward_filtered_set"), _training_mix(quality)),
         Suite("lora_checkpoint", ("lora_checkpoint", "training_mix"), _lora_checkpoint()),
         *preference_suites(recipe),
@@ -200,6 +201,19 @@ def _reward_filtered_set(quality: QualitySection) -> tuple[Expectation, ...]:
             is_blocking=False,
         ),
     )  # fmt: skip
+
+
+def _reward_report(recipe: Recipe) -> tuple[Expectation, ...]:
+    said = recipe.reward.report or RewardReportSection()
+    return (
+        rows_exist("reward_report"),
+        measure_at_most(
+            "length_does_not_drive_the_reward", "length_correlation", said.max_length_correlation.reason, is_blocking=False
+        ),
+        measure_at_most(
+            "leaves_do_not_drive_the_reward", "leaf_variance_share", said.max_leaf_variance_share.reason, is_blocking=False
+        ),
+    )
 
 
 def _training_mix(quality: QualitySection) -> tuple[Expectation, ...]:

@@ -19,7 +19,7 @@ from synth_assets.recipe.paths import (
 from synth_assets.recipe.preferences import PreferencesSection
 from synth_assets.recipe.prompt_synthesis import PromptCounts, PromptSynthesisSection, PromptTokens
 from synth_assets.recipe.reading import read_recipe
-from synth_assets.recipe.reward import RewardCut, RewardSection
+from synth_assets.recipe.reward import RewardCut, RewardReportSection, RewardSection
 from synth_assets.recipe.schedule import ScheduleSection
 from synth_assets.recipe.sections import (
     SCALES,
@@ -81,6 +81,7 @@ __all__ = [
     "RealData",
     "Recipe",
     "RewardCut",
+    "RewardReportSection",
     "RewardSection",
     "Scale",
     "ScheduleSection",

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from synth_assets.recipe.value_types import Section
-from synth_assets.records import REWARD_ATTRIBUTES
+from synth_assets.recipe.reward_weights import AttributeWeights
+from synth_assets.recipe.value_types import Section, Threshold, is_unsaid
 
 
 class RewardCut(Section):
@@ -27,14 +27,22 @@ class RewardCut(Section):
         return value
 
 
-class RewardSection(Section):
-    weights: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
-    """One weight for each attribute of the reward model; the reward is the weighted sum."""
-    cut: RewardCut
+class RewardReportSection(Section):
+    """The asset `reward_report`: what the reward model does on the samples. Nothing stops at its bounds."""
 
-    @field_validator("weights")
-    @classmethod
-    def _all_five(cls, weights: dict[str, float]) -> dict[str, float]:
-        if weights and set(weights) != set(REWARD_ATTRIBUTES):
-            raise ValueError("exactly the five attributes " + ", ".join(REWARD_ATTRIBUTES))
-        return weights
+    max_length_correlation: Threshold = Threshold(
+        value=0.5, reason="beyond it a quarter of the order of rewards is the order of lengths"
+    )
+    """Of reward and words of the response, within leaf, in size."""
+    max_leaf_variance_share: Threshold = Threshold(
+        value=0.5, reason="beyond it one cut for all leaves chooses leaves rather than responses"
+    )
+
+
+class RewardSection(Section):
+    weights: AttributeWeights = Field(default_factory=dict)
+    """One weight for each attribute of the reward model, or the name of a published vector (`recipe/reward_weights.py`); the
+    reward is the weighted sum."""
+    cut: RewardCut
+    report: Annotated[RewardReportSection | None, Field(exclude_if=is_unsaid)] = None
+    """None: there is no such report. Absent then from the record, which is as it was before there was one."""

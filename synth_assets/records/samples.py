@@ -133,6 +133,19 @@ class ScoredSample:
 
 
 @dataclass(frozen=True)
+class RewardFigure:
+    """A figure about the reward model on this data, with its interval; `arm` says by what, `subject` on which samples."""
+
+    metric: str
+    arm: str
+    subject: str
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n: int
+
+
+@dataclass(frozen=True)
 class KeptSample:
     """A row of the filtered set, readable by itself; the rest joins over `synthetic_sample_id`."""
 

@@ -78,6 +78,32 @@ class BenchmarkAnswer:
 
 
 @dataclass(frozen=True)
+class Generation:
+    """A tuned student that was held against the teacher of its data on the same questions, and what came of it.
+
+    `generation` is one more than its teacher's, that of a teacher of which nothing is recorded its generation_depth. `gain`
+    is student_exact - teacher_exact, with its interval. `model_path` is relative to the warehouse.
+    """
+
+    generation_id: str
+    generation: int
+    model_path: str
+    fingerprint: str
+    parent: str
+    parent_path: str
+    generation_depth: int
+    ancestors: tuple[str, ...]
+    benchmark: str
+    num_questions: int
+    teacher_exact: float
+    student_exact: float
+    gain: float
+    ci_low: float
+    ci_high: float
+    is_promoted: bool
+
+
+@dataclass(frozen=True)
 class HarnessScore:
     """What the lm-evaluation-harness measured of one model in one task: `value` is a share, `stderr` in the same unit.
 

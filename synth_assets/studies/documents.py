@@ -20,7 +20,8 @@ from typing import Any
 from synth_assets.studies.gates.planted import DEFECTS
 
 _BLOCK = re.compile(
-    r"(<!-- study (\w+): ([\w, ]+) by (arm|leaf|step|judge|generator|generation|gate|check|world) -->\n).*?(<!-- end -->)",
+    r"(<!-- study ([\w-]+): ([\w, ]+) by "
+    r"(arm|leaf|step|judge|generator|generation|gate|check|world) -->\n).*?(<!-- end -->)",
     re.DOTALL,
 )
 SUBJECTS = {

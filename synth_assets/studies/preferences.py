@@ -70,27 +70,33 @@ class Halves(NamedTuple):
 
 
 def run_preferences_study(recipe: Recipe, seeds: Sequence[int], report: Callable[[str], None] = print) -> Iterator[StudyRow]:
-    recipe = with_fewer_steps(recipe)
+    recipe = at_small_scale(recipe, num_samples=1.0)  # half of them are tuned on
     questions = read_benchmark(resolve_path(recipe.evaluation.benchmark))
     generations = generate_and_score(recipe, bundled_material(recipe), seeds)
     rows_of = {each.seed: halves_of(recipe, each, questions) for each in generations}
     yield from compare_alignments(recipe, rows_of, questions, report)
 
 
-def with_fewer_steps(recipe: Recipe) -> Recipe:
-    """PART of the steps of each phase, which ends with its last one."""
+def at_small_scale(recipe: Recipe, num_samples: float, num_steps: float = PART) -> Recipe:
+    """These parts of the samples of each leaf and of the steps of each phase; a phase ends with its last step."""
+    samples = round(num_samples * recipe.generation.num_samples_per_leaf)
     phases = tuple(
-        phase.model_copy(update={"max_steps": max(1, round(PART * (phase.max_steps or 1)))})
+        phase.model_copy(update={"max_steps": max(1, round(num_steps * (phase.max_steps or 1)))})
         for phase in recipe.tuning.phases
     )
-    tuning = recipe.tuning.model_copy(update={"phases": phases, "checkpoint_choice": CheckpointChoice()})
-    return recipe.model_copy(update={"tuning": tuning})
+    tuning = {"phases": phases, "checkpoint_choice": CheckpointChoice()}
+    return recipe.model_copy(
+        update={
+            "generation": recipe.generation.model_copy(update={"num_samples_per_leaf": samples}),
+            "tuning": recipe.tuning.model_copy(update=tuning),
+        }
+    )
 
 
 def halves_of(recipe: Recipe, generation: ScoredGeneration, questions: Sequence[BenchmarkQuestion]) -> Halves:
     """Alternately in each leaf, duplicates and what is in the benchmark left out; of the second half no reward is asked."""
     kept = {row.synthetic_sample_id for row in keep(recipe, generation, questions, recipe.reward.cut)}
-    everything = by_leaf(keep(recipe, generation, questions, RewardCut(mode="leaf_quantile", value=0.0)))
+    everything = by_leaf(keep(recipe, generation, questions, RewardCut(mode="none")))
     num = round(1 / PART)
     tuned_on = [row for rows in everything.values() for row in rows[::num] if row.synthetic_sample_id in kept]
     asked = [row for rows in everything.values() for at, row in enumerate(rows) if at % num and row.branch != "knowledge"]
@@ -128,7 +134,7 @@ def compare_alignments(
 def pairs_of(recipe: Recipe, asked: Sequence[KeptSample], adapter: Path, seed: int) -> PreferenceOutcome:
     """Of the student with this adapter, on these samples' instructions."""
     assert recipe.reward_model is not None
-    prompts = [_prompt(row, recipe.generation.prompts) for row in asked]
+    prompts = [prompt_of(row, recipe.generation.prompts) for row in asked]
     with open_tuned(recipe, adapter) as model:
         said = sample_responses(
             prompts, {"student": model}, SAMPLED.num_samples, SAMPLED.temperature, SAMPLED.max_new_tokens, seed
@@ -138,7 +144,7 @@ def pairs_of(recipe: Recipe, asked: Sequence[KeptSample], adapter: Path, seed: i
         return decide_pairs(prompts, said, SAMPLED, verify=verify, reward_model=reward_model, weights=recipe.reward.weights)
 
 
-def _prompt(row: KeptSample, style: str) -> PreferencePrompt:
+def prompt_of(row: KeptSample, style: str) -> PreferencePrompt:
     question = render_prompt(style, "question", context=row.context, instruction=row.instruction)
     turns = (Message("user", question),)
     assert row.generation_depth is not None, "the bundled taxonomy says who wrote its rows"

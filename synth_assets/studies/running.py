@@ -15,6 +15,7 @@ from synth_assets.studies.kill import run_kill_study
 from synth_assets.studies.phases import run_phases_study
 from synth_assets.studies.preferences import run_preferences_study
 from synth_assets.studies.results import StudyRow, write_study
+from synth_assets.studies.weak_to_strong import run_weak_to_strong_study
 
 #: name -> (what runs it, its seeds, minutes on two cores)
 STUDIES: dict[str, tuple[Callable[[Recipe, Sequence[int]], Iterator[StudyRow]], tuple[int, ...], int]] = {
@@ -26,6 +27,7 @@ STUDIES: dict[str, tuple[Callable[[Recipe, Sequence[int]], Iterator[StudyRow]], 
     "collapse": (run_collapse_study, (61, 62, 63, 64, 65), 55),
     "gates": (run_gates_study, tuple(range(71, 91)), 25),
     "preferences": (run_preferences_study, (101, 102, 103), 30),
+    "weak-to-strong": (run_weak_to_strong_study, (111, 112, 113), 15),
 }
 
 

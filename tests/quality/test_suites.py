@@ -33,6 +33,7 @@ WARNINGS = {
         "helpfulness_is_in_range", "correctness_is_in_range", "coherence_is_in_range", "complexity_is_in_range",
         "verbosity_is_in_range", "no_leaf_node_crowds_out", "every_leaf_node_is_kept",
     },
+    "reward_report": {"length_does_not_drive_the_reward", "leaves_do_not_drive_the_reward"},
     "training_mix": {"every_phase_has_rows", "replay_share_is_met", "no_branch_drowns"},
     "lora_checkpoint": {"train_loss_has_fallen", "validation_loss_is_sane"},
     "evaluation": {"student_has_gained", "student_has_retained"},

@@ -14,9 +14,9 @@ from synth_assets.studies.preferences import (
     STAGES,
     Halves,
     _verifier,
+    at_small_scale,
     compare_alignments,
     halves_of,
-    with_fewer_steps,
 )
 from synth_assets.studies.running import STUDIES
 from synth_assets.studies.world import ScoredGeneration
@@ -26,7 +26,7 @@ WORDS = ("apple", "book", "card", "door")
 
 
 def _tiny(student: Path, reward_model: Path) -> Recipe:
-    recipe = with_fewer_steps(read_recipe(scale="smoke"))
+    recipe = at_small_scale(read_recipe(scale="smoke"), num_samples=1.0)
     assert recipe.reward_model
     models = {
         "student": recipe.student.model_copy(update={"path": str(student), "engine": "transformers"}),
@@ -42,8 +42,9 @@ def _tiny(student: Path, reward_model: Path) -> Recipe:
 
 def test_it_is_half_of_the_recipe_and_of_three_seeds() -> None:
     recipe = read_recipe(scale="demo")
-    small = with_fewer_steps(recipe)
+    small = at_small_scale(recipe, num_samples=1.0)
     steps = [sum(phase.max_steps or 0 for phase in each.tuning.phases_to_run) for each in (recipe, small)]
+    assert small.generation == recipe.generation
     assert steps[0] == 2 * steps[1] and len(STUDIES["preferences"][1]) == 3
     assert {stage.max_steps for stage in STAGES.values()} == {STAGES["dpo"].max_steps}
     assert {stage.learning_rate for stage in STAGES.values()} == {STAGES["dpo"].learning_rate}

@@ -6,6 +6,7 @@ from synth_assets.quality.reports.fidelity import Sets, measure_fidelity
 from synth_assets.quality.reports.findings import Findings
 from synth_assets.quality.reports.likelihoods import response_losses
 from synth_assets.quality.reports.privacy import measure_mix, measure_privacy, shown_chunks
+from synth_assets.quality.reports.reward import Sampling, measure_rewards
 from synth_assets.quality.reports.rows import rows_of_real, rows_of_samples, rows_of_seeds
 from synth_assets.quality.reports.student import Pair, Passes, measure_canaries, measure_membership, measure_perplexities
 
@@ -14,6 +15,7 @@ __all__ = [
     "Made",
     "Pair",
     "Passes",
+    "Sampling",
     "Sets",
     "measure_canaries",
     "measure_collapse",
@@ -23,6 +25,7 @@ __all__ = [
     "measure_mix",
     "measure_perplexities",
     "measure_privacy",
+    "measure_rewards",
     "response_losses",
     "rows_of_real",
     "rows_of_samples",

@@ -86,6 +86,8 @@ _SAMPLES, _KEPT, _MIX, _COUNTS = "synthetic_samples", "reward_filtered_set", "tr
 SPECIAL: Mapping[tuple[str, str], tuple[Plant, ...]] = {
     ("judge_calibration", "judges_accept_good_cases"): (set_every("judge_calibration", is_accepted=False),),
     ("judge_calibration", "judges_refuse_bad_cases"): (set_every("judge_calibration", is_accepted=True),),
+    ("reward_report", "length_does_not_drive_the_reward"): (set_every("reward_report", value=-0.8),),
+    ("reward_report", "leaves_do_not_drive_the_reward"): (set_every("reward_report", value=0.8),),
     ("comparisons", "judge_is_consistent"): (set_every("comparisons", outcome="inconsistent"),),
     ("seed_examples", "every_leaf_node_has_its_seed_examples"): (lose_one("seed_examples"),),
     ("document_chunks", "chunks_have_a_span"): (set_one("document_chunks", char_end=0),),

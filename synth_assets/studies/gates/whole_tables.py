@@ -18,6 +18,7 @@ from synth_assets.records import (
     LeafNode,
     RealExample,
     RejectedSample,
+    RewardFigure,
     ScoredSample,
     SeedExample,
     StageCounts,
@@ -139,6 +140,10 @@ def _of_filter(samples: list[SyntheticSample], rng: Random) -> Tables:
         "scored_samples": [
             ScoredSample(s.synthetic_sample_id, s.leaf_path, 3, mark, 3, 2, 1, 3.0, "rm")
             for s, mark in zip(samples, marks, strict=True)
+        ],
+        "reward_report": [
+            RewardFigure("length_correlation", "words", "all", 0.3 * rng.random(), None, None, len(samples)),
+            RewardFigure("leaf_variance_share", "leaf", "all", 0.3 * rng.random(), None, None, len(samples)),
         ],
         "stage_counts": [
             StageCounts("generation", "a", 15, 12, 3, 0),
