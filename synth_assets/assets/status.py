@@ -21,7 +21,6 @@ from synth_assets.assets.ingredients import INGREDIENTS
 from synth_assets.assets.progress import SHARE, TEXT
 from synth_assets.assets.resources import Retry
 from synth_assets.assets.running import latest_checks
-from synth_assets.assets.storing import ASSET_OF_STAGE
 from synth_assets.generation import least_calls
 from synth_assets.judging import judges_of
 from synth_assets.recipe import Recipe
@@ -122,7 +121,7 @@ def _asset_status(
 
 
 def _leaf_rows(plan: Plan, warehouse: Warehouse) -> list[LeafStatus]:
-    tables = ("seed_examples", *ASSET_OF_STAGE.values())
+    tables = ("seed_examples", "synthetic_samples", "scored_samples", "reward_filtered_set")
     counts = {
         name: dict(warehouse.read_table(name).group_by("leaf_path").len().iter_rows()) if warehouse.has_table(name) else {}
         for name in tables

@@ -13,30 +13,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import polars as pl
 
+from synth_assets.quality.counted import ALL, Measure, Tables, count_measures, ratio
 from synth_assets.quality.gates import NEARER
+from synth_assets.quality.prompt_measures import PROMPT_MEASURES, with_prompted
 from synth_assets.recipe import PhaseSpec, Recipe
 from synth_assets.records import NEW_SOURCES, TRUST_REPORTS
 
-Tables = Mapping[str, pl.DataFrame]
 MEASURES_SCHEMA = pl.Schema(
     {"measure": pl.String, "subject": pl.String, "value": pl.Float64, "threshold": pl.Float64, "words": pl.String}
 )
-ALL = "all"
 _NUM_NAMED = 5
-
-
-class Measure(NamedTuple):
-    measure: str
-    subject: str
-    value: float | None
-    threshold: float
-    words: str = ""
 
 
 def measure_stage(suite: str, tables: Tables, recipe: Recipe) -> pl.DataFrame:
@@ -68,26 +59,27 @@ def _synthetic_samples(tables: Tables, recipe: Recipe) -> list[Measure]:
         Measure("samples_of_unknown_leaf_nodes", ALL, strangers, 0),
         Measure("samples_without_seed_examples", ALL, seedless, 0),
         *(Measure("quota_share", leaf, (num or 0) / quota, least) for leaf, num in counts.sort("leaf_path").rows()),
-        *_count_measures(tables, recipe, "generation", samples.height),
+        *count_measures(tables, recipe, "generation", samples.height),
     ]
 
 
 def _reward_filtered_set(tables: Tables, recipe: Recipe) -> list[Measure]:
-    kept, samples, scored = (tables[name] for name in ("reward_filtered_set", "synthetic_samples", "scored_samples"))
+    kept, from_seeds, scored = (tables[name] for name in ("reward_filtered_set", "synthetic_samples", "scored_samples"))
+    samples, all_scored = with_prompted(tables, "synthetic_samples", recipe), with_prompted(tables, "scored_samples", recipe)
     strangers = kept.join(samples, on="synthetic_sample_id", how="anti").height
-    unscored = kept.join(scored, on="synthetic_sample_id", how="anti").height
-    emptied = samples.select("leaf_path").unique().join(kept, on="leaf_path", how="anti").height
+    unscored = kept.join(all_scored, on="synthetic_sample_id", how="anti").height
+    emptied = from_seeds.select("leaf_path").unique().join(kept, on="leaf_path", how="anti").height
     by_leaf = kept.group_by("leaf_path").len().sort("leaf_path").rows()
-    num_leaves = tables["synthetic_samples"]["leaf_path"].n_unique()
+    num_leaves = samples["leaf_path"].n_unique()
     most = max(recipe.quality.max_leaf_share.value, min(0.9, 2 / max(2, num_leaves)))  # of few leaves each has a large share
     return [
         Measure("kept_rows_without_sample", ALL, strangers, 0),
         Measure("kept_rows_without_score", ALL, unscored, 0),
         Measure("leaf_nodes_without_kept_samples", ALL, emptied, 0),
-        Measure("kept_share", ALL, _ratio(kept.height, samples.height), recipe.quality.min_kept_share.value),
-        *(Measure("leaf_share", leaf, _ratio(num, kept.height), most) for leaf, num in by_leaf),
-        *_count_measures(tables, recipe, "scoring", scored.height, samples.height),
-        *_count_measures(tables, recipe, "filter", kept.height, scored.height),
+        Measure("kept_share", ALL, ratio(kept.height, samples.height), recipe.quality.min_kept_share.value),
+        *(Measure("leaf_share", leaf, ratio(num, kept.height), most) for leaf, num in by_leaf),
+        *count_measures(tables, recipe, "scoring", scored.height, from_seeds.height),
+        *count_measures(tables, recipe, "filter", kept.height, all_scored.height),
     ]
 
 
@@ -116,9 +108,9 @@ def _replay_measures(train: pl.DataFrame, phase: PhaseSpec, recipe: Recipe) -> l
         phase.name: (train.filter(source == "replay"), recipe.tuning.replay_share),
         f"{phase.name}, of earlier phases": (train.filter(source == "earlier_phase"), phase.replay_share),
     }
-    slack = max(0.01, _ratio(1, train.height))  # rounding moves a share by less than one row
+    slack = max(0.01, ratio(1, train.height))  # rounding moves a share by less than one row
     return [
-        Measure("replay_share_off_target", subject, abs(_ratio(rows.height, train.height) - share), slack)
+        Measure("replay_share_off_target", subject, abs(ratio(rows.height, train.height) - share), slack)
         for subject, (rows, share) in shares.items()
     ]
 
@@ -128,7 +120,7 @@ def _branch_measures(new: pl.DataFrame, kept: pl.DataFrame, recipe: Recipe) -> l
     rows_of = dict(new.group_by(branch).len().iter_rows())
     least = recipe.quality.min_branch_share.value
     branches = kept["branch"].unique().sort()
-    return [Measure("branch_share", name, _ratio(rows_of.get(name, 0), new.height), least) for name in branches]
+    return [Measure("branch_share", name, ratio(rows_of.get(name, 0), new.height), least) for name in branches]
 
 
 def _lora_checkpoint(tables: Tables, recipe: Recipe) -> list[Measure]:
@@ -168,7 +160,7 @@ def _evaluation(tables: Tables, recipe: Recipe) -> list[Measure]:
     }
     nan = math.nan
     gain = accuracy.get(("tuned", "taxonomy"), nan) - accuracy.get(("base", "taxonomy"), nan)
-    retained = _ratio(accuracy.get(("tuned", "retained"), nan), accuracy.get(("base", "retained"), nan))
+    retained = ratio(accuracy.get(("tuned", "retained"), nan), accuracy.get(("base", "retained"), nan))
     return [
         *open_questions,
         Measure("accuracy_gain", "taxonomy", gain, recipe.quality.min_accuracy_gain.value),
@@ -180,7 +172,7 @@ def _comparisons(tables: Tables, recipe: Recipe) -> list[Measure]:
     """Half of the answers of a judge that looks at nothing but the order contradict each other."""
     rows = tables["comparisons"]
     split = rows.filter(pl.col("outcome").is_in(["inconsistent", "no_verdict"])).height
-    return [Measure("inconsistent_share", ALL, _ratio(split, rows.height), 0.5)]
+    return [Measure("inconsistent_share", ALL, ratio(split, rows.height), 0.5)]
 
 
 def _harness_scores(tables: Tables, recipe: Recipe) -> list[Measure]:
@@ -192,32 +184,6 @@ def _harness_scores(tables: Tables, recipe: Recipe) -> list[Measure]:
         Measure("figures_off_count", f"{task}, {arm}", abs(found[task, arm] - wanted[task, arm]), 0)
         for task, arm in {**wanted, **found}
     ]
-
-
-def _count_measures(
-    tables: Tables, recipe: Recipe, stage: str, num_kept: int, num_in: int | None = None
-) -> list[Measure]:  # fmt: skip
-    """Rows in the tables against what the stage says that it counted, and few failures.
-
-    `num_kept`: rows of the stage's own table; `num_in`: rows of the table before it, where there is one. A stage that
-    left no counts is not a stage without failures.
-    """
-    rows = tables["stage_counts"].filter(pl.col("stage") == stage)
-    unaccounted = failed = math.nan
-    if rows.height:
-        counts = rows.select(pl.col("num_in", "num_failed").sum()).row(0, named=True)
-        ended = tables["rejected_samples"].filter(pl.col("stage") == stage).height
-        unaccounted = abs(counts["num_in"] - num_kept - ended)
-        unaccounted += 0 if num_in is None else abs(counts["num_in"] - num_in)
-        failed = _ratio(counts["num_failed"], counts["num_in"])
-    return [
-        Measure("unaccounted_rows", stage, unaccounted, 0),
-        Measure("failed_share", stage, failed, recipe.quality.max_failed_share.value),
-    ]
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else math.nan
 
 
 def _judge_calibration(tables: Tables, recipe: Recipe) -> list[Measure]:
@@ -263,6 +229,7 @@ _MEASURES: dict[str, Callable[[Tables, Recipe], list[Measure]]] = {
     "document_chunks": _document_chunks,
     "judge_calibration": _judge_calibration,
     "synthetic_samples": _synthetic_samples,
+    **PROMPT_MEASURES,
     "reward_filtered_set": _reward_filtered_set,
     "training_mix": _training_mix,
     "lora_checkpoint": _lora_checkpoint,

@@ -24,6 +24,7 @@ from synth_assets.quality.expectations import (
     unique,
 )
 from synth_assets.quality.gates import trust_suites
+from synth_assets.quality.prompt_suites import prompt_suites, tables_of_filter
 from synth_assets.recipe import QualitySection, Recipe
 from synth_assets.records import BRANCHES, REWARD_ATTRIBUTES, content_id
 
@@ -49,11 +50,8 @@ def suites_of(recipe: Recipe) -> dict[str, Suite]:
             ("synthetic_samples", "taxonomy", "stage_counts", "rejected_samples"),
             _synthetic_samples(quality),
         ),
-        Suite(
-            "reward_filtered_set",
-            ("reward_filtered_set", "scored_samples", "synthetic_samples", "stage_counts", "rejected_samples"),
-            _reward_filtered_set(quality),
-        ),
+        *prompt_suites(recipe),
+        Suite("reward_filtered_set", tables_of_filter(recipe), _reward_filtered_set(quality)),
         Suite("training_mix", ("training_mix", "reward_filtered_set"), _training_mix(quality)),
         Suite("lora_checkpoint", ("lora_checkpoint", "training_mix"), _lora_checkpoint()),
         Suite("evaluation", ("evaluation", "benchmark_questions"), _evaluation(quality)),

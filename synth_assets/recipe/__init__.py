@@ -35,10 +35,10 @@ from synth_assets.recipe.sections import (
     RewardSection,
     Scale,
     TaxonomySection,
-    Threshold,
 )
 from synth_assets.recipe.trust import GroupAttribute, PrivacySection, RealData, TrustSection
 from synth_assets.recipe.tuning import CheckpointChoice, PhaseSpec, PhaseTake, PrivacyBudget, TuningSection
+from synth_assets.recipe.value_types import Threshold
 
 __all__ = [
     "DEFAULT_RECIPE",

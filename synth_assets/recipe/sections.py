@@ -11,14 +11,16 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from synth_assets.prompts import PROMPT_STYLES, prompt_variables
 from synth_assets.recipe.harness import HarnessSection
 from synth_assets.recipe.models import ModelSpec
+from synth_assets.recipe.prompt_synthesis import PromptSynthesisSection
 from synth_assets.recipe.schedule import ScheduleSection
 from synth_assets.recipe.trust import TrustSection
 from synth_assets.recipe.tuning import TuningSection
-from synth_assets.recipe.value_types import Count, Section, Share, Temperature, Text
+from synth_assets.recipe.value_types import Count, Section, Share, Temperature, Text, Threshold
 from synth_assets.records import REWARD_ATTRIBUTES, content_id
 
 Scale = Literal["smoke", "demo", "full"]
 SCALES: tuple[Scale, ...] = typing.get_args(Scale)
+_LATER_SECTIONS = ("prompt_synthesis",)
 
 
 def _style(name: str) -> str:
@@ -123,12 +125,6 @@ class GenerationSection(Section):
         return self
 
 
-class Threshold(Section):
-    value: Annotated[float, Field(allow_inf_nan=False)]
-    reason: Annotated[str, Field(min_length=10)]
-    """Why this value, in one line; shown beside the check."""
-
-
 #: Those that decide over a sample: of skills the first two, of knowledge the others.
 DecidingJudge = Literal["instruction", "pair", "question", "faithfulness", "relevance"]
 #: `comparison` sets two answers beside each other.
@@ -223,6 +219,8 @@ class Recipe(Section):
     """None: the judges' verdicts are the reward."""
     student: ModelSpec
     generation: GenerationSection
+    prompt_synthesis: PromptSynthesisSection | None = None
+    """Prompts from topics beside those from seeds. None: there are no such assets."""
     judges: JudgesSection | None = None
     reward: RewardSection
     filter: FilterSection
@@ -286,5 +284,6 @@ class Recipe(Section):
         return f"{self.name} at scale {self.scale}, seed {self.seed}"
 
     def fingerprint(self) -> str:
-        """Content hash over everything that the recipe says."""
-        return content_id("recipe", self.model_dump(mode="json"))
+        """Content hash over everything that the recipe says; of a section that came later, only where there is one."""
+        unsaid = {name for name in _LATER_SECTIONS if getattr(self, name) is None}
+        return content_id("recipe", self.model_dump(mode="json", exclude=unsaid))

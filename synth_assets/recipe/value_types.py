@@ -17,3 +17,9 @@ Text = Annotated[str, Field(min_length=1)]
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class Threshold(Section):
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    reason: Annotated[str, Field(min_length=10)]
+    """Why this value, in one line; shown beside the check."""
