@@ -11,20 +11,22 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from synth_assets.assets.both_methods import LEAVES, SAMPLES, SCORES
 from synth_assets.assets.journaling import JOURNAL, generation_key, journaled_text_model
 from synth_assets.assets.resources import Engines
-from synth_assets.assets.storing import ASSET_OF_STAGE
+from synth_assets.assets.storing import stages_of
 from synth_assets.assets.tuning import load_tuned, tuned_student_folder
 from synth_assets.errors import WarehouseError
-from synth_assets.frames import from_frame
+from synth_assets.frames import from_frame, schema_of
 from synth_assets.generation import STEPS, plan_leaves
 from synth_assets.generation.candidates import Candidate, LeafPlan
 from synth_assets.inference import fingerprint_of
 from synth_assets.judging import judge_request, seated
-from synth_assets.prompts import render_prompt
+from synth_assets.prompt_trace import prompt_lines, trace_prompt
+from synth_assets.prompts.conversations import shown_prompt, turns_of_prompt
 from synth_assets.recipe import Recipe
-from synth_assets.records import REWARD_ATTRIBUTES, Checkpoint, DocumentChunk, LeafNode, SeedExample
-from synth_assets.roles import GenerationRequest, GenerationResult, Message
+from synth_assets.records import REWARD_ATTRIBUTES, TABLES, Checkpoint, DocumentChunk, LeafNode, SeedExample
+from synth_assets.roles import GenerationRequest, GenerationResult, conversation
 from synth_assets.storage import Warehouse, read_journal
 
 RecordT = TypeVar("RecordT")
@@ -34,7 +36,7 @@ Row = dict[str, Any]
 
 def find_sample(warehouse: Warehouse, prefix: str) -> str:
     """The one sample id that begins so. Raises WarehouseError if there is none, or more than one."""
-    tables = [name for name in ("synthetic_samples", "rejected_samples") if warehouse.has_table(name)]
+    tables = [name for name in (*SAMPLES, "rejected_samples") if warehouse.has_table(name)]
     ids = {str(each) for name in tables for each in warehouse.read_table(name)[ID] if each.startswith(prefix)}
     if len(ids) != 1:
         remedy = "take an id from synthetic_samples or rejected_samples; a beginning that no other id has will do"
@@ -45,7 +47,7 @@ def find_sample(warehouse: Warehouse, prefix: str) -> str:
 
 def trace_sample(recipe: Recipe, warehouse: Warehouse, sample_id: str, engines: Engines | None = None) -> Row:
     """Everything about one sample, as plain data. With `engines` the tuned student is asked as well."""
-    sample = _one(warehouse, "synthetic_samples", sample_id) or {}
+    sample = next((row for name in SAMPLES if (row := _one(warehouse, name, sample_id))), {})
     ended = _rows(warehouse, "rejected_samples", sample_id)
     row = sample or ended[0]
     leaf_path = row["leaf_path"]
@@ -54,16 +56,18 @@ def trace_sample(recipe: Recipe, warehouse: Warehouse, sample_id: str, engines: 
     seed_ids = sample.get("seed_example_ids") or (candidate.seed_example_ids if candidate else ())
     chunk = candidate.chunk if candidate else None
     chunk_id = sample.get("document_chunk_id") or (chunk.document_chunk_id if chunk else None)
+    prompted = trace_prompt(recipe, warehouse, row)
     traced: Row = {
         ID: sample_id,
-        "leaf_node": _one(warehouse, "taxonomy", leaf_path, "leaf_path"),
+        "leaf_node": next((row for name in LEAVES if (row := _one(warehouse, name, leaf_path, "leaf_path"))), None),
         "seed_examples": _listed(warehouse, "seed_examples", seed_ids),
         "document_chunk": _one(warehouse, "document_chunks", chunk_id, "document_chunk_id"),
         "sample": sample or None,
         "rejected": None if sample else row,
-        "calls": _calls(recipe, warehouse, plan, candidate) if plan and candidate else [],
+        "calls": _calls(recipe, warehouse, plan, candidate) if plan and candidate else prompted["calls"],
+        **({name: prompted[name] for name in ("topic", "prompts")} if prompted["topic"] else {}),
         "reward": _reward(warehouse, sample_id),
-        "decisions": _decisions(warehouse, sample_id, ended),
+        "decisions": _decisions(recipe, warehouse, sample_id, ended),
         "training": [
             {key: row[key] for key in ("split", "phase", "source", "position")}
             for row in _rows(warehouse, "training_mix", sample_id)
@@ -82,7 +86,11 @@ def trace_sample(recipe: Recipe, warehouse: Warehouse, sample_id: str, engines: 
 def trace_text(traced: Row) -> str:
     """The same for people."""
     sample, leaf = traced["sample"] or {}, traced["leaf_node"] or {}
-    parts = [f"sample {traced[ID]}", f"leaf node   {leaf.get('leaf_path', '?')}  ({leaf.get('file', 'no longer there')})"]
+    parts = [
+        f"sample {traced[ID]}",
+        f"leaf node   {leaf.get('leaf_path', '?')}  ({leaf.get('file', 'no longer there') or 'generated'})",
+    ]
+    parts += prompt_lines(traced) if "topic" in traced else []
     for seed in traced["seed_examples"]:
         parts.append(f"seed        {seed['seed_example_id']}  {_line(seed['question'])} -> {_line(seed['answer'])}")
     if chunk := traced["document_chunk"]:
@@ -134,17 +142,17 @@ def _listed(warehouse: Warehouse, table: str, ids: object) -> list[Row]:
 
 
 def _reward(warehouse: Warehouse, sample_id: str) -> Row | None:
-    row = _one(warehouse, "scored_samples", sample_id)
+    row = next((row for name in SCORES if (row := _one(warehouse, name, sample_id))), None)
     return row and {name: row[name] for name in (*REWARD_ATTRIBUTES, "reward", "reward_model")}
 
 
-def _decisions(warehouse: Warehouse, sample_id: str, ended: list[Row]) -> list[Row]:
+def _decisions(recipe: Recipe, warehouse: Warehouse, sample_id: str, ended: list[Row]) -> list[Row]:
     """What each stage decided, in pipeline order."""
     decisions = []
-    for stage, table in ASSET_OF_STAGE.items():
+    for stage, table in stages_of(recipe).items():
         if row := next((row for row in ended if row["stage"] == stage), None):
             decisions.append({key: row[key] for key in ("stage", "outcome", "rejection_reason", "detail")})
-        elif _one(warehouse, table, sample_id):
+        elif ID in schema_of(TABLES[table]) and _one(warehouse, table, sample_id):
             decisions.append({"stage": stage, "outcome": "kept", "rejection_reason": "", "detail": ""})
     return decisions
 
@@ -197,10 +205,9 @@ def _keys_of_calls(recipe: Recipe, plan: LeafPlan, candidate: Candidate) -> dict
 def _student_answer(
     recipe: Recipe, warehouse: Warehouse, checkpoint: Checkpoint, sample: Row, engines: Engines
 ) -> str:  # fmt: skip
-    prompt = render_prompt(
-        recipe.generation.prompts, "question", context=sample["context"], instruction=sample["instruction"]
-    )
-    request = GenerationRequest((Message("user", prompt),), recipe.evaluation.max_new_tokens, 0.0, 0)
+    path = sample["leaf_path"]
+    prompt = shown_prompt(recipe.generation.prompts, path, sample["context"], sample["instruction"])
+    request = GenerationRequest(conversation(turns_of_prompt(path, prompt)), recipe.evaluation.max_new_tokens, 0.0, 0)
     folder = tuned_student_folder(warehouse, recipe, checkpoint)
     with journaled_text_model(engines, warehouse, recipe.student, folder) as student:
         (result,) = student.generate([request])

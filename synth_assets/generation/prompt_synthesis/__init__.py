@@ -17,7 +17,13 @@ from synth_assets.generation.prompt_synthesis.leaves import (
     topics_of_documents,
     topics_of_keywords,
 )
-from synth_assets.generation.prompt_synthesis.plans import least_prompt_calls, messages_to_answer, steps_of
+from synth_assets.generation.prompt_synthesis.plans import (
+    PlannedCalls,
+    PromptPlan,
+    least_prompt_calls,
+    messages_to_answer,
+    planned_prompt_calls,
+)
 from synth_assets.generation.prompt_synthesis.reading import NO_TOPIC, NOT_REFINED, REFUSAL, strip_politeness
 from synth_assets.generation.prompt_synthesis.synthesis import (
     NO_CONSTRAINT,
@@ -36,8 +42,8 @@ from synth_assets.generation.prompt_synthesis.topics import (
 PROMPT_REASONS = (REFUSAL, NOT_REFINED, NO_CONSTRAINT, NO_TOPIC, DUPLICATE_TOPIC, BREAKS_CONSTRAINTS)
 
 __all__ = [
-    "BREAKS_CONSTRAINTS", "PROMPT_REASONS", "AnswerOutcome", "AnswerSettings", "KindShortfall", "PromptOutcome",
-    "TopicOutcome", "TopicShortfall", "answer_prompts", "answer_request", "leaf_nodes_of_topics", "least_prompt_calls",
-    "messages_to_answer", "steps_of", "strip_politeness", "synthesize_prompts", "synthesize_topics", "topics_of_documents",
-    "topics_of_keywords",
+    "BREAKS_CONSTRAINTS", "PROMPT_REASONS", "AnswerOutcome", "AnswerSettings", "KindShortfall", "PlannedCalls",
+    "PromptOutcome", "PromptPlan", "TopicOutcome", "TopicShortfall", "answer_prompts", "answer_request",
+    "leaf_nodes_of_topics", "least_prompt_calls", "messages_to_answer", "planned_prompt_calls", "strip_politeness",
+    "synthesize_prompts", "synthesize_topics", "topics_of_documents", "topics_of_keywords",
 ]  # fmt: skip

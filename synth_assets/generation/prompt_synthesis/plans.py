@@ -161,6 +161,23 @@ def least_prompt_calls(settings: PromptSynthesisSection) -> tuple[int, int]:
     return for_topics, sum(num * len(steps_of(kind, settings)) for kind, num in wanted.items())
 
 
+@dataclass(frozen=True)
+class PlannedCalls:
+    """Of topics, of prompts and of their answers; and samples by branch whose judges decide over them."""
+
+    of_teacher: tuple[int, int, int]
+    samples: dict[str, int]
+
+
+def planned_prompt_calls(settings: PromptSynthesisSection) -> PlannedCalls:
+    """The least that can do (`least_prompt_calls`); a dialogue's answer is among the calls of its prompt."""
+    said = settings.num_prompts
+    num_constrained = round(settings.constrained_share * (said.open_question + said.writing_task))
+    num_prompts = num_constrained + sum(num for _, num in said)
+    of_judges = {"knowledge/": said.closed_question, "foundational_skills/": num_prompts - said.closed_question}
+    return PlannedCalls((*least_prompt_calls(settings), num_prompts - said.dialogue), of_judges)
+
+
 def plan_first_kinds(
     topics: Iterable[Topic], chunks: Iterable[DocumentChunk], settings: PromptSynthesisSection, seed: int
 ) -> list[PromptPlan]:
