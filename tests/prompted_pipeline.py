@@ -21,7 +21,7 @@ COUNTS = {
 SECTION: dict[str, Any] = {
     "num_macro_topics": 2, "manual_topics": ["Baking"], "num_subtopics": 2, "document_types": ["a letter"],
     "maths_keywords": ["primes"], "coding_keywords": ["sorting"], "num_prompts": COUNTS, "constrained_share": 0.5,
-    "constraint_kinds": ["no_commas", "forbids_keywords"], "personas": ["a hurried baker"], "num_dialogue_turns": 2,
+    "constraint_kinds": ["forbids_keywords", "num_words"], "personas": ["a hurried baker"], "num_dialogue_turns": 2,
     "topic_temperature": 0.9, "prompt_temperature": 0.8, "max_new_tokens": {"topics": 41, "prompt": 31, "turn": 21},
     "budget_factor": 2.0,
 }  # fmt: skip

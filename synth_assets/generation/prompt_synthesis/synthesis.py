@@ -169,7 +169,9 @@ def _stepped(alive: _Alive, position: int, teacher: TextModel) -> _Alive:
     """Those that go on after the step of that position, one batch of the teacher; those without such a step do."""
     asked = [(each, candidate) for each, candidate in alive if position < len(each.plan.steps)]
     requests = [each.plan.request(candidate, position) for each, candidate in asked]
-    results = teacher.generate(requests) if requests else []
+    once = list(dict.fromkeys(requests))  # conversations that open alike have the same greedy call
+    answers = dict(zip(once, teacher.generate(once), strict=True)) if once else {}
+    results = [answers[request] for request in requests]
     ended: set[tuple[PromptKind, int]] = set()
     for (each, candidate), request, result in zip(asked, requests, results, strict=True):
         step = each.plan.steps[position]
