@@ -7,6 +7,7 @@ leaf and number alone, its seeds and its calls are found again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import polars as pl
@@ -47,7 +48,7 @@ def find_sample(warehouse: Warehouse, prefix: str) -> str:
 
 def trace_sample(recipe: Recipe, warehouse: Warehouse, sample_id: str, engines: Engines | None = None) -> Row:
     """Everything about one sample, as plain data. With `engines` the tuned student is asked as well."""
-    sample = next((row for name in SAMPLES if (row := _one(warehouse, name, sample_id))), {})
+    sample = _first(warehouse, SAMPLES, sample_id) or {}
     ended = _rows(warehouse, "rejected_samples", sample_id)
     row = sample or ended[0]
     leaf_path = row["leaf_path"]
@@ -59,7 +60,7 @@ def trace_sample(recipe: Recipe, warehouse: Warehouse, sample_id: str, engines: 
     prompted = trace_prompt(recipe, warehouse, row)
     traced: Row = {
         ID: sample_id,
-        "leaf_node": next((row for name in LEAVES if (row := _one(warehouse, name, leaf_path, "leaf_path"))), None),
+        "leaf_node": _first(warehouse, LEAVES, leaf_path, "leaf_path"),
         "seed_examples": _listed(warehouse, "seed_examples", seed_ids),
         "document_chunk": _one(warehouse, "document_chunks", chunk_id, "document_chunk_id"),
         "sample": sample or None,
@@ -136,13 +137,18 @@ def _one(warehouse: Warehouse, table: str, key: object, column: str = ID) -> Row
     return next(iter(_rows(warehouse, table, key, column)), None)
 
 
+def _first(warehouse: Warehouse, tables: Sequence[str], key: object, column: str = ID) -> Row | None:
+    """Of the first table that has it."""
+    return next(filter(None, (_one(warehouse, table, key, column) for table in tables)), None)
+
+
 def _listed(warehouse: Warehouse, table: str, ids: object) -> list[Row]:
     rows = {row["seed_example_id"]: row for row in warehouse.read_table(table).to_dicts()} if ids else {}
     return [rows[each] for each in ids if each in rows]  # type: ignore[attr-defined]
 
 
 def _reward(warehouse: Warehouse, sample_id: str) -> Row | None:
-    row = next((row for name in SCORES if (row := _one(warehouse, name, sample_id))), None)
+    row = _first(warehouse, SCORES, sample_id)
     return row and {name: row[name] for name in (*REWARD_ATTRIBUTES, "reward", "reward_model")}
 
 

@@ -12,7 +12,7 @@ import yaml
 
 from synth_assets.cli import cli
 from synth_assets.evaluation import check_tasks
-from synth_assets.recipe import LOCAL_TASKS, HarnessSection, TrustSection
+from synth_assets.recipe import LOCAL_TASKS, HarnessSection, PromptSynthesisSection, TrustSection
 from synth_assets.recipe.harness import KNOWN_TASKS
 from synth_assets.records import TRUST_REPORTS
 
@@ -78,6 +78,12 @@ def test_the_section_on_trust_is_one_that_a_recipe_may_hold() -> None:
     assert trust.real and trust.groups["gender"].targets and trust.gate("mean_shift").value == 0.2
     for report in TRUST_REPORTS:
         assert f"| `{report}` |" in README
+
+
+def test_the_section_on_prompts_is_one_that_a_recipe_may_hold() -> None:
+    block = next(block for block in README.split("```yaml\n") if block.startswith("prompt_synthesis:")).split("```")[0]
+    said = PromptSynthesisSection.model_validate_json(json.dumps(yaml.safe_load(block)["prompt_synthesis"]))
+    assert all(num for _, num in said.num_prompts), "every kind is shown"
 
 
 def test_pictures_are_there() -> None:

@@ -11,12 +11,15 @@ import pytest
 
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.currency import plan_run
+from synth_assets.assets.display import escape
 from synth_assets.assets.made_of import code_version
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.run_report import render_report
 from synth_assets.assets.status import read_status, status_text
 from synth_assets.definitions import assets_of
 from synth_assets.errors import EngineError, RecipeError
+from synth_assets.export import dataset_splits
+from synth_assets.export.cards import dataset_card
 from synth_assets.planning import plan_recipe, plan_text
 from synth_assets.prompts.conversations import turns_of_prompt
 from synth_assets.recipe import ModelSpec, Recipe
@@ -25,6 +28,7 @@ from synth_assets.roles import GenerationRequest, GenerationResult, OnResult
 from synth_assets.storage import Warehouse
 from synth_assets.summary import LastRun, closing_summary
 from synth_assets.trace import find_sample, trace_sample, trace_text
+from tests.assets.test_judged_pipeline import MadeJudge, judged_recipe
 from tests.made_pipeline import TO_THE_MIX, made_recipe, materialize, open_made_reward_model
 from tests.prompted_pipeline import (
     COUNTS,
@@ -312,3 +316,50 @@ def test_a_recipe_without_the_section_has_nothing_of_it(tmp_path: Path) -> None:
     for name in TO_THE_MIX:
         assert code_version(name, plain) == code_version(name, prompted)
     assert "prompt_synthesis" not in plain.model_dump(exclude_none=True) and plain.fingerprint() != prompted.fingerprint()
+
+
+def test_judges_decide_over_prompts_as_over_other_samples(tmp_path: Path) -> None:
+    """Without a reward model their verdicts are the reward, and what they refuse is a row with their words."""
+
+    class JudgingTeacher(MadeJudge, PromptingTeacher):
+        pass
+
+    @contextmanager
+    def open_judging(spec: ModelSpec, folder: Path | None = None) -> Iterator[JudgingTeacher]:
+        yield JudgingTeacher()
+
+    recipe, warehouse = with_prompts(judged_recipe(tmp_path)), Warehouse(tmp_path / "warehouse")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = materialize(recipe, warehouse, instance, TO_THE_PROMPTED_MIX, engines=Engines(open_judging))
+        assert result.success
+    scored = warehouse.read_table("scored_prompted_samples")
+    assert scored.height and set(scored["reward_model"]) == {""} and set(scored["reward"]) == {1.0}
+    verdicts = warehouse.read_table("prompted_samples").select("kind", pl.col("verdicts").list.len()).unique()
+    assert set(verdicts.rows()) <= {(kind, 3 if kind == "closed_question" else 2) for kind in PROMPT_KINDS}
+    ended = warehouse.read_table("rejected_samples").filter(pl.col("stage") == "answering")
+    assert {"off_task", "low_pair_score"} & set(ended["rejection_reason"])
+
+
+@pytest.mark.slow
+def test_reports_student_and_export_take_both_kinds(tmp_path: Path, tiny_teacher: Path) -> None:
+    recipe, warehouse = prompted_recipe(tmp_path, tiny_teacher), Warehouse(tmp_path / "warehouse")
+    with dg.DagsterInstance.ephemeral() as instance:
+        names = [asset.key.path[-1] for asset in assets_of(recipe)]
+        result = materialize(recipe, warehouse, instance, names, engines=PROMPTING_ENGINES)
+        assert result.success, [c.check_name for c in result.get_asset_check_evaluations() if not c.passed and c.blocking]
+        assert stale(recipe, warehouse, instance) == []
+        two = warehouse.read_table("prompted_samples").filter(pl.col("kind") == "two_turn")["synthetic_sample_id"]
+        trained = warehouse.read_table("training_mix").filter(pl.col("synthetic_sample_id").is_in(two.implode()))
+        traced = trace_sample(recipe, warehouse, trained["synthetic_sample_id"][0], PROMPTING_ENGINES)
+        assert traced["student_answers"] and traced["checkpoint"]
+        page = (warehouse.folder / f"artefacts/reports/{result.run_id}/trust.html").read_text(encoding="utf-8")
+        assert "from topics that it named or was given" in page
+    measures = dict(warehouse.read_table("measures").select("measure", "value").iter_rows())
+    assert measures["leaf_coverage"] == 1 and measures["max_depth"] == 1
+    splits = dataset_splits(recipe, warehouse)
+    rows = pl.concat([splits["train"], splits["validation"]])
+    turns = rows.filter(pl.col("leaf_path").str.starts_with(GENERATED_BRANCH))["messages"]
+    assert {len(each) for each in turns} == {2, 4} and rows["teacher"].null_count() == 0
+    assert [turn["role"] for turn in max(turns, key=len)] == ["user", "assistant"] * 2
+    card = dataset_card(recipe, warehouse, splits)
+    assert "answer prompts that the teacher made up" in card and escape(f"{GENERATED_BRANCH}/general") in card
