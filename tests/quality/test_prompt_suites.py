@@ -121,12 +121,17 @@ def disobey(tables: Tables) -> None:
     kept[-1] = replace(kept[-1], response="one, two")
 
 
+def elsewhere(tables: Tables) -> None:
+    """The only subtopic is none of the subject's."""
+    tables["prompt_topics"][1] = replace(tables["prompt_topics"][1], area="maths")
+
+
 DEFECTS: dict[str, dict[str, Callable[[Tables], None]]] = {
     "prompt_topics": {
         "prompt_topics_has_rows": empty("prompt_topics"), "topic_id_is_unique": twice("prompt_topics"),
         "name_is_not_blank": spoil("prompt_topics", name=" "), "area_is_known": spoil("prompt_topics", area="rhymes"),
         "topics_have_a_leaf_node": empty("generated_leaf_nodes"), "topic_counts_add_up": twice("prompt_topics"),
-        "few_topic_lists_failed": failing(0), "topic_lists_are_full": spoil("prompt_topics", area="maths"),
+        "few_topic_lists_failed": failing(0), "topic_lists_are_full": elsewhere,
     },
     "synthetic_prompts": {
         "synthetic_prompts_has_rows": empty("synthetic_prompts"),
