@@ -1,7 +1,7 @@
 """Rows in, and rows out: counted by leaf, and held against one another."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
 from typing import Any
 
@@ -19,6 +19,11 @@ def count_by_leaf(
         StageCounts(stage, path, num_in.get(path, 0), num_kept[path], ended[path, "rejected"], ended[path, "failed"]).check()
         for path in paths
     ]
+
+
+def counts_or_zero(stage: str, leaf_path: str, counts: Sequence[StageCounts]) -> list[StageCounts]:
+    """The counts; where no row went in at all, one of that path that says so."""
+    return list(counts) or [StageCounts(stage, leaf_path, 0, 0, 0, 0)]
 
 
 def sum_counts(stage: str, counts: Iterable[StageCounts]) -> StageCounts:

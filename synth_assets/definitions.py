@@ -4,6 +4,10 @@
              -> synthetic_samples -> scored_samples -> reward_filtered_set
              -> training_mix -> lora_checkpoint -> evaluation -> run_report
 
+beside samples from seeds, in recipes with prompt synthesis, those from topics, which the filter takes as well:
+
+    document_chunks -> prompt_topics -> synthetic_prompts -> prompted_samples -> scored_prompted_samples
+
 with the reports on trust, whose gates stand before the student: fidelity_report, privacy_report, diversity_report and
 collapse_report, and after it student_report
 
@@ -29,8 +33,9 @@ from synth_assets.assets.ingredients import INGREDIENTS
 from synth_assets.assets.jobs import CHECK_JOB_NAME, JOB_NAME, examine, step_executor, synthesize
 from synth_assets.assets.made_of import code_version
 from synth_assets.assets.preferences import preference_pairs
+from synth_assets.assets.prompting import prompt_topics, prompted_samples, synthetic_prompts
 from synth_assets.assets.resources import Engines, declared_engines, declared_recipe, open_warehouse, resources
-from synth_assets.assets.reward import reward_filtered_set, scored_samples
+from synth_assets.assets.reward import reward_filtered_set, scored_prompted_samples, scored_samples
 from synth_assets.assets.reward_report import reward_report
 from synth_assets.assets.run_report import report_of_failed_runs, run_report
 from synth_assets.assets.student_report import student_report
@@ -46,7 +51,11 @@ ASSETS = (
     document_chunks,
     real_examples,  # of recipes that declare them
     synthetic_samples,
+    prompt_topics,  # this and the next two: of recipes with prompt synthesis
+    synthetic_prompts,
+    prompted_samples,
     scored_samples,
+    scored_prompted_samples,  # likewise
     reward_filtered_set,
     reward_report,  # of recipes that declare it
     training_mix,

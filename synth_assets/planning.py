@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 from synth_assets.assets.recipe_parts import read_declared_taxonomy
@@ -23,6 +23,7 @@ from synth_assets.generation import plan_leaves
 from synth_assets.generation.candidates import STEPS, LeafPlan
 from synth_assets.judging import judge_request, seated
 from synth_assets.model_folder import active_parameters
+from synth_assets.prompt_planning import num_by_area, num_by_kind, plan_prompt_calls
 from synth_assets.recipe import ModelSpec, Recipe, length_of, phase_taking, resolve_path
 from synth_assets.records import BRANCHES, DocumentChunk
 from synth_assets.roles import Conversation, GenerationResult
@@ -85,10 +86,11 @@ def plan_recipe(recipe: Recipe) -> RecipePlan:
     quota = recipe.generation.num_samples_per_leaf
     leaves: dict[str, int] = {branch: sum(plan.leaf_node.branch == branch for plan in plans) for branch in BRANCHES}
     phases = _phases(recipe, plans)
+    prompts = {"from topics": sum(num_by_kind(recipe.prompt_synthesis).values())} if recipe.prompt_synthesis else {}
     return RecipePlan(
         recipe=recipe.label,
         leaf_nodes=leaves,
-        samples={branch: num * quota for branch, num in leaves.items()},
+        samples={branch: num * quota for branch, num in leaves.items()} | prompts,
         num_faults=len(found.faults),
         calls=_calls(recipe, plans),
         strategy=recipe.tuning.strategy,
@@ -121,7 +123,9 @@ def _calls(recipe: Recipe, plans: Sequence[LeafPlan]) -> list[PlannedCalls]:
             row[0] += share
             row[1] += share * sum(count(message.content) for message in prompt)
             row[2] += share * (JUDGEMENT_TOKENS if answer is None else count(answer))
-    return [_planned(recipe, role, purpose, *row) for (role, purpose), row in sums.items()]
+    planned = [_planned(recipe, role, purpose, *row) for (role, purpose), row in sums.items()]
+    of_prompts = plan_prompt_calls(recipe, counters, judge, JUDGEMENT_TOKENS)
+    return [*planned, *(_planned(recipe, *astuple(each)) for each in of_prompts)]
 
 
 def _drawn_calls(recipe: Recipe, plan: LeafPlan, judge: str) -> Iterable[tuple[str, str, Conversation, str | None]]:
@@ -144,9 +148,12 @@ def _drawn_calls(recipe: Recipe, plan: LeafPlan, judge: str) -> Iterable[tuple[s
             yield "reward_model", "reward", plan.request(candidate, "response").messages[-1:], ""
 
 
-def _planned(recipe: Recipe, role: str, purpose: str, calls: float, prompts: float, answers: float) -> PlannedCalls:
+def _planned(
+    recipe: Recipe, role: str, purpose: str, calls: float, prompts: float, answers: float, most: float | None = None
+) -> PlannedCalls:  # fmt: skip
     size = parameters_of(recipe.models[role])
-    most = recipe.generation.budget_factor if purpose != "reward" else 1.0
+    if most is None:
+        most = recipe.generation.budget_factor if purpose != "reward" else 1.0
     hours = None
     if size is not None:
         hours = _hours(2 * size * prompts, USED_READING) + _hours(2 * size * answers, USED_WRITING)
@@ -168,6 +175,12 @@ def _phases(recipe: Recipe, plans: Sequence[LeafPlan]) -> list[PlannedPhase]:
             length = length_of(seed.answer, tuning.short_response_words)
             tokens = sum(map(count, (seed.context or "", seed.question, seed.answer)))
             rows[phase_taking(tuning.phases_to_run, plan.leaf_node.leaf_path, length)] += [share, share * tokens]
+    if recipe.prompt_synthesis:  # as long as allowed
+        tokens = recipe.generation.max_new_tokens.response
+        length = "short" if tokens / TOKENS_PER_WORD <= tuning.short_response_words else "long"
+        for path, num in num_by_area(recipe.prompt_synthesis).items():
+            num_trained = num * (1 - tuning.validation_share)
+            rows[phase_taking(tuning.phases_to_run, path, length)] += [num_trained, num_trained * 2 * tokens]
     phases, earlier = [], 0.0
     for phase in tuning.phases_to_run:
         num_new = sum(rows[phase.name][::2])
@@ -234,6 +247,8 @@ def _assumptions(recipe: Recipe, num_samples: int) -> list[str]:
         f"texts as long as the seed examples; a judgement of {JUDGEMENT_TOKENS} tokens; chunks as long as allowed",
         f"least: no candidate is turned away; most: {recipe.generation.budget_factor:g} candidates for each sample",
     ]
+    if recipe.prompt_synthesis:
+        lines.append("prompts from topics: texts as long as max_new_tokens allows; most: budget_factor candidates for each")
     for role, spec in recipe.models.items():
         size = parameters_of(spec)
         known = "of unknown size: no GPU-hours" if size is None else f"{_short(size)} active parameters"
@@ -262,8 +277,9 @@ def plan_json(plan: RecipePlan) -> dict[str, Any]:
 def plan_text(plan: RecipePlan) -> str:
     """For a terminal."""
     lines = [plan.recipe, "", f"{'Branch':<24}{'leaf nodes':>12}{'samples':>12}"]
-    for branch, num in plan.leaf_nodes.items():
-        lines.append(f"  {branch:<22}{num:>12,}{plan.samples[branch]:>12,}")
+    for branch, num_samples in plan.samples.items():
+        num = f"{plan.leaf_nodes[branch]:,}" if branch in plan.leaf_nodes else "?"
+        lines.append(f"  {branch:<22}{num:>12}{num_samples:>12,}")
     if plan.num_faults:
         lines.append(f"  {plan.num_faults} faults in files: see `synth-assets taxonomy check`")
     heads = f"{'least':>12}{'most':>12}{'read':>9}{'written':>9}{'GPU-hours':>22}"

@@ -25,6 +25,11 @@ class Message(NamedTuple):
 Conversation = tuple[Message, ...]
 
 
+def conversation(turns: Sequence[str]) -> Conversation:
+    """Turns as messages: the user's first, then the assistant's and the user's in turn."""
+    return tuple(Message("assistant" if number % 2 else "user", turn) for number, turn in enumerate(turns))
+
+
 @dataclass(frozen=True)
 class GenerationRequest:
     """A conversation to be continued by the assistant. temperature 0 is greedy; `seed` is this request's own.

@@ -14,11 +14,11 @@ from typing import Any
 import polars as pl
 
 from synth_assets.assets.checks import data_docs_folder
-from synth_assets.assets.ingredients import INGREDIENTS, student_asset
+from synth_assets.assets.ingredients import student_asset
 from synth_assets.assets.resources import command_line
 from synth_assets.assets.run_report import TRUST_PAGE, report_file
 from synth_assets.assets.running import CheckOutcome
-from synth_assets.assets.storing import ASSET_OF_STAGE
+from synth_assets.assets.storing import stages_of
 from synth_assets.assets.tuning import load_student
 from synth_assets.errors import WarehouseError
 from synth_assets.evaluation import accuracy_table, compare, paired_difference
@@ -81,8 +81,7 @@ def read_last_run(warehouse: Warehouse) -> LastRun:
 
 def closing_summary(recipe: Recipe, warehouse: Warehouse, last: LastRun) -> str:
     """The whole text; what is not there yet, or is left from before a run that failed, is left out."""
-    declared = {stage: asset for stage, asset in ASSET_OF_STAGE.items() if INGREDIENTS[asset].is_declared(recipe)}
-    stages = [stage for stage, asset in declared.items() if asset not in last.left]
+    stages = [stage for stage, asset in stages_of(recipe).items() if asset not in last.left]
     parts = [_head(last), _counts(warehouse, stages), _reasons(warehouse, stages), _checks(last)]
     if "evaluation" not in last.left:
         parts.append(_accuracy(recipe, warehouse))
@@ -113,13 +112,14 @@ def _counts(warehouse: Warehouse, stages: Sequence[str]) -> str:
         .group_by("stage", maintain_order=True)
         .agg(pl.col("num_in", "num_kept", "num_rejected", "num_failed").sum())
     )
+    width = max([12, *map(len, rows["stage"])])
     lines = [
-        f"  {stage:<12} {num_in:>8,} = {kept:>8,} + {rejected:>8,} + {failed:>6,}"
+        f"  {stage:<{width}} {num_in:>8,} = {kept:>8,} + {rejected:>8,} + {failed:>6,}"
         for stage, num_in, kept, rejected, failed in rows.iter_rows()
     ]
     if rows["num_failed"].sum():
         lines.append(f"  to ask the failed calls again: {command_line('demo --retry failed')}")
-    return "\n".join([f"Rows           {'in':>8} = {'kept':>8} + {'rejected':>8} + {'failed':>6}", *lines])
+    return "\n".join([f"{'Rows':<{width + 2}} {'in':>8} = {'kept':>8} + {'rejected':>8} + {'failed':>6}", *lines])
 
 
 def _reasons(warehouse: Warehouse, stages: Sequence[str]) -> str:

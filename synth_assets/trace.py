@@ -7,25 +7,28 @@ leaf and number alone, its seeds and its calls are found again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import polars as pl
 
+from synth_assets.assets.both_methods import LEAVES, SAMPLES, SCORES
 from synth_assets.assets.ingredients import student_asset
 from synth_assets.assets.journaling import JOURNAL, generation_key, journaled_text_model
 from synth_assets.assets.resources import Engines
-from synth_assets.assets.storing import ASSET_OF_STAGE
+from synth_assets.assets.storing import stages_of
 from synth_assets.assets.tuning import load_student, tuned_student_folder
 from synth_assets.errors import WarehouseError
-from synth_assets.frames import from_frame
+from synth_assets.frames import from_frame, schema_of
 from synth_assets.generation import STEPS, plan_leaves
 from synth_assets.generation.candidates import Candidate, LeafPlan
 from synth_assets.inference import fingerprint_of
 from synth_assets.judging import judge_request, seated
-from synth_assets.prompts import render_prompt
+from synth_assets.prompt_trace import prompt_lines, trace_prompt
+from synth_assets.prompts.conversations import shown_prompt, turns_of_prompt
 from synth_assets.recipe import Recipe
-from synth_assets.records import REWARD_ATTRIBUTES, Checkpoint, DocumentChunk, LeafNode, SeedExample
-from synth_assets.roles import GenerationRequest, GenerationResult, Message
+from synth_assets.records import REWARD_ATTRIBUTES, TABLES, Checkpoint, DocumentChunk, LeafNode, SeedExample
+from synth_assets.roles import GenerationRequest, GenerationResult, conversation
 from synth_assets.storage import Warehouse, read_journal
 
 RecordT = TypeVar("RecordT")
@@ -35,7 +38,7 @@ Row = dict[str, Any]
 
 def find_sample(warehouse: Warehouse, prefix: str) -> str:
     """The one sample id that begins so. Raises WarehouseError if there is none, or more than one."""
-    tables = [name for name in ("synthetic_samples", "rejected_samples") if warehouse.has_table(name)]
+    tables = [name for name in (*SAMPLES, "rejected_samples") if warehouse.has_table(name)]
     ids = {str(each) for name in tables for each in warehouse.read_table(name)[ID] if each.startswith(prefix)}
     if len(ids) != 1:
         remedy = "take an id from synthetic_samples or rejected_samples; a beginning that no other id has will do"
@@ -46,7 +49,7 @@ def find_sample(warehouse: Warehouse, prefix: str) -> str:
 
 def trace_sample(recipe: Recipe, warehouse: Warehouse, sample_id: str, engines: Engines | None = None) -> Row:
     """Everything about one sample, as plain data. With `engines` the tuned student is asked as well."""
-    sample = _one(warehouse, "synthetic_samples", sample_id) or {}
+    sample = _first(warehouse, SAMPLES, sample_id) or {}
     ended = _rows(warehouse, "rejected_samples", sample_id)
     row = sample or ended[0]
     leaf_path = row["leaf_path"]
@@ -55,16 +58,18 @@ def trace_sample(recipe: Recipe, warehouse: Warehouse, sample_id: str, engines: 
     seed_ids = sample.get("seed_example_ids") or (candidate.seed_example_ids if candidate else ())
     chunk = candidate.chunk if candidate else None
     chunk_id = sample.get("document_chunk_id") or (chunk.document_chunk_id if chunk else None)
+    prompted = trace_prompt(recipe, warehouse, row)
     traced: Row = {
         ID: sample_id,
-        "leaf_node": _one(warehouse, "taxonomy", leaf_path, "leaf_path"),
+        "leaf_node": _first(warehouse, LEAVES, leaf_path, "leaf_path"),
         "seed_examples": _listed(warehouse, "seed_examples", seed_ids),
         "document_chunk": _one(warehouse, "document_chunks", chunk_id, "document_chunk_id"),
         "sample": sample or None,
         "rejected": None if sample else row,
-        "calls": _calls(recipe, warehouse, plan, candidate) if plan and candidate else [],
+        "calls": _calls(recipe, warehouse, plan, candidate) if plan and candidate else prompted["calls"],
+        **({name: prompted[name] for name in ("topic", "prompts")} if prompted["topic"] else {}),
         "reward": _reward(warehouse, sample_id),
-        "decisions": _decisions(warehouse, sample_id, ended),
+        "decisions": _decisions(recipe, warehouse, sample_id, ended),
         "training": [
             {key: row[key] for key in ("split", "phase", "source", "position")}
             for row in _rows(warehouse, "training_mix", sample_id)
@@ -83,7 +88,11 @@ def trace_sample(recipe: Recipe, warehouse: Warehouse, sample_id: str, engines: 
 def trace_text(traced: Row) -> str:
     """The same for people."""
     sample, leaf = traced["sample"] or {}, traced["leaf_node"] or {}
-    parts = [f"sample {traced[ID]}", f"leaf node   {leaf.get('leaf_path', '?')}  ({leaf.get('file', 'no longer there')})"]
+    parts = [
+        f"sample {traced[ID]}",
+        f"leaf node   {leaf.get('leaf_path', '?')}  ({leaf.get('file', 'no longer there') or 'generated'})",
+    ]
+    parts += prompt_lines(traced) if "topic" in traced else []
     for seed in traced["seed_examples"]:
         parts.append(f"seed        {seed['seed_example_id']}  {_line(seed['question'])} -> {_line(seed['answer'])}")
     if chunk := traced["document_chunk"]:
@@ -129,25 +138,36 @@ def _one(warehouse: Warehouse, table: str, key: object, column: str = ID) -> Row
     return next(iter(_rows(warehouse, table, key, column)), None)
 
 
+def _first(warehouse: Warehouse, tables: Sequence[str], key: object, column: str = ID) -> Row | None:
+    """Of the first table that has it."""
+    return next(filter(None, (_one(warehouse, table, key, column) for table in tables)), None)
+
+
 def _listed(warehouse: Warehouse, table: str, ids: object) -> list[Row]:
     rows = {row["seed_example_id"]: row for row in warehouse.read_table(table).to_dicts()} if ids else {}
     return [rows[each] for each in ids if each in rows]  # type: ignore[attr-defined]
 
 
 def _reward(warehouse: Warehouse, sample_id: str) -> Row | None:
-    row = _one(warehouse, "scored_samples", sample_id)
+    row = _first(warehouse, SCORES, sample_id)
     return row and {name: row[name] for name in (*REWARD_ATTRIBUTES, "reward", "reward_model")}
 
 
-def _decisions(warehouse: Warehouse, sample_id: str, ended: list[Row]) -> list[Row]:
+def _decisions(recipe: Recipe, warehouse: Warehouse, sample_id: str, ended: list[Row]) -> list[Row]:
     """What each stage decided, in pipeline order."""
     decisions = []
-    for stage, table in ASSET_OF_STAGE.items():
+    for stage, table in stages_of(recipe).items():
         if row := next((row for row in ended if row["stage"] == stage), None):
             decisions.append({key: row[key] for key in ("stage", "outcome", "rejection_reason", "detail")})
-        elif _one(warehouse, table, sample_id, "prompt_id" if table == "preference_pairs" else ID):
+        elif (column := _column_of(table)) and _one(warehouse, table, sample_id, column):
             decisions.append({"stage": stage, "outcome": "kept", "rejection_reason": "", "detail": ""})
     return decisions
+
+
+def _column_of(table: str) -> str | None:
+    """That in which the table tells of which sample a row is; None for tables of other things."""
+    columns = schema_of(TABLES[table])
+    return next((name for name in (ID, "prompt_id") if name in columns), None)
 
 
 def _plan(recipe: Recipe, warehouse: Warehouse, leaf_path: str) -> LeafPlan | None:
@@ -198,10 +218,9 @@ def _keys_of_calls(recipe: Recipe, plan: LeafPlan, candidate: Candidate) -> dict
 def _student_answer(
     recipe: Recipe, warehouse: Warehouse, checkpoint: Checkpoint, sample: Row, engines: Engines
 ) -> str:  # fmt: skip
-    prompt = render_prompt(
-        recipe.generation.prompts, "question", context=sample["context"], instruction=sample["instruction"]
-    )
-    request = GenerationRequest((Message("user", prompt),), recipe.evaluation.max_new_tokens, 0.0, 0)
+    path = sample["leaf_path"]
+    prompt = shown_prompt(recipe.generation.prompts, path, sample["context"], sample["instruction"])
+    request = GenerationRequest(conversation(turns_of_prompt(path, prompt)), recipe.evaluation.max_new_tokens, 0.0, 0)
     folder = tuned_student_folder(warehouse, recipe, checkpoint)
     with journaled_text_model(engines, warehouse, recipe.student, folder) as student:
         (result,) = student.generate([request])

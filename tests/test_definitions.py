@@ -15,8 +15,10 @@ from synth_assets.assets.ingredients import INGREDIENTS, made_before
 from synth_assets.assets.jobs import JOB_NAME
 from synth_assets.recipe import Recipe, read_recipe
 from synth_assets.storage import Warehouse
+from tests.prompted_pipeline import with_prompts
 
 RECIPES = ("embedded", "embedded_lab", "merlinite-7b", "labradorite-13b", "nemotron-4-340b")
+WITH_PROMPTS = "embedded with prompts from topics"
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 HEAVY = {
@@ -72,9 +74,13 @@ def test_the_pipeline_as_dagster_sees_it() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", RECIPES)
+def recipe_of(name: str) -> Recipe:
+    return with_prompts(read_recipe()) if name == WITH_PROMPTS else read_recipe(f"data/recipes/{name}.yaml")
+
+
+@pytest.mark.parametrize("name", [*RECIPES, WITH_PROMPTS])
 def test_what_an_asset_is_made_of_is_what_dagster_shows(tmp_path: Path, name: str) -> None:
-    recipe = read_recipe(f"data/recipes/{name}.yaml")
+    recipe = recipe_of(name)
     for spec in definitions.build_definitions(recipe, Warehouse(tmp_path)).resolve_all_asset_specs():
         upstream = {dep.asset_key.to_user_string() for dep in spec.deps}
         assert set(made_before(spec.key.to_user_string(), recipe)) == upstream
@@ -89,7 +95,7 @@ def aligning() -> Recipe:
 
 
 def test_the_recipes_between_them_have_every_asset() -> None:
-    recipes = [*(read_recipe(f"data/recipes/{name}.yaml") for name in RECIPES), aligning()]
+    recipes = [*(recipe_of(name) for name in (*RECIPES, WITH_PROMPTS)), aligning()]
     declared = {asset.key for recipe in recipes for asset in definitions.assets_of(recipe)}
     assert declared == {asset.key for asset in definitions.ASSETS}
 
@@ -113,9 +119,9 @@ def test_an_aligned_student_stands_where_the_tuned_one_stood(tmp_path: Path) -> 
     )
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [*RECIPES, WITH_PROMPTS])
 def test_every_asset_explains_itself(tmp_path: Path, name: str) -> None:
-    recipe = read_recipe(f"data/recipes/{name}.yaml")
+    recipe = recipe_of(name)
     for spec in definitions.build_definitions(recipe, Warehouse(tmp_path)).resolve_all_asset_specs():
         assert spec.description and len(spec.description) > 60, spec.key
         assert spec.kinds and spec.code_version, spec.key

@@ -12,7 +12,14 @@ import yaml
 
 from synth_assets.cli import cli
 from synth_assets.evaluation import check_tasks
-from synth_assets.recipe import LOCAL_TASKS, AlignmentSection, HarnessSection, PreferencesSection, TrustSection
+from synth_assets.recipe import (
+    LOCAL_TASKS,
+    AlignmentSection,
+    HarnessSection,
+    PreferencesSection,
+    PromptSynthesisSection,
+    TrustSection,
+)
 from synth_assets.recipe.harness import KNOWN_TASKS
 from synth_assets.records import TRUST_REPORTS
 
@@ -86,6 +93,12 @@ def test_the_sections_on_preferences_are_ones_that_a_recipe_may_hold() -> None:
     assert PreferencesSection.model_validate_json(json.dumps(said["preferences"])).judges
     stages = AlignmentSection.model_validate_json(json.dumps(said["alignment"])).stages_to_run
     assert [name for name, _ in stages] == ["dpo", "rpo_1", "rpo_2", "rpo_3"]
+
+
+def test_the_section_on_prompts_is_one_that_a_recipe_may_hold() -> None:
+    block = next(block for block in README.split("```yaml\n") if block.startswith("prompt_synthesis:")).split("```")[0]
+    said = PromptSynthesisSection.model_validate_json(json.dumps(yaml.safe_load(block)["prompt_synthesis"]))
+    assert all(num for _, num in said.num_prompts), "every kind is shown"
 
 
 def test_pictures_are_there() -> None:

@@ -33,6 +33,8 @@ from synth_assets.taxonomy import Material, read_material, require_no_faults
 
 _MANY = 10_000
 STAGE_1 = ("taxonomy", "seed_examples", "document_chunks")
+#: What calls models and is made as a whole.
+PROMPT_ASSETS = ("prompt_topics", "synthetic_prompts", "prompted_samples", "scored_prompted_samples")
 CheckKeys = Mapping[str, Sequence[dg.AssetCheckKey]]
 
 
@@ -86,7 +88,8 @@ def plan_run(
             is_stale = bool(upstream & _moved(stale, name, unmoved)) or bool(retired and "synthetic_samples" in upstream)
             is_stale = is_stale or not judged or not is_current(name, made, recipe, warehouse)
             is_stale = is_stale or (name == "document_chunks" and name not in unmoved)
-            is_stale = is_stale or (name == "preference_pairs" and bool(_leaves_to_retry(name, warehouse, retry)))
+            may_be_retried = name in (*PROMPT_ASSETS, "preference_pairs")
+            is_stale = is_stale or (may_be_retried and bool(_leaves_to_retry(name, warehouse, retry)))
         if is_stale:
             stale.append(name)
     return Plan(stale, sorted(stale_leaves), leaves, retired, [str(fault) for fault in material.faults])

@@ -64,8 +64,8 @@ def synthetic_samples(
             judge = stack.enter_context(journaled_judge(engines, warehouse, recipe, teacher, progress))
             panel = panel_of(recipe, judge) if judge else None
             outcome = generate_samples(
-                leaves, material.seed_examples, material.chunks, teacher, recipe.generation, recipe.seed, _into(progress),
-                panel, depth,
+                leaves, material.seed_examples, material.chunks, teacher, recipe.generation, recipe.seed,
+                told_into(progress), panel, depth,
             )  # fmt: skip
             metadata = _metadata(outcome, recipe) | calls_metadata(context, teacher.calls, *([judge.calls] if judge else []))
         rejected = hide_rejected(outcome.rejected, recipe.trust.privacy)
@@ -84,7 +84,7 @@ def _metadata(outcome: GenerationOutcome, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _into(progress: Progress) -> OnStep:
+def told_into(progress: Progress) -> OnStep:
     """What a round has brought, beside the calls that are counted anyway."""
 
     def report(num_settled: int, num_wanted: int, num_accepted: int, num_rejected: int) -> None:

@@ -20,7 +20,8 @@ from synth_assets.assets.journaling import (
 from synth_assets.assets.leasing import making
 from synth_assets.assets.pair_refusals import PairRefusals
 from synth_assets.assets.progress import Progress
-from synth_assets.assets.recipe_parts import lineage_of
+from synth_assets.assets.prompting import prompted_samples, synthetic_prompts
+from synth_assets.assets.recipe_parts import has_prompts, lineage_of
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.reward import GROUP, reward_filtered_set
 from synth_assets.assets.storing import load, num_by, store
@@ -29,7 +30,16 @@ from synth_assets.frames import to_frame
 from synth_assets.model_folder import read_lineage
 from synth_assets.quality.privacy import hide_rejected
 from synth_assets.recipe import ModelSpec, PreferencesSection, Recipe
-from synth_assets.records import KeptSample, PreferencePair, RejectedSample, Reward, TrainingExample
+from synth_assets.records import (
+    KeptSample,
+    PreferencePair,
+    PromptedSample,
+    RejectedSample,
+    Reward,
+    SyntheticPrompt,
+    TrainingExample,
+    is_generated,
+)
 from synth_assets.reward import (
     PreferenceOutcome,
     PreferencePrompt,
@@ -39,6 +49,7 @@ from synth_assets.reward import (
     draw_prompts,
     follows_constraints,
     prompts_of_mix,
+    prompts_of_synthesis,
     reward_responses,
     sample_responses,
 )
@@ -46,7 +57,7 @@ from synth_assets.storage import Warehouse
 
 
 @dg.asset(
-    deps=[reward_filtered_set, training_mix, lora_checkpoint],
+    deps=[synthetic_prompts, prompted_samples, reward_filtered_set, training_mix, lora_checkpoint],
     group_name=GROUP,
     kinds={"python", "vllm", "parquet"},
     metadata=column_schema("preference_pairs"),
@@ -83,8 +94,17 @@ def declared_preferences(recipe: Recipe) -> PreferencesSection:
 
 
 def preference_prompts(recipe: Recipe, warehouse: Warehouse) -> list[PreferencePrompt]:
-    """All that responses may be sampled to: the kept samples that the student was trained on."""
-    return prompts_of_mix(load(warehouse, TrainingExample), load(warehouse, KeptSample))
+    """All that responses may be sampled to: the kept samples from seeds that the student was trained on, and the prompts
+    from topics, whether or not their answers were kept, but for those of validation rows."""
+    mix, kept = load(warehouse, TrainingExample), load(warehouse, KeptSample)
+    asked = prompts_of_mix(mix, [sample for sample in kept if not is_generated(sample.leaf_path)])
+    if not has_prompts(recipe):
+        return asked
+    held_back = {row.synthetic_sample_id for row in mix if row.split == "validation"}
+    samples = load(warehouse, PromptedSample)
+    unseen = {sample.synthetic_prompt_id for sample in samples if sample.synthetic_sample_id in held_back}
+    rows = [row for row in load(warehouse, SyntheticPrompt) if row.synthetic_prompt_id not in unseen]
+    return [*asked, *prompts_of_synthesis(rows, recipe.generation.prompts)]
 
 
 class _Responder(NamedTuple):

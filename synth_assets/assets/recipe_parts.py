@@ -7,11 +7,12 @@ option that a recipe does without it says nothing at all, so that a new option m
 from pathlib import Path
 from typing import Any
 
+from synth_assets.errors import RecipeError
 from synth_assets.model_folder import Lineage, read_lineage
 from synth_assets.prompts import prompts_id
 from synth_assets.quality import gates_of
 from synth_assets.recipe import DataSetSpec, ModelSpec, Recipe, resolve_path, warehouse_path
-from synth_assets.records import TrustReport
+from synth_assets.records import GENERATED_BRANCH, TrustReport, is_generated
 from synth_assets.taxonomy import DocumentRules, Taxonomy, read_taxonomy
 
 
@@ -30,8 +31,15 @@ def data_sets_of(recipe: Recipe) -> list[tuple[DataSetSpec, Path]]:
 
 
 def read_declared_taxonomy(recipe: Recipe) -> Taxonomy:
-    """All leaf nodes that the recipe names. Raises TaxonomyError."""
-    return read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths], data_sets_of(recipe))
+    """All leaf nodes that the recipe names. Raises TaxonomyError; RecipeError for one among the generated ones."""
+    found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths], data_sets_of(recipe))
+    if recipe.prompt_synthesis and (taken := [leaf for leaf in found.leaf_nodes if is_generated(leaf.leaf_path)]):
+        raise RecipeError(
+            f"leaf nodes of the taxonomy stand below {GENERATED_BRANCH}, which prompt_synthesis keeps for its topics",
+            value=[leaf.leaf_path for leaf in taken],
+            remedy="move them to another folder, or leave out the section prompt_synthesis",
+        )
+    return found
 
 
 def taxonomy_files_of(recipe: Recipe) -> tuple[str, ...]:
@@ -51,6 +59,42 @@ def trained_sets(recipe: Recipe) -> list[DataSetSpec]:
 def prompts_of(recipe: Recipe) -> str:
     """The prompts themselves, not only their name."""
     return prompts_id(recipe.generation.prompts)
+
+
+def has_prompts(recipe: Recipe) -> bool:
+    """Whether prompts are made from topics as well."""
+    return recipe.prompt_synthesis is not None
+
+
+_OF_TOPICS = {
+    "num_macro_topics", "manual_topics", "num_subtopics", "num_topics_a_request", "maths_keywords", "coding_keywords",
+    "topic_temperature", "budget_factor",
+}  # fmt: skip
+_OF_ANSWERS = {"creative_leaves", "creative_temperature", "response_temperature"}
+
+
+def said_of_topics(recipe: Recipe) -> tuple[object, ...]:
+    """What topics depend on of the section, if there is one; documents are topics where questions are asked about them."""
+    said = recipe.prompt_synthesis
+    if said is None:
+        return ()
+    num_tokens, has_documents = said.max_new_tokens.topics, bool(said.num_prompts.closed_question)
+    return said.model_dump(mode="json", include=_OF_TOPICS), num_tokens, has_documents, prompts_id(said.prompts)
+
+
+def said_of_prompts(recipe: Recipe) -> tuple[object, ...]:
+    """What prompts depend on of the section, if there is one; thresholds of checks are left out."""
+    said = recipe.prompt_synthesis
+    return (said.model_dump(mode="json", exclude={"min_constraint_share"}), prompts_id(said.prompts)) if said else ()
+
+
+def said_of_answers(recipe: Recipe) -> tuple[object, ...]:
+    """What answers to prompts depend on: how responses are written, and of dialogues how their turns are."""
+    said, answers = recipe.prompt_synthesis, recipe.generation
+    if said is None:
+        return ()
+    of_turns = (said.dialogue_temperature, said.max_new_tokens.turn, said.num_dialogue_turns)
+    return answers.model_dump(mode="json", include=_OF_ANSWERS), answers.max_new_tokens.response, of_turns
 
 
 def said_of_judges(recipe: Recipe) -> tuple[object, ...]:

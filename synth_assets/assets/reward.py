@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from synth_assets.assets.both_methods import load_samples, load_scores
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, histogram, sample_rows
 from synth_assets.assets.generation import synthetic_samples
@@ -14,17 +15,21 @@ from synth_assets.assets.leaf_partitions import LEAF_NODES, ONE_RUN, leaf_paths_
 from synth_assets.assets.leasing import lease, making
 from synth_assets.assets.made_of import score_inputs
 from synth_assets.assets.progress import Progress
+from synth_assets.assets.prompting import prompted_samples
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.storing import leaf_digests, load, num_by, store, store_leaves
 from synth_assets.assets.taxonomy import document_chunks, seed_examples, taxonomy
+from synth_assets.counting import counts_or_zero
 from synth_assets.frames import to_frame
 from synth_assets.quality.privacy import find_refusals, hide_rejected
 from synth_assets.recipe import Recipe
 from synth_assets.records import (
+    GENERATED_BRANCH,
     REWARD_ATTRIBUTES,
     DocumentChunk,
     KeptSample,
     LeafNode,
+    PromptedSample,
     RejectedSample,
     ScoredSample,
     SeedExample,
@@ -34,6 +39,7 @@ from synth_assets.reward import FilterOutcome, ScoreOutcome, filter_samples, sco
 from synth_assets.storage import Warehouse
 
 GROUP = "stage_3_reward"
+PROMPTED = "prompted_scoring"
 
 
 @dg.asset(
@@ -72,7 +78,45 @@ def scored_samples(
 
 
 @dg.asset(
-    deps=[taxonomy, seed_examples, document_chunks, synthetic_samples, scored_samples],
+    deps=[prompted_samples],
+    group_name=GROUP,
+    kinds={"python", "vllm", "parquet"},
+    metadata=column_schema("scored_prompted_samples"),
+)
+def scored_prompted_samples(
+    context: dg.AssetExecutionContext,
+    recipe: dg.ResourceParam[Recipe],
+    warehouse: dg.ResourceParam[Warehouse],
+    engines: dg.ResourceParam[Engines],
+) -> dg.MaterializeResult[Any]:
+    """Rewards of the answers to prompts from topics, as those of the other samples; of a conversation all turns are read.
+
+    Its own table, since `scored_samples` is made leaf by leaf. Without a reward model the judges' verdicts are the reward.
+    """
+    with making(context, recipe, warehouse) as made_of:
+        samples, calls = load(warehouse, PromptedSample), dict[str, Any]()
+        if recipe.reward_model is None:
+            outcome = score_by_verdicts(samples, PROMPTED)
+        else:
+            with journaled_reward_model(engines, warehouse, recipe.reward_model, Progress(context)) as model:
+                outcome = score_samples(samples, model, recipe.reward.weights, recipe.generation.prompts, PROMPTED)
+                calls = calls_metadata(context, model.calls)
+        metadata = _score_metadata(outcome) | calls
+        counts = counts_or_zero(PROMPTED, GENERATED_BRANCH, outcome.leaf_counts)
+        failed = hide_rejected(outcome.failed, recipe.trust.privacy)
+        return store(context, recipe, warehouse, made_of, outcome.scored, metadata, counts=counts, rejected=failed)
+
+
+@dg.asset(
+    deps=[
+        taxonomy,
+        seed_examples,
+        document_chunks,
+        synthetic_samples,
+        prompted_samples,
+        scored_samples,
+        scored_prompted_samples,
+    ],
     group_name=GROUP,
     kinds={"python", "polars", "parquet"},
     metadata=column_schema("reward_filtered_set"),
@@ -87,7 +131,7 @@ def reward_filtered_set(
     What is turned away goes with its reason into the table `rejected_samples`.
     """
     with making(context, recipe, warehouse) as made_of:
-        samples, scored = load(warehouse, SyntheticSample), load(warehouse, ScoredSample)
+        samples, scored = load_samples(recipe, warehouse), load_scores(recipe, warehouse)
         seeds, chunks = load(warehouse, SeedExample), load(warehouse, DocumentChunk)
         refusals = find_refusals(samples, seeds, chunks, recipe.trust.privacy)
         outcome = filter_samples(

@@ -15,6 +15,7 @@ import dagster as dg
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from synth_assets.assets.both_methods import SAMPLES, SCORES, counted_as, read_both
 from synth_assets.assets.calibration import rates_of_judges
 from synth_assets.assets.checks import check_keys
 from synth_assets.assets.comparisons import wins
@@ -23,6 +24,7 @@ from synth_assets.assets.evaluation import accuracy_bars
 from synth_assets.assets.leasing import making
 from synth_assets.assets.reward_report import shown_figures
 from synth_assets.assets.running import failures, latest_checks
+from synth_assets.assets.storing import of_stages
 from synth_assets.assets.trust_report import write_trust_report
 from synth_assets.assets.verdicts import current_reports
 from synth_assets.evaluation import accuracy_table, caveats, compare
@@ -94,13 +96,13 @@ def render_report(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInst
     answers = from_frame(_table(warehouse, "evaluation"), BenchmarkAnswer)
     accuracy = accuracy_table(answers, recipe.evaluation.confidence)
     checks = sorted(latest_checks(check_keys(recipe), instance), key=lambda check: check.has_passed)
-    samples = _table(warehouse, "synthetic_samples")
+    samples = read_both(SAMPLES, recipe, warehouse)
     return environment.get_template("run_report.html.j2").render(
         recipe=recipe.label,
         run_id=run_id,
         at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         errors=failures(instance, run_id),
-        headline=_headline(accuracy, warehouse),
+        headline=_headline(accuracy, recipe, warehouse),
         checks=checks,
         num_passed=sum(check.has_passed for check in checks),
         confidence=f"{recipe.evaluation.confidence:.0%}",
@@ -110,12 +112,12 @@ def render_report(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInst
         compared=_compared(recipe, warehouse),
         rewards=_rewards(recipe, warehouse),
         harness=_harness(recipe, warehouse),
-        pictures_rows=_row_pictures(warehouse),
+        pictures_rows=_row_pictures(recipe, warehouse),
         costs=_costs(instance, run_id),
         num_prompt_tokens=int(samples["num_prompt_tokens"].sum()),
         num_response_tokens=int(samples["num_response_tokens"].sum()),
         shown=_shown,
-        **_tables(warehouse, accuracy),
+        **_tables(recipe, warehouse, accuracy),
     )
 
 
@@ -124,15 +126,15 @@ def _table(warehouse: Warehouse, name: str) -> pl.DataFrame:
     return warehouse.read_table(name) if warehouse.has_table(name) else pl.DataFrame(schema=schema_of(TABLES[name]))
 
 
-def _tables(warehouse: Warehouse, accuracy: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    counts, rejected = _table(warehouse, "stage_counts"), _table(warehouse, "rejected_samples")
+def _tables(recipe: Recipe, warehouse: Warehouse, accuracy: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    counts, rejected = (of_stages(name, recipe, warehouse) for name in ("stage_counts", "rejected_samples"))
     kept = _table(warehouse, "reward_filtered_set")
     numbers = pl.col("num_in", "num_kept", "num_rejected", "num_failed").sum()
     by_reason = rejected.group_by("stage", "rejection_reason", maintain_order=True)
     return {
         "stages": counts.group_by("stage", maintain_order=True).agg(numbers).to_dicts(),
         "reasons": by_reason.agg(rows=pl.len()).sort("rows", descending=True).to_dicts(),
-        "leaves": _leaves(warehouse, accuracy).to_dicts(),
+        "leaves": _leaves(recipe, warehouse, accuracy).to_dicts(),
         "kept": kept.unique("leaf_path", keep="first", maintain_order=True)
         .select("leaf_path", "context", "instruction", "response", "reward").to_dicts(),
         "rejected": rejected.unique(["stage", "rejection_reason"], keep="first", maintain_order=True)
@@ -170,32 +172,40 @@ def _harness(recipe: Recipe, warehouse: Warehouse) -> dict[str, Any] | None:
     return {"rows": compare(scores, declared), "caveats": caveats(scores, declared)}
 
 
-def _leaves(warehouse: Warehouse, accuracy: pl.DataFrame) -> pl.DataFrame:
-    def rows_of(name: str, column: str) -> pl.DataFrame:
-        return _table(warehouse, name).group_by("leaf_path").agg(pl.len().alias(column))
+def _leaves(recipe: Recipe, warehouse: Warehouse, accuracy: pl.DataFrame) -> pl.DataFrame:
+    """The taxonomy's leaves one by one; of generated topics, of which there may be many, their areas."""
+    areas = counted_as(recipe, warehouse)
 
-    rewards = _table(warehouse, "scored_samples").group_by("leaf_path").agg(mean_reward=pl.col("reward").mean())
+    def by_leaf(frame: pl.DataFrame) -> Any:
+        return frame.with_columns(pl.col("leaf_path").replace(areas)).group_by("leaf_path")
+
+    samples, kept = read_both(SAMPLES, recipe, warehouse), _table(warehouse, "reward_filtered_set")
+    rewards = by_leaf(read_both(SCORES, recipe, warehouse)).agg(mean_reward=pl.col("reward").mean())
     right = accuracy.filter(pl.col("suite") == "taxonomy").pivot("model", index="leaf_path", values="accuracy")
     leaves = _table(warehouse, "taxonomy").select("leaf_path", seeds="num_seed_examples")
-    parts = [rows_of("synthetic_samples", "samples"), rewards, rows_of("reward_filtered_set", "kept"), right]
+    generated = pl.DataFrame({"leaf_path": sorted(set(areas.values())), "seeds": 0}, schema=leaves.schema)
+    leaves = pl.concat([leaves, generated]) if areas else leaves
+    parts = [by_leaf(samples).agg(samples=pl.len()), rewards, by_leaf(kept).agg(kept=pl.len()), right]
     for part in parts:
         leaves = leaves.join(part, on="leaf_path", how="left", maintain_order="left")
     return leaves
 
 
-def _headline(accuracy: pl.DataFrame, warehouse: Warehouse) -> list[str]:
+def _headline(accuracy: pl.DataFrame, recipe: Recipe, warehouse: Warehouse) -> list[str]:
     whole = accuracy.filter((pl.col("leaf_path") == ALL_LEAVES) & (pl.col("suite") == "taxonomy"))
     share = dict(whole.select("model", "accuracy").iter_rows())
-    kept, made = _table(warehouse, "reward_filtered_set").height, _table(warehouse, "synthetic_samples").height
+    kept, made = _table(warehouse, "reward_filtered_set").height, read_both(SAMPLES, recipe, warehouse).height
+    prompts = read_both(("prompted_samples",), recipe, warehouse).height
+    of_prompts = f", {prompts:,} of them from topics" if prompts else ""
     return [
-        f"{_table(warehouse, 'taxonomy').height} leaf nodes, {made:,} synthetic samples, {kept:,} of them kept.",
+        f"{_table(warehouse, 'taxonomy').height} leaf nodes, {made:,} synthetic samples{of_prompts}, {kept:,} of them kept.",
         f"Right answers to held-out questions: {share.get('base', 0):.1%} before tuning, {share.get('tuned', 0):.1%} after.",
     ]
 
 
-def _row_pictures(warehouse: Warehouse) -> list[str]:
-    rejected = _table(warehouse, "rejected_samples").group_by("rejection_reason", maintain_order=True).len()
-    scored = _table(warehouse, "scored_samples").select("synthetic_sample_id", "reward")
+def _row_pictures(recipe: Recipe, warehouse: Warehouse) -> list[str]:
+    rejected = of_stages("rejected_samples", recipe, warehouse).group_by("rejection_reason", maintain_order=True).len()
+    scored = read_both(SCORES, recipe, warehouse).select("synthetic_sample_id", "reward")
     kept_ids = _table(warehouse, "reward_filtered_set")["synthetic_sample_id"].implode()
     is_kept = pl.col("synthetic_sample_id").is_in(kept_ids)
     rewards = {

@@ -16,13 +16,13 @@ import polars as pl
 from dagster._utils.schedules import get_next_cron_tick
 
 from synth_assets.assets.checks import check_keys
-from synth_assets.assets.currency import Plan, material_of_files, outdated_checks, plan_run
+from synth_assets.assets.currency import PROMPT_ASSETS, Plan, material_of_files, outdated_checks, plan_run
 from synth_assets.assets.ingredients import INGREDIENTS
 from synth_assets.assets.progress import SHARE, TEXT
 from synth_assets.assets.resources import Retry
 from synth_assets.assets.running import latest_checks
-from synth_assets.assets.storing import ASSET_OF_STAGE
 from synth_assets.generation import least_calls
+from synth_assets.generation.prompt_synthesis import planned_prompt_calls
 from synth_assets.judging import judges_of
 from synth_assets.recipe import Recipe
 from synth_assets.storage import Warehouse
@@ -122,7 +122,7 @@ def _asset_status(
 
 
 def _leaf_rows(plan: Plan, warehouse: Warehouse) -> list[LeafStatus]:
-    tables = ("seed_examples", *(name for name in ASSET_OF_STAGE.values() if name != "preference_pairs"))
+    tables = ("seed_examples", "synthetic_samples", "scored_samples", "reward_filtered_set")
     counts = {
         name: dict(warehouse.read_table(name).group_by("leaf_path").len().iter_rows()) if warehouse.has_table(name) else {}
         for name in tables
@@ -167,7 +167,18 @@ def _calls(recipe: Recipe, plan: Plan, warehouse: Warehouse) -> tuple[int, int, 
     of_leaves = [(path, calls.get(path, (0, 0))) for path in plan.leaf_paths]
     by_judges = sum(num * num_judges(recipe, path) for path, (_, num) in of_leaves)
     rewards = sum(num for _, (_, num) in of_leaves) if recipe.reward_model else 0
-    return sum(teacher for _, (teacher, _) in of_leaves), by_judges, rewards
+    of_prompts = _prompt_calls(recipe, plan) if set(plan.assets) & set(PROMPT_ASSETS) else (0, 0, 0)
+    return sum(teacher for _, (teacher, _) in of_leaves) + of_prompts[0], by_judges + of_prompts[1], rewards + of_prompts[2]
+
+
+def _prompt_calls(recipe: Recipe, plan: Plan) -> tuple[int, int, int]:
+    """As `_calls`, of prompts from topics that are to be made: the fewest that can do."""
+    assert recipe.prompt_synthesis is not None
+    planned = planned_prompt_calls(recipe.prompt_synthesis)
+    stale = [name in plan.assets for name in PROMPT_ASSETS]
+    teacher = sum(num for num, is_stale in zip(planned.of_teacher, stale, strict=False) if is_stale)
+    judges = sum(num * num_judges(recipe, branch) for branch, num in planned.samples.items()) if stale[2] else 0
+    return teacher, judges, sum(planned.samples.values()) if stale[3] and recipe.reward_model else 0
 
 
 def num_judges(recipe: Recipe, leaf_path: str) -> int:
@@ -240,9 +251,10 @@ def _next_lines(run: NextRun, num_leaves: int) -> list[str]:
     if run.assets:
         made = f"and would make {len(run.assets)} assets: {', '.join(run.assets)}"
         lines += textwrap.wrap(made, 110, initial_indent="  ", subsequent_indent="    ")
-    if run.leaf_paths:
+    of_what = [f"{len(run.leaf_paths)} of {num_leaves} leaf nodes"] if run.leaf_paths else []
+    if of_what := [*of_what, *(["prompts from topics"] if set(run.assets) & set(PROMPT_ASSETS) else [])]:
         calls = calls_line(run.num_teacher_calls, run.num_judge_calls, run.num_reward_calls)
-        lines.append(f"  {len(run.leaf_paths)} of {num_leaves} leaf nodes: about {calls}")
+        lines.append(f"  {' and '.join(of_what)}: about {calls}")
     if run.retired:
         lines.append(f"  retire the rows of {', '.join(run.retired)}")
     if run.judged_again:

@@ -13,7 +13,7 @@ import polars as pl
 
 from synth_assets.assets.columns import column_lineage
 from synth_assets.assets.display import table
-from synth_assets.assets.ingredients import upstream_of
+from synth_assets.assets.ingredients import INGREDIENTS, upstream_of
 from synth_assets.assets.leaf_partitions import partition_key
 from synth_assets.counting import sum_counts
 from synth_assets.frames import from_frame, schema_of, to_frame
@@ -33,8 +33,9 @@ from synth_assets.storage import FileLock, Warehouse
 RecordT = TypeVar("RecordT")
 #: The stages that count rows, in pipeline order, and the asset whose table holds what each let through.
 ASSET_OF_STAGE = {
-    "generation": "synthetic_samples", "scoring": "scored_samples", "filter": "reward_filtered_set",
-    "preferences": "preference_pairs",
+    "generation": "synthetic_samples", "prompt_topics": "prompt_topics", "prompt_synthesis": "synthetic_prompts",
+    "answering": "prompted_samples", "scoring": "scored_samples", "prompted_scoring": "scored_prompted_samples",
+    "filter": "reward_filtered_set", "preferences": "preference_pairs",
 }  # fmt: skip
 #: Metadata of a leaf's materialization: the hash of the rows that were made then.
 ROWS_ID = "rows_id"
@@ -42,9 +43,21 @@ ROWS_ID = "rows_id"
 _NAMES = {record_type: name for name, record_type in reversed(TABLES.items())}
 
 
-def load(warehouse: Warehouse, record_type: type[RecordT]) -> list[RecordT]:
-    """The rows of the table that holds these records. Raises WarehouseError if it was not made yet."""
-    return from_frame(warehouse.read_table(_NAMES[record_type]), record_type)
+def stages_of(recipe: Recipe) -> dict[str, str]:
+    """ASSET_OF_STAGE, of the assets that the recipe has."""
+    return {stage: asset for stage, asset in ASSET_OF_STAGE.items() if INGREDIENTS[asset].is_declared(recipe)}
+
+
+def of_stages(table: str, recipe: Recipe, warehouse: Warehouse) -> pl.DataFrame:
+    """`stage_counts` or `rejected_samples`, without what stages left that the recipe has no more; empty if not made yet."""
+    gone = [stage for stage in ASSET_OF_STAGE if stage not in stages_of(recipe)]
+    rows = warehouse.read_table(table) if warehouse.has_table(table) else pl.DataFrame(schema=schema_of(TABLES[table]))
+    return rows.filter(~pl.col("stage").is_in(gone)) if gone else rows
+
+
+def load(warehouse: Warehouse, record_type: type[RecordT], table: str | None = None) -> list[RecordT]:
+    """The rows of the table, or of the first that holds these records. Raises WarehouseError if it was not made yet."""
+    return from_frame(warehouse.read_table(table or _NAMES[record_type]), record_type)
 
 
 def store_leaves(
@@ -165,13 +178,18 @@ def replace_rows(
     _rewrite(warehouse, name, record_type, mine, to_frame(list(records), record_type))
 
 
-def retire_leaves(warehouse: Warehouse, leaf_paths: Collection[str]) -> dict[str, int]:
-    """Take the rows of all other leaves out of the tables that are made by leaf: leaf path -> samples taken out."""
+def retire_leaves(warehouse: Warehouse, leaf_paths: Collection[str], kept_branch: str | None = None) -> dict[str, int]:
+    """Take the rows of all other leaves out of the tables that are made by leaf: leaf path -> samples taken out.
+
+    Those of the branch `kept_branch` stay: they are no leaves of the taxonomy.
+    """
     taken: dict[str, int] = {}
     for record_type in (RejectedSample, StageCounts, ScoredSample, SyntheticSample):
         name = _NAMES[record_type]
         if warehouse.has_table(name):
             others = ~pl.col("leaf_path").is_in(list(leaf_paths))
+            if kept_branch:
+                others &= ~(pl.col("leaf_path") + "/").str.starts_with(f"{kept_branch}/")
             gone = num_by(warehouse.read_table(name).filter(others), "leaf_path")
             if gone:
                 _rewrite(warehouse, name, record_type, others, to_frame([], record_type))

@@ -8,13 +8,13 @@ import polars as pl
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, sample_rows, table
 from synth_assets.assets.leasing import making
-from synth_assets.assets.recipe_parts import document_rules, read_declared_taxonomy
+from synth_assets.assets.recipe_parts import document_rules, has_prompts, read_declared_taxonomy
 from synth_assets.assets.storing import load, num_by, retire_leaves, store
 from synth_assets.errors import Fault, TaxonomyError
 from synth_assets.frames import to_frame
 from synth_assets.quality.reports import shown_chunks
 from synth_assets.recipe import Recipe, resolve_path
-from synth_assets.records import Attribution, DocumentChunk, LeafNode, RealExample, SeedExample
+from synth_assets.records import GENERATED_BRANCH, Attribution, DocumentChunk, LeafNode, RealExample, SeedExample
 from synth_assets.storage import Warehouse
 from synth_assets.taxonomy import read_chunks, read_real_examples, require_no_faults
 
@@ -37,7 +37,9 @@ def taxonomy(
         if recipe.taxonomy.strict:
             require_no_faults(found.faults)
         faults = to_frame(found.faults, Fault)
-        retired = retire_leaves(warehouse, [leaf.leaf_path for leaf in found.leaf_nodes])
+        retired = retire_leaves(
+            warehouse, [leaf.leaf_path for leaf in found.leaf_nodes], GENERATED_BRANCH if has_prompts(recipe) else None
+        )
         for path, num_rows in retired.items():
             context.log.warning(f"leaf node {path} is gone, or cannot be read: its {num_rows} samples are retired")
         warehouse.write_table("taxonomy_faults", faults)

@@ -10,6 +10,7 @@ from typing import Any, cast
 import dagster as dg
 import polars as pl
 
+from synth_assets.assets.both_methods import SAMPLES, SCORES, counted_as, load_samples, read_both
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import gallery
 from synth_assets.assets.embedding import embed_once
@@ -18,8 +19,9 @@ from synth_assets.assets.journaling import calls_metadata, journaled_reward_mode
 from synth_assets.assets.leasing import making
 from synth_assets.assets.made_of import before_pairs
 from synth_assets.assets.progress import Progress
+from synth_assets.assets.prompting import prompted_samples
 from synth_assets.assets.resources import Engines
-from synth_assets.assets.reward import reward_filtered_set, scored_samples
+from synth_assets.assets.reward import reward_filtered_set, scored_prompted_samples, scored_samples
 from synth_assets.assets.storing import load, store_measures
 from synth_assets.assets.taxonomy import document_chunks, real_examples, seed_examples, taxonomy
 from synth_assets.assets.trust_files import check_trust_files, previous_mix
@@ -48,7 +50,6 @@ from synth_assets.records import (
     KeptSample,
     RealExample,
     SeedExample,
-    SyntheticSample,
     TrainingExample,
     TrustReport,
 )
@@ -61,7 +62,7 @@ SCHEMA = column_schema("measures")
 
 
 @dg.asset(
-    deps=[real_examples, seed_examples, synthetic_samples, reward_filtered_set],
+    deps=[real_examples, seed_examples, synthetic_samples, prompted_samples, reward_filtered_set],
     group_name=GROUP,
     kinds=KINDS | {"pytorch"},
     metadata=SCHEMA,
@@ -78,9 +79,8 @@ def fidelity_report(
     """
     with making(context, recipe, warehouse) as made_of:
         reference, holdout = real_rows(warehouse, recipe)
-        samples, kept = (
-            rows_of_samples(warehouse.read_table(name)) for name in ("synthetic_samples", "reward_filtered_set")
-        )
+        samples = rows_of_samples(read_both(SAMPLES, recipe, warehouse))
+        kept = rows_of_samples(warehouse.read_table("reward_filtered_set"))
         with ExitStack() as stack:
             base = once(lambda: stack.enter_context(engines.open_likelihood_model(recipe.student)))
             findings = measure_fidelity(
@@ -91,7 +91,15 @@ def fidelity_report(
 
 
 @dg.asset(
-    deps=[real_examples, seed_examples, document_chunks, synthetic_samples, reward_filtered_set, training_mix],
+    deps=[
+        real_examples,
+        seed_examples,
+        document_chunks,
+        synthetic_samples,
+        prompted_samples,
+        reward_filtered_set,
+        training_mix,
+    ],
     group_name=GROUP,
     kinds=KINDS,
     metadata=SCHEMA,
@@ -105,7 +113,7 @@ def privacy_report(
     with making(context, recipe, warehouse) as made_of:
         real = load(warehouse, RealExample) if recipe.trust.real else []
         findings = measure_privacy(
-            load(warehouse, SyntheticSample), load(warehouse, KeptSample), load(warehouse, SeedExample),
+            load_samples(recipe, warehouse), load(warehouse, KeptSample), load(warehouse, SeedExample),
             load(warehouse, DocumentChunk), [row for row in real if row.split == "holdout"], recipe.trust.privacy,
             recipe.seed, recipe.trust.min_reference_rows,
         )  # fmt: skip
@@ -114,7 +122,16 @@ def privacy_report(
 
 
 @dg.asset(
-    deps=[taxonomy, real_examples, seed_examples, synthetic_samples, scored_samples, reward_filtered_set],
+    deps=[
+        taxonomy,
+        real_examples,
+        seed_examples,
+        synthetic_samples,
+        prompted_samples,
+        scored_samples,
+        scored_prompted_samples,
+        reward_filtered_set,
+    ],
     group_name=GROUP,
     kinds=KINDS | {"vllm"},
     metadata=SCHEMA,
@@ -128,15 +145,16 @@ def diversity_report(
     """Are all tasks there, do rows repeat one another, and are the groups that the recipe declares treated alike?"""
     with making(context, recipe, warehouse) as made_of:
         rejected = before_pairs(warehouse.read_table("rejected_samples"))
-        reason = pl.col("rejection_reason")
+        reason, areas = pl.col("rejection_reason"), counted_as(recipe, warehouse)
         made = Made(
-            leaf_paths=warehouse.read_table("taxonomy")["leaf_path"].to_list(),
+            leaf_paths=[*warehouse.read_table("taxonomy")["leaf_path"], *sorted(set(areas.values()))],
             seeds=warehouse.read_table("seed_examples"),
-            scored=warehouse.read_table("scored_samples"),
-            samples=warehouse.read_table("synthetic_samples"),
+            scored=read_both(SCORES, recipe, warehouse),
+            samples=read_both(SAMPLES, recipe, warehouse),
             kept=warehouse.read_table("reward_filtered_set"),
             low_rewards=rejected.filter(reason == LOW_REWARD)["synthetic_sample_id"].to_list(),
             refused=rejected.filter(reason.is_in(REFUSALS)),
+            counted_as=areas,
         )
         swapped, calls = _swapped(context, recipe, warehouse, engines, made)
         real = real_rows(warehouse, recipe)
@@ -201,7 +219,8 @@ def _swapped(
         for name, attribute in attributes.items():
             rows = swapped_rows(made.samples.join(rewards, on="synthetic_sample_id"), attribute, recipe.seed)
             texts = rows.select("swapped_context", "swapped_instruction", "swapped_response").rows()
-            scores = rewards_of_texts(texts, model, recipe.reward.weights, recipe.generation.prompts)
+            paths = rows["leaf_path"].to_list()
+            scores = rewards_of_texts(texts, model, recipe.reward.weights, recipe.generation.prompts, paths)
             swapped[name] = rows.with_columns(swapped_reward=pl.Series(scores, dtype=pl.Float64)).drop_nulls(
                 "swapped_reward"
             )

@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from synth_assets.assets.both_methods import read_both
 from synth_assets.frames import schema_of
 from synth_assets.quality import gates_of
 from synth_assets.recipe import GATES, Gate, Recipe, TrustSection, resolve_path
@@ -101,10 +102,13 @@ def _what(recipe: Recipe, warehouse: Warehouse) -> str:
     def count(name: str) -> int:
         return warehouse.read_table(name).height if warehouse.has_table(name) else 0
 
+    by_prompts = read_both(("prompted_samples",), recipe, warehouse).height
+    further = f", and {by_prompts:,} from topics that it named or was given" if by_prompts else ""
     compared = "real rows were given to compare with" if recipe.trust.real else "the seed examples are all the real data"
     return (
         f"A teacher model wrote {count('synthetic_samples'):,} instructions with answers from {count('seed_examples'):,} "
-        f"human examples of {count('taxonomy'):,} tasks; {count('reward_filtered_set'):,} of them were kept; {compared}."
+        f"human examples of {count('taxonomy'):,} tasks{further}; {count('reward_filtered_set'):,} of them were kept; "
+        f"{compared}."
     )
 
 

@@ -15,8 +15,9 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from synth_assets import __version__
+from synth_assets.assets.both_methods import SAMPLES, counted_as, read_both
 from synth_assets.assets.display import escape
-from synth_assets.assets.storing import load
+from synth_assets.assets.storing import load, of_stages
 from synth_assets.assets.tuning import load_student
 from synth_assets.assets.verdicts import OpenGate
 from synth_assets.evaluation import accuracy_table
@@ -49,7 +50,15 @@ def dataset_card(
     counts = pl.col("num_in", "num_kept", "num_rejected", "num_failed").sum()
     by_leaf = [frame.group_by("leaf_path").len(split) for split, frame in splits.items()]
     leaves = warehouse.read_table("taxonomy").select("leaf_path", "created_by", seed_examples="num_seed_examples")
+    areas = counted_as(recipe, warehouse)
+    generated = [
+        {"leaf_path": area, "created_by": "the teacher", "seed_examples": 0} for area in sorted(set(areas.values()))
+    ]
+    leaves = pl.concat([leaves, pl.DataFrame(generated, schema=leaves.schema)]) if generated else leaves
     for frame in by_leaf:
+        frame = (
+            frame.with_columns(pl.col("leaf_path").replace(areas)).group_by("leaf_path").agg(pl.exclude("leaf_path").sum())
+        )
         leaves = leaves.join(frame, on="leaf_path", how="left", maintain_order="left").fill_null(0)
     return _render(
         "dataset_card.md.j2",
@@ -57,10 +66,11 @@ def dataset_card(
         recipe=recipe,
         models={role: folder_name(spec.name) for role, spec in recipe.models.items() if role != "student"},
         splits={split: frame.height for split, frame in splits.items()},
-        stages=warehouse.read_table("stage_counts").group_by("stage", maintain_order=True).agg(counts).rows(),
-        reasons=_reasons(warehouse),
+        stages=of_stages("stage_counts", recipe, warehouse).group_by("stage", maintain_order=True).agg(counts).rows(),
+        reasons=_reasons(recipe, warehouse),
+        num_prompted=read_both(("prompted_samples",), recipe, warehouse).height,
         leaves=(leaves.columns, leaves.rows()),
-        teachers=warehouse.read_table("synthetic_samples")["teacher"].unique(maintain_order=True).to_list(),
+        teachers=read_both(SAMPLES, recipe, warehouse)["teacher"].unique(maintain_order=True).to_list(),
         works=_works(warehouse),
         gates=gates,
     )
@@ -119,7 +129,7 @@ def preferences_card(recipe: Recipe, warehouse: Warehouse, pairs: pl.DataFrame, 
         pl.when(other & pl.col("margin").is_not_null()).then(pl.col("agreement").list.contains("reward")).mean().alias("by"),
     )
     said = [(name, num, "-" if share is None else f"{share:.1%}") for name, num, share in decided.rows()]
-    turned_away = [row[1:] for row in _reasons(warehouse) if row[0] == "preferences"]
+    turned_away = [row[1:] for row in _reasons(recipe, warehouse) if row[0] == "preferences"]
     return _render(
         "preferences_card.md.j2",
         head=head,
@@ -141,8 +151,8 @@ def _size(num_rows: int) -> str:
     return next((name for limit, name in _SIZES if num_rows < limit), "1M<n<10M")
 
 
-def _reasons(warehouse: Warehouse) -> list[tuple[Any, ...]]:
-    rejected = warehouse.read_table("rejected_samples")
+def _reasons(recipe: Recipe, warehouse: Warehouse) -> list[tuple[Any, ...]]:
+    rejected = of_stages("rejected_samples", recipe, warehouse)
     return rejected.group_by("stage", "rejection_reason", maintain_order=True).len().sort("len", descending=True).rows()
 
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import polars as pl
 
+from synth_assets.assets.both_methods import SAMPLES, read_both
 from synth_assets.errors import WarehouseError
 from synth_assets.prompts import render_prompt
+from synth_assets.prompts.conversations import turns_of_prompt
 from synth_assets.recipe import Recipe
 from synth_assets.records import NEW_SOURCES
+from synth_assets.roles import conversation
 from synth_assets.storage import Warehouse
 
 SPLITS = ("train", "validation", "test")
 COLUMNS = (
     "messages", "leaf_path", "source", "synthetic_sample_id", "seed_example_ids", "teacher", "reward", "generation_depth",
 )  # fmt: skip
+_MESSAGES = pl.List(pl.Struct({"role": pl.String(), "content": pl.String()}))
 _SCHEMA: dict[str, pl.DataType] = {
     "leaf_path": pl.String(), "source": pl.String(), "synthetic_sample_id": pl.String(),
     "seed_example_ids": pl.List(pl.String()), "teacher": pl.String(), "reward": pl.Float64(), "generation_depth": pl.Int64(),
@@ -28,7 +32,7 @@ _SCHEMA: dict[str, pl.DataType] = {
 def dataset_splits(recipe: Recipe, warehouse: Warehouse) -> dict[str, pl.DataFrame]:
     """Rows of each split, in a fixed order. Raises WarehouseError if there is no training mix yet."""
     require_mix(warehouse)
-    samples = warehouse.read_table("synthetic_samples").select("synthetic_sample_id", "seed_example_ids", "teacher")
+    samples = read_both(SAMPLES, recipe, warehouse).select("synthetic_sample_id", "seed_example_ids", "teacher")
     rewards = warehouse.read_table("reward_filtered_set").select("synthetic_sample_id", "reward")
     mix = warehouse.read_table("training_mix").filter(pl.col("source").is_in(NEW_SOURCES)).sort("leaf_path", "position")
     rows = mix.join(samples, on="synthetic_sample_id", how="left", maintain_order="left")
@@ -61,8 +65,9 @@ def _test_rows(recipe: Recipe, warehouse: Warehouse) -> pl.DataFrame:
 
 
 def _with_messages(rows: pl.DataFrame) -> pl.DataFrame:
-    def turn(role: str, column: str) -> pl.Expr:
-        return pl.struct(pl.lit(role).alias("role"), pl.col(column).alias("content"))
-
-    messages = pl.concat_list(turn("user", "prompt"), turn("assistant", "response")).alias("messages")
+    turns = [
+        conversation((*turns_of_prompt(path, prompt), response))
+        for path, prompt, response in rows.select("leaf_path", "prompt", "response").iter_rows()
+    ]
+    messages = pl.Series("messages", [[turn._asdict() for turn in each] for each in turns], dtype=_MESSAGES)
     return rows.select(messages, *(pl.col(name).cast(kind) for name, kind in _SCHEMA.items())).select(COLUMNS)

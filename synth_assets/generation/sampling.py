@@ -47,7 +47,7 @@ from synth_assets.roles import GenerationResult, TextModel
 
 STAGE = "generation"
 #: What differs by machine, what others say of a sample, and what follows from its content.
-_NO_CONTENT = ("response_logprob", "verdicts", "supporting_span", "synthetic_ancestry")
+NO_CONTENT = ("response_logprob", "verdicts", "supporting_span", "synthetic_ancestry")
 
 #: Called with (done, total, accepted, rejected): candidates settled, samples asked for; rejected includes failed.
 OnStep = Callable[[int, int, int, int], None]
@@ -273,5 +273,5 @@ def _sample(plan: LeafPlan, candidate: Candidate, teacher: str) -> SyntheticSamp
         verdicts=tuple(map(verdict_line, candidate.judgements)),
         supporting_span=next((judgement.span for judgement in candidate.judgements if judgement.span), None),
     )
-    content = {key: value for key, value in asdict(sample).items() if key not in _NO_CONTENT}
+    content = {key: value for key, value in asdict(sample).items() if key not in NO_CONTENT}
     return replace(sample, synthetic_sample_id=content_id("synthetic_sample", content))

@@ -18,9 +18,10 @@ from functools import partial
 
 import polars as pl
 
+from synth_assets.quality.counted import ALL, Measure, Tables, count_measures, ratio
 from synth_assets.quality.gates import NEARER
-from synth_assets.quality.measuring import ALL, Measure, Tables, count_measures, ratio
 from synth_assets.quality.preference_suites import ALIGNED, PAIRS, measure_aligned, measure_pairs
+from synth_assets.quality.prompt_measures import PROMPT_MEASURES, with_prompted
 from synth_assets.recipe import PhaseSpec, Recipe, RewardReportSection
 from synth_assets.records import NEW_SOURCES, TRUST_REPORTS
 
@@ -64,12 +65,13 @@ def _synthetic_samples(tables: Tables, recipe: Recipe) -> list[Measure]:
 
 
 def _reward_filtered_set(tables: Tables, recipe: Recipe) -> list[Measure]:
-    kept, samples, scored = (tables[name] for name in ("reward_filtered_set", "synthetic_samples", "scored_samples"))
+    kept, from_seeds, scored = (tables[name] for name in ("reward_filtered_set", "synthetic_samples", "scored_samples"))
+    samples, all_scored = with_prompted(tables, "synthetic_samples", recipe), with_prompted(tables, "scored_samples", recipe)
     strangers = kept.join(samples, on="synthetic_sample_id", how="anti").height
-    unscored = kept.join(scored, on="synthetic_sample_id", how="anti").height
-    emptied = samples.select("leaf_path").unique().join(kept, on="leaf_path", how="anti").height
+    unscored = kept.join(all_scored, on="synthetic_sample_id", how="anti").height
+    emptied = from_seeds.select("leaf_path").unique().join(kept, on="leaf_path", how="anti").height
     by_leaf = kept.group_by("leaf_path").len().sort("leaf_path").rows()
-    num_leaves = tables["synthetic_samples"]["leaf_path"].n_unique()
+    num_leaves = samples["leaf_path"].n_unique()
     most = max(recipe.quality.max_leaf_share.value, min(0.9, 2 / max(2, num_leaves)))  # of few leaves each has a large share
     return [
         Measure("kept_rows_without_sample", ALL, strangers, 0),
@@ -77,8 +79,8 @@ def _reward_filtered_set(tables: Tables, recipe: Recipe) -> list[Measure]:
         Measure("leaf_nodes_without_kept_samples", ALL, emptied, 0),
         Measure("kept_share", ALL, ratio(kept.height, samples.height), recipe.quality.min_kept_share.value),
         *(Measure("leaf_share", leaf, ratio(num, kept.height), most) for leaf, num in by_leaf),
-        *count_measures(tables, recipe, "scoring", scored.height, samples.height),
-        *count_measures(tables, recipe, "filter", kept.height, scored.height),
+        *count_measures(tables, recipe, "scoring", scored.height, from_seeds.height),
+        *count_measures(tables, recipe, "filter", kept.height, all_scored.height),
     ]
 
 
@@ -241,6 +243,7 @@ _MEASURES: dict[str, Callable[[Tables, Recipe], list[Measure]]] = {
     "document_chunks": _document_chunks,
     "judge_calibration": _judge_calibration,
     "synthetic_samples": _synthetic_samples,
+    **PROMPT_MEASURES,
     "reward_filtered_set": _reward_filtered_set,
     "reward_report": _reward_report,
     "training_mix": _training_mix,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from synth_assets.quality.counted import ALL, Measure, Tables, count_measures, ratio
 from synth_assets.quality.expectations import (
     Expectation,
     Suite,
@@ -25,7 +26,6 @@ from synth_assets.quality.expectations import (
     rows_exist,
     unique,
 )
-from synth_assets.quality.measuring import ALL, Measure, Tables, count_measures, ratio
 from synth_assets.quality.privacy import find_hidden
 from synth_assets.recipe import AlignmentStage, PreferencesSection, Recipe, Threshold
 

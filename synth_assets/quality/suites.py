@@ -25,6 +25,7 @@ from synth_assets.quality.expectations import (
 )
 from synth_assets.quality.gates import trust_suites
 from synth_assets.quality.preference_suites import preference_suites, thresholds_of
+from synth_assets.quality.prompt_suites import prompt_suites, tables_of_filter
 from synth_assets.recipe import QualitySection, Recipe, RewardReportSection
 from synth_assets.records import BRANCHES, REWARD_ATTRIBUTES, content_id
 
@@ -50,11 +51,8 @@ def suites_of(recipe: Recipe) -> dict[str, Suite]:
             ("synthetic_samples", "taxonomy", "stage_counts", "rejected_samples"),
             _synthetic_samples(quality),
         ),
-        Suite(
-            "reward_filtered_set",
-            ("reward_filtered_set", "scored_samples", "synthetic_samples", "stage_counts", "rejected_samples"),
-            _reward_filtered_set(quality),
-        ),
+        *prompt_suites(recipe),
+        Suite("reward_filtered_set", tables_of_filter(recipe), _reward_filtered_set(quality)),
         Suite("reward_report", ("reward_report",), _reward_report(recipe)),
         Suite("training_mix", ("training_mix", "reward_filtered_set"), _training_mix(quality)),
         Suite("lora_checkpoint", ("lora_checkpoint", "training_mix"), _lora_checkpoint()),

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from synth_assets.constraints import CONSTRAINT_KINDS
 from synth_assets.prompts import PROMPT_SYNTHESIS_STYLES
-from synth_assets.recipe.value_types import Count, Section, Share, Temperature, Text
+from synth_assets.recipe.value_types import Count, Section, Share, Temperature, Text, Threshold
 
 NonNegative = Annotated[int, Field(ge=0)]
 
@@ -64,6 +64,10 @@ class PromptSynthesisSection(Section):
     """At most so many candidates for each prompt, and requests for each list of topics."""
     max_rouge_l: Share | None = None
     """A prompt that is closer than this to one of its topic is not new. None: only the same words count."""
+    min_constraint_share: Threshold = Threshold(
+        value=0.5, reason="a teacher that breaks every second demand cannot show a student how to keep them"
+    )
+    """Of the answers to constrained prompts, so many must keep all of their constraints; the others are turned away."""
     prompts: Text = "nemotron"
     """Style of the prompts: a folder of synth_assets/prompts with a file macro_topics.j2."""
 

@@ -14,6 +14,7 @@ from synth_assets.recipe.alignment import AlignmentSection
 from synth_assets.recipe.harness import HarnessSection
 from synth_assets.recipe.models import ModelSpec
 from synth_assets.recipe.preferences import PreferencesSection
+from synth_assets.recipe.prompt_synthesis import PromptSynthesisSection
 from synth_assets.recipe.reward import RewardSection
 from synth_assets.recipe.schedule import ScheduleSection
 from synth_assets.recipe.trust import TrustSection
@@ -195,6 +196,8 @@ class Recipe(Section):
     """None: the judges' verdicts are the reward."""
     student: ModelSpec
     generation: GenerationSection
+    prompt_synthesis: Annotated[PromptSynthesisSection | None, Field(exclude_if=is_unsaid)] = None
+    """Prompts from topics beside those from seeds. None: there are no such assets."""
     judges: JudgesSection | None = None
     reward: RewardSection
     filter: FilterSection
@@ -288,5 +291,5 @@ class Recipe(Section):
         return f"{self.name} at scale {self.scale}, seed {self.seed}"
 
     def fingerprint(self) -> str:
-        """Content hash over everything that the recipe says."""
+        """Content hash over everything that the recipe says; of a section that came later, only where there is one."""
         return content_id("recipe", self.model_dump(mode="json"))

@@ -35,7 +35,14 @@ from synth_assets.records.kinds import (
 )
 from synth_assets.records.material import Attribution, DocumentChunk, LeafNode, RealExample, SeedExample
 from synth_assets.records.preferences import PreferencePair
-from synth_assets.records.prompts import SyntheticPrompt, Topic
+from synth_assets.records.prompts import (
+    GENERATED_BRANCH,
+    PromptedSample,
+    SyntheticPrompt,
+    Topic,
+    area_path,
+    is_generated,
+)
 from synth_assets.records.refusals import REFUSAL_REASONS, RefusalReason, Refusals, Texts
 from synth_assets.records.samples import (
     REWARD_ATTRIBUTES,
@@ -64,6 +71,7 @@ from synth_assets.records.trust import Measurement
 
 __all__ = [
     "BRANCHES",
+    "GENERATED_BRANCH",
     "NEW_SOURCES",
     "PROMPT_KINDS",
     "REFUSAL_REASONS",
@@ -91,6 +99,7 @@ __all__ = [
     "Outcome",
     "PreferencePair",
     "PromptKind",
+    "PromptedSample",
     "RealExample",
     "RealSplit",
     "RefusalReason",
@@ -116,7 +125,9 @@ __all__ = [
     "TrainingExample",
     "TrustReport",
     "Verdict",
+    "area_path",
     "content_id",
+    "is_generated",
 ]
 
 TABLES: dict[str, type[Any]] = {
@@ -129,8 +140,13 @@ TABLES: dict[str, type[Any]] = {
     "document_faults": Fault,
     "judge_calibration": JudgedCase,
     "synthetic_samples": SyntheticSample,
+    "prompt_topics": Topic,
+    "generated_leaf_nodes": LeafNode,
+    "synthetic_prompts": SyntheticPrompt,
+    "prompted_samples": PromptedSample,
     "rejected_samples": RejectedSample,
     "scored_samples": ScoredSample,
+    "scored_prompted_samples": ScoredSample,
     "reward_filtered_set": KeptSample,
     "reward_report": RewardFigure,
     "training_mix": TrainingExample,

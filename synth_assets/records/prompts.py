@@ -10,6 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from synth_assets.records.kinds import PromptKind, TopicArea, TopicOrigin
+from synth_assets.records.samples import SyntheticSample
+
+#: Where the leaf nodes of topics stand; no leaf of a taxonomy may, in a recipe with prompt synthesis.
+GENERATED_BRANCH = "foundational_skills/generated"
+
+
+def is_generated(leaf_path: str) -> bool:
+    """Whether it is that of a topic, of a list of topics, or the generated branch itself."""
+    return f"{leaf_path}/".startswith(f"{GENERATED_BRANCH}/")
+
+
+def area_path(leaf_path: str) -> str:
+    """The leaf path of a topic's area, such as foundational_skills/generated/general."""
+    return "/".join(leaf_path.split("/")[: GENERATED_BRANCH.count("/") + 2])
 
 
 @dataclass(frozen=True)
@@ -59,3 +73,15 @@ class SyntheticPrompt:
     candidate_index: int
     calls: tuple[str, ...]
     generation_depth: int
+
+
+@dataclass(frozen=True)
+class PromptedSample(SyntheticSample):
+    """A synthetic prompt with its answer: a synthetic sample whose parent is a topic, or the document chunk asked about.
+
+    It has no seed examples; `synthetic_ancestry` is 1 where a model named its topic, else 0. `instruction` is the user's
+    last turn; earlier turns stand in `context` (`prompts.conversations`), of a dialogue the last answer is the response.
+    """
+
+    synthetic_prompt_id: str = ""
+    kind: PromptKind = "open_question"

@@ -29,6 +29,8 @@ from synth_assets.records import (
     ScoredSample,
     StageCounts,
     SyntheticSample,
+    area_path,
+    is_generated,
 )
 from synth_assets.reward.benchmark_overlap import BenchmarkIndex
 from synth_assets.reward.duplicates import NearDuplicateIndex, text_key
@@ -122,7 +124,10 @@ def _drop(pairs: list[Pair], ended: dict[str, RejectedSample], detail_of: Callab
 
 
 def _cut_by_reward(pairs: list[Pair], ended: dict[str, RejectedSample], cut: RewardCut) -> list[Pair]:
-    """`pairs` come best first. leaf_quantile drops floor(share x n) of a leaf's n finite rewards, none drops none."""
+    """`pairs` come best first. leaf_quantile drops floor(share x n) of a leaf's n finite rewards, none drops none.
+
+    Generated topics have few rows each, of which a share would often be none: their areas count as their leaves.
+    """
     limit = cut.value
     if limit is None:
         return pairs
@@ -130,15 +135,22 @@ def _cut_by_reward(pairs: list[Pair], ended: dict[str, RejectedSample], cut: Rew
         return _drop(pairs, ended, lambda pair: _below(pair[1].reward, limit), LOW_REWARD)
     leaves: dict[str, list[str]] = {}
     for sample, _ in pairs:
-        leaves.setdefault(sample.leaf_path, []).append(sample.synthetic_sample_id)
+        leaves.setdefault(_ranked_with(sample), []).append(sample.synthetic_sample_id)
     dropped = {name for names in leaves.values() for name in names[len(names) - math.floor(limit * len(names)) :]}
 
     def detail_of(pair: Pair) -> str:
         if pair[0].synthetic_sample_id not in dropped:
             return ""
-        return f"reward {pair[1].reward:.4f} is among the lowest {limit:.0%} of its leaf"
+        of_what = "leaf" if _ranked_with(pair[0]) == pair[0].leaf_path else "area"
+        return f"reward {pair[1].reward:.4f} is among the lowest {limit:.0%} of its {of_what}"
 
     return _drop(pairs, ended, detail_of, LOW_REWARD)
+
+
+def _ranked_with(sample: SyntheticSample) -> str:
+    """The path of those among whom the sample's reward has its place; what has no seeds was made from a topic."""
+    is_prompted = not sample.seed_example_ids and is_generated(sample.leaf_path)
+    return area_path(sample.leaf_path) if is_prompted else sample.leaf_path
 
 
 def _refused(refusals: Refusals, of_reason: str, pair: Pair) -> str:

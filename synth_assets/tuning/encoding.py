@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synth_assets.answer_tokens import render_answer
 from synth_assets.errors import ModelError, Where
+from synth_assets.prompts.conversations import turns_of_prompt
+from synth_assets.records import TrainingExample
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,6 +62,13 @@ class EncodedExample(NamedTuple):
 def encode_conversation(tokenizer: Any, prompt: str, response: str) -> EncodedExample:
     """One user turn and its answer. Where the template ends an answer without an end token, it is added."""
     return encode_turns(tokenizer, [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}])
+
+
+def encode_example(tokenizer: Any, example: TrainingExample) -> EncodedExample:
+    """A row of the mix; a conversation of several turns is rendered as such, with its last answer alone bearing loss."""
+    turns = [*turns_of_prompt(example.leaf_path, example.prompt), example.response]
+    roles = ("user", "assistant")
+    return encode_turns(tokenizer, [{"role": roles[n % 2], "content": turn} for n, turn in enumerate(turns)])
 
 
 def encode_turns(tokenizer: Any, turns: Sequence[Mapping[str, str]]) -> EncodedExample:

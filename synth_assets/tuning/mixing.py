@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from synth_assets.errors import TuningError
 from synth_assets.prompts import render_prompt
+from synth_assets.prompts.conversations import shown_prompt
 from synth_assets.recipe import PhaseSpec, TuningSection, length_of, phase_taking
 from synth_assets.records import KeptSample, SeedExample, Source, Split, TrainingExample, content_id
 from synth_assets.tuning.replay import ReplayExample
@@ -64,7 +65,7 @@ def mix_phases(
 
 
 def _kept_row(sample: KeptSample, style: str) -> _Row:
-    prompt = render_prompt(style, "question", context=sample.context, instruction=sample.instruction)
+    prompt = shown_prompt(style, sample.leaf_path, sample.context, sample.instruction)
     return _Row(
         "synthetic",
         sample.synthetic_sample_id,

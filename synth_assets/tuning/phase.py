@@ -12,7 +12,7 @@ from synth_assets.errors import TuningError
 from synth_assets.recipe import PhaseSpec
 from synth_assets.records import Split, TrainingExample, content_id
 from synth_assets.tuning.course import Course
-from synth_assets.tuning.encoding import EncodedExample, Report, encode_conversation, open_tokenizer, pad_token_of
+from synth_assets.tuning.encoding import EncodedExample, Report, encode_example, open_tokenizer, pad_token_of
 from synth_assets.tuning.packing import PackedRow, pack_rows
 from synth_assets.tuning.private import NoisePlan, plan_noise
 
@@ -118,7 +118,7 @@ def _encoded(
     tokenizer: Any, examples: Sequence[TrainingExample], split: Split, max_tokens: int, report: Report | None
 ) -> list[EncodedExample]:
     """Rows that are too long are left out, not cut: a cut row teaches not to end."""
-    rows = [encode_conversation(tokenizer, row.prompt, row.response) for row in examples if row.split == split]
+    rows = [encode_example(tokenizer, row) for row in examples if row.split == split]
     fitting = [row for row in rows if len(row.token_ids) <= max_tokens]
     if report and len(fitting) < len(rows):
         report(f"{len(rows) - len(fitting)} {split} rows are longer than {max_tokens} tokens and left out", None)

@@ -127,12 +127,12 @@ def test_the_teacher_plays_both_roles() -> None:
     last = next(request for request in teacher.batches[-1] if step_of(request) == "assistant")
     assert [role for role, _ in last.messages] == ["user", "assistant"] * 2 + ["user"]
     for prompt in [*two_turn, *dialogues]:
-        messages = messages_to_answer(prompt)
+        messages = messages_to_answer(prompt, "brief")
         assert messages[-1] == ("user", prompt.text) and [content for _, content in messages] == [
             *prompt.turns[: len(messages)]
         ]
     closed = of_kind(outcome, "closed_question")[0]
-    assert messages_to_answer(closed) == (("user", f"{closed.context}\n\n{closed.text}"),)
+    assert messages_to_answer(closed, "lab") == (("user", f"{closed.context}\n\n{closed.text}"),)
     two = prompts_of(ScriptedTeacher(varied), num_dialogue_turns=2, personas=())
     assert {(len(prompt.turns), prompt.persona) for prompt in of_kind(two, "dialogue")} == {(4, "")}
 

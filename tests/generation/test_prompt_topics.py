@@ -135,4 +135,6 @@ def test_topics_are_leaf_nodes_of_the_generated_branch() -> None:
 
 
 def test_reasons_are_declared() -> None:
-    assert set(PROMPT_REASONS) == {"refusal", "not_refined", "no_constraint", "no_topic", "duplicate_topic"}
+    assert set(PROMPT_REASONS) == {
+        "refusal", "not_refined", "no_constraint", "no_topic", "duplicate_topic", "breaks_constraints",
+    }  # fmt: skip

@@ -1,5 +1,6 @@
 """The filter: each rule, their order, ties, and that the order of the rows changes nothing."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -53,6 +54,19 @@ def test_quantile_is_of_each_leaf_and_ties_go_by_id() -> None:
     assert set(kept(outcome)) == {"a", "b", "c", "w", "y"}  # floor(0.5 x 5) = 2 of five equal ones go: the last ids
     assert outcome == run(high + low, cut)
     assert set(kept(run(low[::-1] + high[::-1], cut))) == set(kept(outcome))
+
+
+def test_topics_of_one_row_each_are_ranked_within_their_area() -> None:
+    """Else the cut would take nothing: half of one row is none."""
+    rows = [
+        (replace(distinct(name, f"foundational_skills/generated/general/topic_{name}"), seed_example_ids=()), reward)
+        for name, reward in zip("abcd", (1.0, 4.0, 2.0, 3.0), strict=True)
+    ]
+    cut = RewardCut(mode="leaf_quantile", value=0.5)
+    outcome = run(rows, cut)
+    assert set(kept(outcome)) == {"b", "d"} and outcome.rejected[0].detail.endswith("among the lowest 50% of its area")
+    from_seeds = [(replace(row, seed_example_ids=("s",)), reward) for row, reward in rows]
+    assert set(kept(run(from_seeds, cut))) == set("abcd"), "a leaf with seeds is a leaf, wherever it stands"
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])

@@ -1,12 +1,21 @@
 """Loss on the answer and its end only; batches that are planned."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from synth_assets.tuning.encoding import IGNORED_LABEL, EncodedExample, encode_conversation, pad_batch, plan_batches
+from synth_assets.records import GENERATED_BRANCH, TrainingExample
+from synth_assets.tuning.encoding import (
+    IGNORED_LABEL,
+    EncodedExample,
+    encode_conversation,
+    encode_example,
+    pad_batch,
+    plan_batches,
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +37,19 @@ def test_only_the_answer_and_its_end_bear_loss(tokenizer: Any) -> None:
     split = example.labels.index(next(label for label in example.labels if label >= 0))
     assert set(example.labels[:split]) == {IGNORED_LABEL} and example.labels[split:] == example.token_ids[split:]
     assert tokenizer.convert_ids_to_tokens(example.token_ids[split - 1]) == "<|assistant|>"
+
+
+def test_a_conversation_from_topics_is_encoded_turn_by_turn(tokenizer: Any) -> None:
+    prompt = "User: What is 17 + 25?\n\nAssistant: 42.\n\nUser: And 1 more?"
+    row = TrainingExample(
+        "e", "s", f"{GENERATED_BRANCH}/maths/sums", "train", "all", "synthetic", 0, prompt, "The sum is 43."
+    )
+    example = encode_example(tokenizer, row)
+    assert _labelled(tokenizer, example).replace(" ", "") == "Thesumis43.<|end|>"
+    text = tokenizer.decode(example.token_ids)
+    assert text.count("<|user|>") == text.count("<|assistant|>") == 2 and "Assistant:" not in text
+    plain = replace(row, leaf_path="foundational_skills/sums")
+    assert encode_example(tokenizer, plain) == encode_conversation(tokenizer, prompt, row.response)
 
 
 TEMPLATES = {

@@ -5,13 +5,25 @@
 What is turned away is data with a reason, as in the rest of generation.
 """
 
+from synth_assets.generation.prompt_synthesis.answering import (
+    BREAKS_CONSTRAINTS,
+    AnswerOutcome,
+    AnswerSettings,
+    answer_prompts,
+    answer_request,
+)
 from synth_assets.generation.prompt_synthesis.leaves import (
-    GENERATED_BRANCH,
     leaf_nodes_of_topics,
     topics_of_documents,
     topics_of_keywords,
 )
-from synth_assets.generation.prompt_synthesis.plans import least_prompt_calls, messages_to_answer
+from synth_assets.generation.prompt_synthesis.plans import (
+    PlannedCalls,
+    PromptPlan,
+    least_prompt_calls,
+    messages_to_answer,
+    planned_prompt_calls,
+)
 from synth_assets.generation.prompt_synthesis.reading import NO_TOPIC, NOT_REFINED, REFUSAL, strip_politeness
 from synth_assets.generation.prompt_synthesis.synthesis import (
     NO_CONSTRAINT,
@@ -27,10 +39,11 @@ from synth_assets.generation.prompt_synthesis.topics import (
 )
 
 #: Beside those of `generation.REASONS`.
-PROMPT_REASONS = (REFUSAL, NOT_REFINED, NO_CONSTRAINT, NO_TOPIC, DUPLICATE_TOPIC)
+PROMPT_REASONS = (REFUSAL, NOT_REFINED, NO_CONSTRAINT, NO_TOPIC, DUPLICATE_TOPIC, BREAKS_CONSTRAINTS)
 
 __all__ = [
-    "GENERATED_BRANCH", "PROMPT_REASONS", "KindShortfall", "PromptOutcome", "TopicOutcome", "TopicShortfall",
-    "leaf_nodes_of_topics", "least_prompt_calls", "messages_to_answer", "strip_politeness", "synthesize_prompts",
-    "synthesize_topics", "topics_of_documents", "topics_of_keywords",
+    "BREAKS_CONSTRAINTS", "PROMPT_REASONS", "AnswerOutcome", "AnswerSettings", "KindShortfall", "PlannedCalls",
+    "PromptOutcome", "PromptPlan", "TopicOutcome", "TopicShortfall", "answer_prompts", "answer_request",
+    "leaf_nodes_of_topics", "least_prompt_calls", "messages_to_answer", "planned_prompt_calls", "strip_politeness",
+    "synthesize_prompts", "synthesize_topics", "topics_of_documents", "topics_of_keywords",
 ]  # fmt: skip

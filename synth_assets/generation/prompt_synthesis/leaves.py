@@ -14,10 +14,17 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from synth_assets.recipe import PromptSynthesisSection
-from synth_assets.records import DocumentChunk, LeafNode, Topic, TopicArea, TopicOrigin, content_id
+from synth_assets.records import (
+    GENERATED_BRANCH,
+    DocumentChunk,
+    LeafNode,
+    Topic,
+    TopicArea,
+    TopicOrigin,
+    content_id,
+)
 from synth_assets.sketches import plain
 
-GENERATED_BRANCH = "foundational_skills/generated"
 _VERSION = 3
 _MAX_SLUG = 60
 _TASKS = {

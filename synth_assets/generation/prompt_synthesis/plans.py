@@ -28,7 +28,7 @@ from synth_assets.generation.prompt_synthesis.reading import strip_politeness
 from synth_assets.prompts import render_prompt
 from synth_assets.recipe import PromptSynthesisSection
 from synth_assets.records import PROMPT_KINDS, DocumentChunk, PromptKind, SyntheticPrompt, Topic, TopicArea, content_id
-from synth_assets.roles import Conversation, GenerationRequest, Message
+from synth_assets.roles import Conversation, GenerationRequest, Message, conversation
 
 PromptStep = Literal["write", "refine", "assistant", "user"]
 #: Kinds made from topics, keywords and documents, and those that go on from a prompt that was kept.
@@ -125,15 +125,11 @@ class PromptPlan:
     def request(self, candidate: PromptCandidate, position: int) -> GenerationRequest:
         """What the teacher is asked at the step of that position."""
         step = self.steps[position]
-        is_turn = step in ("assistant", "user")
-        temperature = self.settings.dialogue_temperature if is_turn else self.settings.prompt_temperature
-        name = f"{position} {step}"
-        return GenerationRequest(
-            messages=self._messages(candidate, step),
-            max_new_tokens=self.settings.max_new_tokens.turn if is_turn else self.settings.max_new_tokens.prompt,
-            temperature=temperature,
-            seed=derive_seed(self.seed, self.kind, candidate.index, name) if temperature else 0,
-        )
+        messages, temperature = self._messages(candidate, step), self.settings.prompt_temperature
+        if step in ("assistant", "user"):
+            return turn_request(messages, self.kind, candidate.index, position, self.settings, self.seed)
+        own = derive_seed(self.seed, self.kind, candidate.index, f"{position} {step}") if temperature else 0
+        return GenerationRequest(messages, self.settings.max_new_tokens.prompt, temperature, own)
 
     def _messages(self, candidate: PromptCandidate, step: PromptStep) -> Conversation:
         if step == "assistant":
@@ -163,6 +159,23 @@ def least_prompt_calls(settings: PromptSynthesisSection) -> tuple[int, int]:
     for_topics = math.ceil(settings.num_macro_topics / a_request) + num_lists * math.ceil(settings.num_subtopics / a_request)
     wanted = {kind: getattr(settings.num_prompts, kind, 0) for kind in PROMPT_KINDS}
     return for_topics, sum(num * len(steps_of(kind, settings)) for kind, num in wanted.items())
+
+
+@dataclass(frozen=True)
+class PlannedCalls:
+    """Of topics, of prompts and of their answers; and samples by branch whose judges decide over them."""
+
+    of_teacher: tuple[int, int, int]
+    samples: dict[str, int]
+
+
+def planned_prompt_calls(settings: PromptSynthesisSection) -> PlannedCalls:
+    """The least that can do (`least_prompt_calls`); a dialogue's answer is among the calls of its prompt."""
+    said = settings.num_prompts
+    num_constrained = round(settings.constrained_share * (said.open_question + said.writing_task))
+    num_prompts = num_constrained + sum(num for _, num in said)
+    of_judges = {"knowledge/": said.closed_question, "foundational_skills/": num_prompts - said.closed_question}
+    return PlannedCalls((*least_prompt_calls(settings), num_prompts - said.dialogue), of_judges)
 
 
 def plan_first_kinds(
@@ -205,17 +218,32 @@ def plan_next_kinds(
     return plans
 
 
-def conversation(turns: Sequence[str]) -> Conversation:
-    """Turns as messages: the user's first, then the assistant's and the user's in turn."""
-    return tuple(Message("assistant" if number % 2 else "user", turn) for number, turn in enumerate(turns))
+def turns_to_answer(prompt: SyntheticPrompt) -> tuple[str, ...]:
+    """Up to the user's last turn, without the text that a closed question is about."""
+    return prompt.turns if len(prompt.turns) % 2 else prompt.turns[:-1]
 
 
-def messages_to_answer(prompt: SyntheticPrompt) -> Conversation:
-    """The conversation up to the user's last turn; a closed question has its text before it, parted by a blank line."""
-    turns = prompt.turns if len(prompt.turns) % 2 else prompt.turns[:-1]
+def messages_to_answer(prompt: SyntheticPrompt, style: str) -> Conversation:
+    """The conversation up to the user's last turn; a closed question stands below its text as in the style's `question`."""
+    turns = turns_to_answer(prompt)
     if prompt.context is None:
         return conversation(turns)
-    return conversation([f"{prompt.context}\n\n{turns[0]}", *turns[1:]])
+    return conversation([render_prompt(style, "question", context=prompt.context, instruction=turns[0]), *turns[1:]])
+
+
+def last_answer_request(prompt: SyntheticPrompt, settings: PromptSynthesisSection, seed: int) -> GenerationRequest:
+    """The call that wrote a dialogue's last turn, over again: the journal holds its answer."""
+    position = len(steps_of(prompt.kind, settings)) - 1
+    return turn_request(conversation(turns_to_answer(prompt)), prompt.kind, prompt.candidate_index, position, settings, seed)
+
+
+def turn_request(
+    messages: Conversation, kind: PromptKind, index: int, position: int, settings: PromptSynthesisSection, seed: int
+) -> GenerationRequest:
+    """For a turn of a conversation, by whichever role; greedy ones have the seed 0."""
+    temperature, step = settings.dialogue_temperature, steps_of(kind, settings)[position]
+    own = derive_seed(seed, kind, index, f"{position} {step}") if temperature else 0
+    return GenerationRequest(messages, settings.max_new_tokens.turn, temperature, own)
 
 
 def words_to_ask_for(text: str) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from synth_assets.constraints import write_constraint
-from synth_assets.counting import count_by_leaf, sum_counts
+from synth_assets.counting import count_by_leaf, counts_or_zero, sum_counts
 from synth_assets.generation.prompt_synthesis.calls import call_line
 from synth_assets.generation.prompt_synthesis.leaves import topics_of_documents
 from synth_assets.generation.prompt_synthesis.plans import (
@@ -36,6 +36,7 @@ from synth_assets.generation.rejection import DUPLICATE_INSTRUCTION, ENGINE_ERRO
 from synth_assets.generation.sampling import OnStep
 from synth_assets.recipe import PromptSynthesisSection
 from synth_assets.records import (
+    GENERATED_BRANCH,
     DocumentChunk,
     Outcome,
     PromptKind,
@@ -134,7 +135,8 @@ def synthesize_prompts(
     rejected = [row for each in kinds for row in sorted(each.rejected, key=lambda row: row.candidate_index)]
     asked_of = sum((each.asked_of for each in kinds), Counter[str]())
     shortfalls = [_shortfall(each) for each in kinds if each.num_missing]
-    return PromptOutcome(prompts, rejected, all_topics, count_by_leaf(STAGE, asked_of, prompts, rejected), shortfalls)
+    counts = counts_or_zero(STAGE, GENERATED_BRANCH, count_by_leaf(STAGE, asked_of, prompts, rejected))
+    return PromptOutcome(prompts, rejected, all_topics, counts, shortfalls)
 
 
 def _fill(
@@ -167,7 +169,9 @@ def _stepped(alive: _Alive, position: int, teacher: TextModel) -> _Alive:
     """Those that go on after the step of that position, one batch of the teacher; those without such a step do."""
     asked = [(each, candidate) for each, candidate in alive if position < len(each.plan.steps)]
     requests = [each.plan.request(candidate, position) for each, candidate in asked]
-    results = teacher.generate(requests) if requests else []
+    once = list(dict.fromkeys(requests))  # conversations that open alike have the same greedy call
+    answers = dict(zip(once, teacher.generate(once), strict=True)) if once else {}
+    results = [answers[request] for request in requests]
     ended: set[tuple[PromptKind, int]] = set()
     for (each, candidate), request, result in zip(asked, requests, results, strict=True):
         step = each.plan.steps[position]

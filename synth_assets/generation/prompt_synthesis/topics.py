@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from synth_assets.counting import sum_counts
 from synth_assets.generation.candidates import derive_seed
 from synth_assets.generation.prompt_synthesis.calls import call_line
-from synth_assets.generation.prompt_synthesis.leaves import GENERATED_BRANCH, named_topic, topics_of_keywords
+from synth_assets.generation.prompt_synthesis.leaves import named_topic, topics_of_documents, topics_of_keywords
 from synth_assets.generation.prompt_synthesis.reading import judge_refusal, judge_topic, read_list
 from synth_assets.generation.rejection import EMPTY, ENGINE_ERROR, TRUNCATED, UNPARSEABLE, Verdict, judge_form
 from synth_assets.prompts import render_prompt
 from synth_assets.recipe import PromptSynthesisSection
-from synth_assets.records import Outcome, RejectedSample, StageCounts, Topic, content_id
+from synth_assets.records import GENERATED_BRANCH, DocumentChunk, Outcome, RejectedSample, StageCounts, Topic, content_id
 from synth_assets.roles import GenerationRequest, GenerationResult, Message, TextModel
 from synth_assets.sketches import words_of
 
@@ -80,9 +80,12 @@ class _List:
 
 
 def synthesize_topics(
-    teacher: TextModel, settings: PromptSynthesisSection, seed: int, teacher_depth: int = 0
-) -> TopicOutcome:
+    teacher: TextModel, settings: PromptSynthesisSection, seed: int, teacher_depth: int = 0,
+    document_chunks: Iterable[DocumentChunk] = (),
+) -> TopicOutcome:  # fmt: skip
     """The recipe's topics and the teacher's, with the subtopics of both. `teacher_depth`: how deep it descends from models.
+
+    A document is a topic where closed questions are wanted.
 
     The same inputs give the same outcome, row for row. Raises what the model raises.
     """
@@ -99,10 +102,12 @@ def synthesize_topics(
     _fill(lists, teacher, settings, seed, teacher_depth)
     keywords = topics_of_keywords(settings)
     lists = [macro, *lists]
-    topics = [*keywords, *(topic for each in lists for topic in each.topics)]
+    documents = topics_of_documents(document_chunks) if settings.num_prompts.closed_question else []
+    topics = [*keywords, *documents, *(topic for each in lists for topic in each.topics)]
     counts = [_counted(each) for each in lists]
-    if keywords:
-        counts.append(StageCounts(STAGE, f"{GENERATED_BRANCH}/keywords", len(keywords), len(keywords), 0, 0))
+    for name, given in (("keywords", keywords), ("documents", documents)):
+        if given:
+            counts.append(StageCounts(STAGE, f"{GENERATED_BRANCH}/{name}", len(given), len(given), 0, 0))
     return TopicOutcome(
         sorted(topics, key=lambda topic: (topic.leaf_path, topic.topic_id)),
         [row for each in lists for row in each.rejected],

@@ -54,6 +54,8 @@ class Made:
     kept: pl.DataFrame
     low_rewards: Sequence[str]
     refused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=schema_of(RejectedSample)))
+    counted_as: Mapping[str, str] = field(default_factory=dict)
+    """Leaf paths whose rows count for another one when it is asked which leaves are there."""
 
 
 def measure_diversity(
@@ -68,9 +70,10 @@ def measure_diversity(
     kept_texts = text_of_rows(made.kept)
     groups = dict(trust.groups)
     ids = made.kept["synthetic_sample_id"].to_list()
+    kept_paths = [made.counted_as.get(path, path) for path in made.kept["leaf_path"]]
     estimates = [
-        *estimate_leaf_coverage(made.kept["leaf_path"].to_list(), made.leaf_paths, 1),
-        *estimate_leaf_entropy(made.kept["leaf_path"].to_list(), made.leaf_paths),
+        *estimate_leaf_coverage(kept_paths, made.leaf_paths, 1),
+        *estimate_leaf_entropy(kept_paths, made.leaf_paths),
         *estimate_novelty(made.samples, made.seeds),
         *estimate_self_bleu(kept_texts, text_of_rows(real[0]), least=trust.min_reference_rows, seed=seed),
         *_vendi(made.kept, real, embed, trust, seed),

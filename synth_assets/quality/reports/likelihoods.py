@@ -6,20 +6,23 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from synth_assets.prompts import render_prompt
-from synth_assets.roles import Conversation, LikelihoodModel, Message, TokenLogprobs
+from synth_assets.prompts.conversations import shown_prompt, turns_of_prompt
+from synth_assets.roles import Conversation, LikelihoodModel, TokenLogprobs, conversation
 
 
 def conversations_of(rows: pl.DataFrame, style: str) -> list[Conversation]:
-    """Of rows with context, instruction and response (`reports.rows`)."""
+    """Of rows with leaf_path, context, instruction and response (`reports.rows`)."""
     return [
-        turns_of(render_prompt(style, "question", context=context, instruction=instruction), response)
-        for context, instruction, response in rows.select("context", "instruction", "response").iter_rows()
+        turns_of(path, shown_prompt(style, path, context, instruction), response)
+        for path, context, instruction, response in rows.select(
+            "leaf_path", "context", "instruction", "response"
+        ).iter_rows()
     ]
 
 
-def turns_of(prompt: str, response: str) -> Conversation:
-    return (Message("user", prompt), Message("assistant", response))
+def turns_of(leaf_path: str, prompt: str, response: str) -> Conversation:
+    """The prompt as a row of that leaf shows it, and the response."""
+    return conversation((*turns_of_prompt(leaf_path, prompt), response))
 
 
 def response_losses(model: LikelihoodModel, rows: pl.DataFrame, style: str) -> list[float | None]:

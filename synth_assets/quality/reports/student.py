@@ -132,7 +132,7 @@ def measure_canaries(
 
 
 def _likelihoods(pair: Pair, rows: pl.DataFrame) -> list[RowLikelihoods]:
-    turns = [turns_of(prompt, response) for prompt, response in rows.select("prompt", "response").iter_rows()]
+    turns = [turns_of(*row) for row in rows.select("leaf_path", "prompt", "response").iter_rows()]
     good, (base, tuned) = read_by_all([pair.base, pair.tuned], turns)
     paths = rows["leaf_path"].gather(good).to_list()
     return [RowLikelihoods(path, after, before) for path, before, after in zip(paths, base, tuned, strict=True)]

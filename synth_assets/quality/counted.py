@@ -1,4 +1,4 @@
-"""What a measure is, and those that stages share: rows in against rows out, and few failures."""
+"""What a measure is, and what is measured of every stage that counts its rows: that the counts add up, and few failures."""
 
 from __future__ import annotations
 
