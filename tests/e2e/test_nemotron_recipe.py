@@ -59,7 +59,9 @@ def smoke_recipe(folder: Path, models: Mapping[str, str]) -> Path:
     places = {"student": tiny_nemotron(folder / "student"), "taxonomy": taxonomy, "benchmark": benchmark}
     for old, new in CHANGES.items():
         assert old in rest, old
-        rest = rest.replace(old, new.format(**places))
+        for key, place in places.items():
+            new = new.replace(f"{{{key}}}", str(place))
+        rest = rest.replace(old, new)
     for role in SERVERS:
         before, _, after = rest.partition(f"\n{role}:\n")
         rest = before + "\n" + models[role] + "\n" + after[after.index("\n\n") :]

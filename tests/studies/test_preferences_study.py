@@ -45,7 +45,7 @@ def test_it_is_half_of_the_recipe_and_of_three_seeds() -> None:
     small = at_small_scale(recipe, num_samples=1.0)
     steps = [sum(phase.max_steps or 0 for phase in each.tuning.phases_to_run) for each in (recipe, small)]
     assert small.generation == recipe.generation
-    assert steps[0] == 2 * steps[1] and len(STUDIES["preferences"][1]) == 3
+    assert steps[0] == 2 * steps[1] and len(STUDIES["preferences"][1]) >= 3
     assert {stage.max_steps for stage in STAGES.values()} == {STAGES["dpo"].max_steps}
     assert {stage.learning_rate for stage in STAGES.values()} == {STAGES["dpo"].learning_rate}
 
