@@ -27,7 +27,7 @@ STUDIES: dict[str, tuple[Callable[[Recipe, Sequence[int]], Iterator[StudyRow]], 
     "collapse": (run_collapse_study, (61, 62, 63, 64, 65), 55),
     "gates": (run_gates_study, tuple(range(71, 91)), 25),
     "preferences": (run_preferences_study, (102, 103, 104, 105, 106), 35),
-    "weak-to-strong": (run_weak_to_strong_study, (111, 112, 113), 15),
+    "weak-to-strong": (run_weak_to_strong_study, (112, 113, 114), 40),
 }
 
 

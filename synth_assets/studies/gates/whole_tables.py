@@ -142,8 +142,8 @@ def _of_filter(samples: list[SyntheticSample], rng: Random) -> Tables:
             for s, mark in zip(samples, marks, strict=True)
         ],
         "reward_report": [
-            RewardFigure("length_correlation", "words", "all", 0.3 * rng.random(), None, None, len(samples)),
-            RewardFigure("leaf_variance_share", "leaf", "all", 0.3 * rng.random(), None, None, len(samples)),
+            RewardFigure("length_correlation", "words", "all", 0.2, None, None, len(samples)),
+            RewardFigure("leaf_variance_share", "leaf", "all", 0.2, None, None, len(samples)),
         ],
         "stage_counts": [
             StageCounts("generation", "a", 15, 12, 3, 0),
