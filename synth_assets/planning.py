@@ -15,8 +15,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, astuple, dataclass
-from typing import Any
+from dataclasses import astuple, dataclass
 
 from synth_assets.assets.recipe_parts import read_declared_taxonomy
 from synth_assets.generation import plan_leaves
@@ -251,7 +250,7 @@ def _assumptions(recipe: Recipe, num_samples: int) -> list[str]:
         lines.append("prompts from topics: texts as long as max_new_tokens allows; most: budget_factor candidates for each")
     for role, spec in recipe.models.items():
         size = parameters_of(spec)
-        known = "of unknown size: no GPU-hours" if size is None else f"{_short(size)} active parameters"
+        known = "of unknown size: no GPU-hours" if size is None else f"{in_short(size)} active parameters"
         how = "counted" if is_here(spec) else "as the recipe says; not on this machine, so tokens are estimated from words"
         lines.append(f"{role.replace('_', ' ')} {spec.name}: {known} ({how})")
     return [*lines, *_not_counted(recipe, num_samples)]
@@ -270,46 +269,8 @@ def _not_counted(recipe: Recipe, num_samples: int) -> Iterable[str]:
         yield f"so does alignment: {len(recipe.alignment.stages_to_run)} iterations over these pairs"
 
 
-def plan_json(plan: RecipePlan) -> dict[str, Any]:
-    return asdict(plan)
-
-
-def plan_text(plan: RecipePlan) -> str:
-    """For a terminal."""
-    lines = [plan.recipe, "", f"{'Branch':<24}{'leaf nodes':>12}{'samples':>12}"]
-    for branch, num_samples in plan.samples.items():
-        num = f"{plan.leaf_nodes[branch]:,}" if branch in plan.leaf_nodes else "?"
-        lines.append(f"  {branch:<22}{num:>12}{num_samples:>12,}")
-    if plan.num_faults:
-        lines.append(f"  {plan.num_faults} faults in files: see `synth-assets taxonomy check`")
-    heads = f"{'least':>12}{'most':>12}{'read':>9}{'written':>9}{'GPU-hours':>22}"
-    lines += ["", f"{'Calls':<38}{heads}"]
-    for row in plan.calls:
-        name = row.purpose if row.purpose.startswith("judge") else f"{row.role.replace('_', ' ')}, {row.purpose}"
-        tokens = f"{_short(row.prompt_tokens):>9}{_short(row.new_tokens):>9}"
-        hours = _range(row.gpu_hours_least, row.gpu_hours_most)
-        lines.append(f"  {name:<36}{row.num_calls_least:>12,}{row.num_calls_most:>12,}{tokens}{hours:>22}")
-    heads = f"{'rows':>12}{'steps':>9}{'a step':>9}{'rate':>9}{'tokens':>9}{'GPU-hours':>12}"
-    lines += ["", f"{'Tuning, ' + plan.strategy:<24}{heads}"]
-    for phase in plan.phases:
-        hours = "?" if phase.gpu_hours is None else _hours_text(phase.gpu_hours)
-        numbers = f"{phase.num_rows:>12,}{phase.num_steps:>9,}{phase.rows_a_step:>9,}{phase.learning_rate:>9.1e}"
-        lines.append(f"  {phase.phase:<22}{numbers}{_short(phase.num_tokens):>9}{hours:>12}")
-    lines += ["", *(f"Warning: {warning}" for warning in plan.warnings)] if plan.warnings else []
-    return "\n".join([*lines, "", "This assumes", *(f"  {line}" for line in plan.assumptions)])
-
-
-def _range(least: float | None, most: float | None) -> str:
-    if least is None or most is None:
-        return "?"
-    return _hours_text(least) if least == most else f"{_hours_text(least)} to {_hours_text(most)}"
-
-
-def _hours_text(hours: float) -> str:
-    return f"{hours:,.0f}" if hours >= 100 else f"{hours:.2g}"
-
-
-def _short(num: float) -> str:
+def in_short(num: float) -> str:
+    """12.9G, 3.4k, 17."""
     for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if num >= size:
             return f"{num / size:.1f}{unit}"

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from synth_assets.planning import parameters_of, plan_json, plan_recipe, plan_text, token_counter
+from synth_assets.plan_text import plan_json, plan_text
+from synth_assets.planning import parameters_of, plan_recipe, token_counter
 from synth_assets.recipe import Recipe, read_recipe
 
 PUBLISHED = ("data/recipes/merlinite-7b.yaml", "data/recipes/labradorite-13b.yaml")

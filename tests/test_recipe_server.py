@@ -9,7 +9,8 @@ import yaml
 from synth_assets.assets.descent import teacher_depth
 from synth_assets.assets.made_of import code_version
 from synth_assets.errors import Fault, RecipeError
-from synth_assets.planning import plan_recipe, plan_text
+from synth_assets.plan_text import plan_text
+from synth_assets.planning import plan_recipe
 from synth_assets.recipe import ModelSpec, Recipe, ServerSection, read_recipe
 
 EMBEDDED = Path(__file__).parent.parent / "data/recipes/embedded.yaml"

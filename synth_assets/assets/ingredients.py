@@ -4,9 +4,9 @@
 `recipe_parts.py` takes them out.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
+from synth_assets.assets.ingredient_record import Ingredients
 from synth_assets.assets.recipe_parts import (
     MIX_SETTINGS,
     deciding_and_responding,
@@ -36,28 +36,7 @@ from synth_assets.assets.recipe_parts import (
     teacher_descent,
     trained_sets,
 )
-from synth_assets.recipe import ModelSpec, Recipe
-
-
-@dataclass(frozen=True)
-class Ingredients:
-    """Everything that an asset's rows depend on."""
-
-    version: str
-    upstream: tuple[str, ...]
-    settings: Callable[[Recipe], Sequence[object]]
-    models: Callable[[Recipe], Sequence[ModelSpec]] = lambda recipe: ()
-    files: Callable[[Recipe], Sequence[str]] = lambda recipe: ()
-    after: tuple[str, ...] = ()
-    """What must have been made before, though none of its rows are read."""
-    tables: tuple[str, ...] = ()
-    """Tables that it reads beside those of its upstream assets, which write them."""
-    has_table: bool = True
-    is_declared: Callable[[Recipe], bool] = lambda recipe: True
-    """Whether a recipe has this asset at all."""
-    is_by_leaf: bool = False
-    """Whether each leaf's rows depend on that leaf alone; then `upstream` counts leaf by leaf."""
-
+from synth_assets.recipe import Recipe
 
 #: What samples are made from. Its content is in what the samples are made of: a comment in a file makes nothing anew.
 SOURCES = ("seed_examples", "document_chunks")

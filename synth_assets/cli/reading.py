@@ -65,7 +65,8 @@ def plan(recipe: Path | None, as_json: bool) -> None:
 
     RECIPE is a file; without it the declared one.
     """
-    from synth_assets.planning import plan_json, plan_recipe, plan_text
+    from synth_assets.plan_text import plan_json, plan_text
+    from synth_assets.planning import plan_recipe
 
     declare(recipe, None)
     planned = plan_recipe(declared_recipe())

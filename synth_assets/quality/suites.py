@@ -25,9 +25,10 @@ from synth_assets.quality.expectations import (
 )
 from synth_assets.quality.gates import trust_suites
 from synth_assets.quality.preference_suites import preference_suites, thresholds_of
-from synth_assets.quality.prompt_suites import prompt_suites, tables_of_filter
-from synth_assets.recipe import QualitySection, Recipe, RewardReportSection
-from synth_assets.records import BRANCHES, REWARD_ATTRIBUTES, content_id
+from synth_assets.quality.prompt_suites import prompt_suites
+from synth_assets.quality.reward_suites import reward_suites
+from synth_assets.recipe import QualitySection, Recipe
+from synth_assets.records import BRANCHES, content_id
 
 _TWICE = "the same content under one id twice would count twice"
 _BLANK = "a blank text teaches nothing and hides a fault before"
@@ -52,8 +53,7 @@ def suites_of(recipe: Recipe) -> dict[str, Suite]:
             _synthetic_samples(quality),
         ),
         *prompt_suites(recipe),
-        Suite("reward_filtered_set", tables_of_filter(recipe), _reward_filtered_set(quality)),
-        Suite("reward_report", ("reward_report",), _reward_report(recipe)),
+        *reward_suites(recipe),
         Suite("training_mix", ("training_mix", "reward_filtered_set"), _training_mix(quality)),
         Suite("lora_checkpoint", ("lora_checkpoint", "training_mix"), _lora_checkpoint()),
         *preference_suites(recipe),
@@ -168,49 +168,6 @@ def _synthetic_samples(quality: QualitySection) -> tuple[Expectation, ...]:
         ),
         measure_at_most("few_candidates_failed", "failed_share", quality.max_failed_share.reason),
         measure_at_least("leaf_quotas_are_met", "quota_share", quality.min_quota_share.reason, is_blocking=False),
-    )
-
-
-def _reward_filtered_set(quality: QualitySection) -> tuple[Expectation, ...]:
-    kept, scored = "reward_filtered_set", "scored_samples"
-    ranges = tuple(
-        between(
-            f"{name}_is_in_range", scored, name, -1, 5, "HelpSteer's scale runs from 0 to 4; a regression may overshoot",
-            allows_null=True, is_blocking=False,
-        )
-        for name in REWARD_ATTRIBUTES
-    )  # fmt: skip
-    return (
-        rows_exist(kept),
-        rows_exist(scored),
-        unique(kept, "synthetic_sample_id", _TWICE),
-        not_blank(kept, "instruction", _BLANK),
-        not_blank(kept, "response", _BLANK),
-        between("reward_is_a_number", scored, "reward", -1e9, 1e9, "a cut at what is no number keeps at random"),
-        *ranges,
-        measure_at_most("kept_rows_have_a_sample", "kept_rows_without_sample", "a row from nowhere is a stale row"),
-        measure_at_most("kept_rows_have_a_score", "kept_rows_without_score", "nothing is kept unscored"),
-        measure_at_most("filter_counts_add_up", "unaccounted_rows", "every sample is kept, rejected or failed, never lost"),
-        measure_at_most("few_samples_failed", "failed_share", quality.max_failed_share.reason),
-        measure_at_least("enough_is_kept", "kept_share", quality.min_kept_share.reason),
-        measure_at_most("no_leaf_node_crowds_out", "leaf_share", quality.max_leaf_share.reason, is_blocking=False),
-        measure_at_most(
-            "every_leaf_node_is_kept", "leaf_nodes_without_kept_samples", "the student will not learn a leaf without rows",
-            is_blocking=False,
-        ),
-    )  # fmt: skip
-
-
-def _reward_report(recipe: Recipe) -> tuple[Expectation, ...]:
-    said = recipe.reward.report or RewardReportSection()
-    return (
-        rows_exist("reward_report"),
-        measure_at_most(
-            "length_does_not_drive_the_reward", "length_correlation", said.max_length_correlation.reason, is_blocking=False
-        ),
-        measure_at_most(
-            "leaves_do_not_drive_the_reward", "leaf_variance_share", said.max_leaf_variance_share.reason, is_blocking=False
-        ),
     )
 
 

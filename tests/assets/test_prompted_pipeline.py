@@ -20,7 +20,8 @@ from synth_assets.definitions import assets_of
 from synth_assets.errors import EngineError, RecipeError
 from synth_assets.export import dataset_splits
 from synth_assets.export.cards import dataset_card
-from synth_assets.planning import plan_recipe, plan_text
+from synth_assets.plan_text import plan_text
+from synth_assets.planning import plan_recipe
 from synth_assets.prompts.conversations import turns_of_prompt
 from synth_assets.recipe import ModelSpec, Recipe
 from synth_assets.records import GENERATED_BRANCH, PROMPT_KINDS, is_generated
