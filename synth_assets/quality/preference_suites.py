@@ -27,7 +27,7 @@ from synth_assets.quality.expectations import (
     unique,
 )
 from synth_assets.quality.privacy import find_hidden
-from synth_assets.recipe import AlignmentStage, PreferencesSection, Recipe, Threshold
+from synth_assets.recipe import AlignmentStage, PreferencesSection, Recipe
 
 PAIRS, ALIGNED = "preference_pairs", "aligned_checkpoint"
 STAGE = "preferences"
@@ -42,14 +42,6 @@ def preference_suites(recipe: Recipe) -> list[Suite]:
         return []
     pairs = Suite(PAIRS, (PAIRS, "stage_counts", "rejected_samples"), _of_pairs(section, recipe))
     return [pairs, *([Suite(ALIGNED, (ALIGNED, PAIRS), _of_aligned())] if recipe.alignment else [])]
-
-
-def thresholds_of(suite: Suite, recipe: Recipe) -> list[dict[str, object]]:
-    """Those of the section `preferences`, by which this suite judges; none for other suites."""
-    if suite.name != PAIRS or recipe.preferences is None:
-        return []
-    said: tuple[Threshold, ...] = (recipe.preferences.min_pair_share, recipe.preferences.max_inconsistent_share)
-    return [each.model_dump(mode="json") for each in said]
 
 
 def _of_pairs(section: PreferencesSection, recipe: Recipe) -> tuple[Expectation, ...]:

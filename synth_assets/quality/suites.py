@@ -24,10 +24,10 @@ from synth_assets.quality.expectations import (
     unique,
 )
 from synth_assets.quality.gates import trust_suites
-from synth_assets.quality.preference_suites import preference_suites, thresholds_of
+from synth_assets.quality.preference_suites import preference_suites
 from synth_assets.quality.prompt_suites import prompt_suites
 from synth_assets.quality.reward_suites import reward_suites
-from synth_assets.recipe import QualitySection, Recipe
+from synth_assets.recipe import QualitySection, Recipe, Section
 from synth_assets.records import BRANCHES, content_id
 
 _TWICE = "the same content under one id twice would count twice"
@@ -36,7 +36,19 @@ _BLANK = "a blank text teaches nothing and hides a fault before"
 
 def suite_id(suite: Suite, recipe: Recipe) -> str:
     """Content hash of what a suite holds against the tables, thresholds included."""
-    return content_id("suite", asdict(suite), recipe.quality.model_dump(mode="json"), *thresholds_of(suite, recipe))
+    return content_id("suite", asdict(suite), recipe.quality.model_dump(mode="json"), *_thresholds_of(suite, recipe))
+
+
+def _thresholds_of(suite: Suite, recipe: Recipe) -> list[object]:
+    """Those by which the suite judges, of sections beside `quality`; none of a section that the recipe does not have."""
+    judges, pairs, prompts = recipe.judges, recipe.preferences, recipe.prompt_synthesis
+    declared: dict[str, tuple[Section | None, ...]] = {
+        "judge_calibration": (judges and judges.min_true_positive_rate, judges and judges.max_false_positive_rate),
+        "prompted_samples": (prompts and prompts.min_constraint_share,),
+        "preference_pairs": (pairs and pairs.min_pair_share, pairs and pairs.max_inconsistent_share),
+        "reward_report": (recipe.reward.report,),
+    }
+    return [each.model_dump(mode="json") for each in declared.get(suite.name, ()) if each]
 
 
 def suites_of(recipe: Recipe) -> dict[str, Suite]:

@@ -45,7 +45,7 @@ from synth_assets.recipe.tuning import (
     length_of,
     phase_taking,
 )
-from synth_assets.recipe.value_types import Threshold
+from synth_assets.recipe.value_types import Section, Threshold
 
 __all__ = [
     "DEFAULT_RECIPE",
@@ -85,6 +85,7 @@ __all__ = [
     "RewardSection",
     "Scale",
     "ScheduleSection",
+    "Section",
     "ServerSection",
     "TaxonomySection",
     "Threshold",

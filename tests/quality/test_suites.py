@@ -1,5 +1,6 @@
 """Good tables pass every check; each planted defect fails the check that is named for it, and blocks where it must."""
 
+import json
 import re
 from pathlib import Path
 from random import Random
@@ -8,8 +9,8 @@ import polars as pl
 import pytest
 
 from synth_assets.frames import to_frame
-from synth_assets.quality import ExpectationResult, judge_stage, suites_of
-from synth_assets.recipe import read_recipe
+from synth_assets.quality import ExpectationResult, judge_stage, suite_id, suites_of
+from synth_assets.recipe import Recipe, read_recipe
 from synth_assets.records import TABLES, TRUST_REPORTS
 from synth_assets.studies.gates.planted_tables import Plant, defects_of
 from synth_assets.studies.gates.whole_tables import Tables, good_tables, with_every_stage
@@ -113,3 +114,28 @@ def test_names_are_fit_for_dagster_and_unique() -> None:
         assert len(names) == len(set(names)) and all(re.fullmatch(r"[a-z_0-9]+", name) for name in names)
         assert any(expectation.is_blocking for expectation in suite.expectations)
         assert set(suite.tables) <= set(TABLES)
+
+
+def test_a_suite_is_another_one_with_another_threshold_of_whatever_section() -> None:
+    """Else a verdict by the old threshold would count as one by the new."""
+    said = read_recipe("data/recipes/nemotron-4-340b.yaml", "demo").model_dump(mode="json")
+    said["judges"] = read_recipe("data/recipes/embedded_lab.yaml").model_dump(mode="json")["judges"]
+    said["reward"]["report"] = {}
+    first = Recipe.model_validate_json(json.dumps(said))
+    value = {"value": 0.123, "reason": "another one, for the test"}
+    for asset, section, key in (
+        ("judge_calibration", "judges", "max_false_positive_rate"),
+        ("prompted_samples", "prompt_synthesis", "min_constraint_share"),
+        ("preference_pairs", "preferences", "min_pair_share"),
+        ("reward_filtered_set", "quality", "min_kept_share"),
+    ):
+        other = Recipe.model_validate_json(json.dumps({**said, section: {**said[section], key: value}}))
+        changed = {
+            name
+            for name, suite in suites_of(other).items()
+            if suite_id(suite, other) != suite_id(suites_of(first)[name], first)
+        }
+        assert asset in changed and (section == "quality" or changed == {asset})
+    report = {**said, "reward": {**said["reward"], "report": {"max_length_correlation": value}}}
+    other = Recipe.model_validate_json(json.dumps(report))
+    assert suite_id(suites_of(other)["reward_report"], other) != suite_id(suites_of(first)["reward_report"], first)
