@@ -16,6 +16,7 @@ from synth_assets.assets.recipe_parts import (
     harness_order,
     has_prompts,
     held_back_share,
+    held_out_by_area,
     hidden_in_rejected,
     holdout_file,
     judges_decide,
@@ -147,6 +148,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
             r.tuning.model_dump(mode="json", include=MIX_SETTINGS),
             phase_rows(r),
             trained_sets(r) and (trained_sets(r), r.filter.overlap_ngram),
+            *held_out_by_area(r),
         ),
         files=lambda r: (
             *((r.tuning.replay_buffer,) if r.tuning.replay_share and r.tuning.replay_buffer else ()),
@@ -232,6 +234,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
             r.alignment,
             r.tuning,
             examined_folder(r) and (r.evaluation.max_new_tokens, prompts_of(r)),
+            *held_out_by_area(r),
         ),
         models=lambda r: (r.student,),
         files=lambda r: examined_folder(r),

@@ -66,6 +66,11 @@ def has_prompts(recipe: Recipe) -> bool:
     return recipe.prompt_synthesis is not None
 
 
+def held_out_by_area(recipe: Recipe) -> tuple[object, ...]:
+    """That topics are held out by area, of a recipe that has such (`records.leaf_or_area`)."""
+    return ("topics held out by area",) if has_prompts(recipe) else ()
+
+
 _OF_TOPICS = {
     "num_macro_topics", "manual_topics", "num_subtopics", "num_topics_a_request", "maths_keywords", "coding_keywords",
     "topic_temperature", "budget_factor",

@@ -42,6 +42,7 @@ from synth_assets.records.prompts import (
     Topic,
     area_path,
     is_generated,
+    leaf_or_area,
 )
 from synth_assets.records.refusals import REFUSAL_REASONS, RefusalReason, Refusals, Texts
 from synth_assets.records.samples import (
@@ -128,6 +129,7 @@ __all__ = [
     "area_path",
     "content_id",
     "is_generated",
+    "leaf_or_area",
 ]
 
 TABLES: dict[str, type[Any]] = {

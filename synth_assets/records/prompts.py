@@ -26,6 +26,11 @@ def area_path(leaf_path: str) -> str:
     return "/".join(leaf_path.split("/")[: GENERATED_BRANCH.count("/") + 2])
 
 
+def leaf_or_area(leaf_path: str) -> str:
+    """Among whose rows some are held out: a leaf's; of topics, which have too few of their own, their area's."""
+    return area_path(leaf_path) if is_generated(leaf_path) else leaf_path
+
+
 @dataclass(frozen=True)
 class Topic:
     """What prompts are about: a macro topic, a subtopic (`parent` is its macro topic's name), a keyword, a document.
