@@ -87,6 +87,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         ("document_chunks",),
         lambda r: (r.seed, r.teacher, *said_of_topics(r), *teacher_descent(r), *held_back_share(r), *hidden_in_rejected(r)),
         models=lambda r: (r.teacher,),
+        writes=("generated_leaf_nodes",),
         is_declared=has_prompts,
     ),
     "synthetic_prompts": Ingredients(
@@ -134,8 +135,8 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         after=("taxonomy", *SOURCES),  # which retire the rows of leaves that are gone
     ),
     "reward_report": Ingredients(
-        "1",
-        ("synthetic_samples", "scored_samples", "reward_filtered_set"),
+        "2",
+        ("synthetic_samples", "prompted_samples", "scored_samples", "scored_prompted_samples", "reward_filtered_set"),
         lambda r: (r.seed, r.reward.cut, r.trust.bootstrap_draws, r.trust.confidence),
         is_declared=lambda r: r.reward.report is not None,
     ),
