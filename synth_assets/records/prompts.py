@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from synth_assets.records.kinds import PromptKind, TopicArea, TopicOrigin
 from synth_assets.records.samples import SyntheticSample
 
-#: Where the leaf nodes of topics stand; no leaf of a taxonomy may, in a recipe with prompt synthesis.
+#: Where the leaf nodes of topics stand; no leaf of a taxonomy may, whether or not its recipe has prompt synthesis.
 GENERATED_BRANCH = "foundational_skills/generated"
 
 
