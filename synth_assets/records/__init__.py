@@ -78,6 +78,7 @@ __all__ = [
     "REFUSAL_REASONS",
     "REWARD_ATTRIBUTES",
     "TABLES",
+    "TABLE_FROM_TOPICS",
     "TRUST_REPORTS",
     "Attribution",
     "BenchmarkAnswer",
@@ -162,4 +163,11 @@ TABLES: dict[str, type[Any]] = {
     "generations": Generation,
     "measures": Measurement,
     "stage_counts": StageCounts,
+}
+
+#: Table -> that which holds the same, or more, of samples from topics.
+TABLE_FROM_TOPICS: dict[str, str] = {
+    "taxonomy": "generated_leaf_nodes",
+    "synthetic_samples": "prompted_samples",
+    "scored_samples": "scored_prompted_samples",
 }
