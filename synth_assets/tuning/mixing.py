@@ -2,8 +2,10 @@
 
 The validation rows are chosen by hash within each leaf, before rows are dealt out to phases: the same sample is on the
 same side in every run and with every strategy, each leaf is held out in its share, and no leaf loses its last training
-row. Topics that a teacher named are held out by area (`leaf_or_area`): a share of a topic's few rows would round to none, so
-a single topic may be held out wholly, but no area. Replay rows only train: the validation loss tells how well the *new* leaves are learned.
+row. Topics that a teacher named are held out by area (`leaf_or_area`), since a share of a topic's few rows would round to
+none; so a topic may be held out wholly, but no area.
+
+Replay rows only train: the validation loss tells how well the *new* leaves are learned.
 
 A phase replays two things: what the base knew (a file), and what earlier phases have taught. Of the latter only rows that
 were new there are drawn: their own replay would come back by the first way.
