@@ -119,7 +119,8 @@ def promotion_text(recipe: Recipe, warehouse: Warehouse, generation: Generation)
     half = recipe.trust.gate("real_share_from_depth_2").value
     return "\n".join([
         *lines,
-        f"promoted: the student is generation {row.generation}, of depth {row.generation_depth}. In the next recipe:\n",
+        f"promoted: the student is generation {row.generation}, of depth {row.generation_depth}. In the next recipe the "
+        "section teacher\nis these lines alone; those of trust are added to what stands there, the gate to trust.gates:\n",
         next_recipe_lines(recipe, warehouse, row),
         f"\nFrom depth {OPTED_IN} on {half:.0%} of the rows must be real (trust.gates.real_share_from_depth_2): raise "
         "tuning.replay_share,\nor train on data sets of yours (taxonomy.data_sets).",
@@ -127,19 +128,22 @@ def promotion_text(recipe: Recipe, warehouse: Warehouse, generation: Generation)
 
 
 def next_recipe_lines(recipe: Recipe, warehouse: Warehouse, generation: Generation) -> str:
-    """The sections of the recipe that change, as YAML."""
+    """The section `teacher`, with all that the student's says otherwise than by default, and what is added to `trust`."""
     student, folder = recipe.student, warehouse.folder / generation.model_path
     depth = max(OPTED_IN, generation.generation_depth + 1)
     reason = f"generation {generation.generation} of our own students was better than its teacher"
     window = min(recipe.teacher.max_model_len, student.max_model_len)
+    said_above = {"path", "engine", "dtype", "max_model_len"}
+    own = student.model_dump(mode="json", exclude=said_above, exclude_defaults=True)
     return "\n".join([
         "teacher:",
         f"  path: {_shown(folder)}",
         f"  engine: {student.engine}",
         f"  dtype: {student.dtype}",
         f"  max_model_len: {window}",
-        "trust:",
-        "  gates:",
+        *(f"  {name}: {json.dumps(value)}" for name, value in own.items()),
+        "trust:  # add to what stands there",
+        "  gates:  # likewise: other gates stay",
         f'    max_depth: {{value: {depth}, severity: block, reason: "{reason}"}}',
         f"  previous_student: {_shown(folder)}",
         f"  previous_mix: {_shown(_mix_file(recipe, warehouse, generation))}",

@@ -74,10 +74,14 @@ def test_good_folder_passes(tiny_teacher: Path, tiny_reward_model: Path) -> None
     assert check_model_folder(tiny_reward_model, "ForSequenceClassification")["model_type"] == "llama"
 
 
-def test_reward_model_has_five_outputs_or_one(tiny_reward_model: Path, tmp_path: Path) -> None:
+def test_a_reward_model_has_five_outputs_unless_its_recipe_says_one(tiny_reward_model: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_reward_model, tmp_path / "model"))
     edit_json(folder / "config.json", id2label={"0": "good"})
-    assert check_model_folder(folder, "ForSequenceClassification")
+    one = ModelSpec(path=str(folder), max_model_len=64)
+    with pytest.raises(ModelError, match="five outputs") as error, open_reward_model(one):
+        pass
+    assert error.value.value == 1 and "declare reward_outputs: 1" in (error.value.remedy or "")
+    assert check_model_folder(folder, "ForSequenceClassification", one.model_copy(update={"reward_outputs": 1}).num_rewards)
     edit_json(folder / "config.json", id2label={"0": "good", "1": "bad"})
     with pytest.raises(ModelError, match="five outputs"), open_reward_model(ModelSpec(path=str(folder), max_model_len=64)):
         pass

@@ -9,23 +9,27 @@ from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 import yaml
 from click.testing import CliRunner
 from made_pipeline import TO_THE_STUDENT, MadeTeacher, made_recipe, materialize, open_made_reward_model
 
+from synth_assets.assets.checks import check_keys, stage_checks
 from synth_assets.assets.descent import teacher_depth
-from synth_assets.assets.resources import Engines
+from synth_assets.assets.resources import Engines, resources
 from synth_assets.assets.running import open_instance
 from synth_assets.assets.tuning import load_tuned, tuned_student_folder
 from synth_assets.assets.verdicts import require_held_student
 from synth_assets.cli import cli
 from synth_assets.errors import BenchmarkError, GateError, ModelError
 from synth_assets.evaluation import against_teacher, is_better
+from synth_assets.frames import to_frame
 from synth_assets.model_folder import MERGED_FILE, read_lineage, write_lineage
-from synth_assets.promotion import promote_student, promotion_text, recorded_generations
+from synth_assets.promotion import next_recipe_lines, promote_student, promotion_text, recorded_generations
+from synth_assets.quality import Estimate, hold_all
 from synth_assets.recipe import ModelSpec, Recipe
-from synth_assets.records import BenchmarkAnswer, ModelArm
+from synth_assets.records import BenchmarkAnswer, Generation, Measurement, ModelArm
 from synth_assets.roles import GenerationRequest, GenerationResult, OnResult
 from synth_assets.storage import Warehouse
 
@@ -93,10 +97,36 @@ def tune(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> 
     with pytest.raises(GateError, match="was never made"):
         require_held_student(recipe, warehouse, instance)
     assert materialize(recipe, warehouse, instance, TO_THE_STUDENT).success
+    with pytest.raises(GateError, match=r"no next teacher: evaluation was never made"):
+        require_held_student(recipe, warehouse, instance)
+    assert materialize(recipe, warehouse, instance, ["evaluation"]).success
+    with pytest.raises(GateError, match=r"no next teacher: student_report was never made"):
+        require_held_student(recipe, warehouse, instance)
+    assert materialize(recipe, warehouse, instance, ["student_report"]).success
     require_held_student(recipe, warehouse, instance)
+    forget_real_texts(recipe, warehouse, instance)
     other = recipe.model_copy(update={"seed": 8})
     with pytest.raises(GateError, match="made of other data, or by another recipe"):
         require_held_student(other, warehouse, instance)
+
+
+def forget_real_texts(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> None:
+    """A figure beyond its gate is planted in the student's report, judged, and taken out again."""
+    before = warehouse.read_table("measures")
+    worse = hold_all("student_report", [Estimate("perplexity_ratio", "planted", 1.5, num_synthetic=200)], recipe.trust)
+    warehouse.write_table("measures", pl.concat([before, to_frame(worse, Measurement)]))
+    checks = [check for check in stage_checks(recipe) if {*check.check_keys} == {*check_keys(recipe)["student_report"]}]
+
+    def judge() -> None:
+        given, chosen = resources(recipe, warehouse, Engines()), dg.AssetSelection.checks(*checks)
+        dg.materialize(checks, selection=chosen, resources=given, instance=instance, raise_on_error=False)
+
+    judge()
+    with pytest.raises(GateError, match=r"no next teacher: the check perplexity_ratio_is_within_bounds of student_report"):
+        require_held_student(recipe, warehouse, instance)
+    warehouse.write_table("measures", before)
+    judge()
+    require_held_student(recipe, warehouse, instance)
 
 
 @pytest.fixture
@@ -118,6 +148,7 @@ def test_a_better_student_is_the_next_teacher_as_the_printed_lines_say(made: Mad
     assert 0 < generation.ci_low < 0.5 < generation.ci_high and generation.num_questions == NUM
     assert generation.ancestors == read_lineage(student_of(made)).ancestors and generation.parent in generation.ancestors
     text = promotion_text(recipe, warehouse, generation)
+    assert "those of trust are added to what stands there" in text
     assert "25.0% right" in text and "75.0% right" in text and "+50.0 points" in text and "evaluation.benchmark" in text
     lines = text[text.index("teacher:\n") : text.index("\n\nFrom depth")]
     following = next_recipe(recipe, yaml.safe_load(lines))
@@ -129,10 +160,28 @@ def test_a_better_student_is_the_next_teacher_as_the_printed_lines_say(made: Mad
     assert mix.read_bytes() == warehouse.table_path("training_mix").read_bytes()
 
 
+def test_the_printed_teacher_is_opened_as_the_student_was(tmp_path: Path) -> None:
+    """A student of a size that needs its settings: without them its engine would not start."""
+    recipe = made_recipe(tmp_path)
+    own = {"kv_cache_mib": 40_000, "max_num_seqs": 64, "max_num_batched_tokens": 32_768, "active_billions": 8.0}
+    student = recipe.student.model_copy(update={**own, "dtype": "bfloat16", "max_model_len": 4096})
+    teacher = recipe.teacher.model_copy(update={"max_model_len": 2048})
+    recipe = recipe.model_copy(update={"student": student, "teacher": teacher})
+    promoted = Generation(
+        "g", 1, "artefacts/student", "f", "p", "teacher", 1, ("p",), "asked", 40, 0.25, 0.75, 0.5, 0.3, 0.7, True
+    )
+    said = yaml.safe_load(next_recipe_lines(recipe, Warehouse(tmp_path), promoted))
+    expected = {**student.model_dump(mode="json"), "path": str(tmp_path / "artefacts/student"), "max_model_len": 2048}
+    assert ModelSpec.model_validate_json(json.dumps(said["teacher"])).model_dump(mode="json") == expected
+    assert set(said["trust"]) == {"gates", "previous_student", "previous_mix"} and set(said["trust"]["gates"]) == {
+        "max_depth"
+    }
+
+
 def next_recipe(recipe: Recipe, changes: dict[str, dict[str, object]]) -> Recipe:
     said = recipe.model_dump(mode="json")
-    said["teacher"] |= changes["teacher"]
-    said["trust"] = changes["trust"]
+    said["teacher"] = changes["teacher"]
+    said["trust"] |= changes["trust"]
     return Recipe.model_validate_json(json.dumps(said))
 
 

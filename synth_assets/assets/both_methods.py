@@ -12,12 +12,12 @@ from synth_assets.assets.ingredients import INGREDIENTS
 from synth_assets.assets.recipe_parts import has_prompts
 from synth_assets.frames import from_frame, schema_of
 from synth_assets.recipe import Recipe
-from synth_assets.records import TABLES, ScoredSample, SyntheticSample, area_path, is_generated
+from synth_assets.records import TABLE_FROM_TOPICS, TABLES, ScoredSample, SyntheticSample, area_path, is_generated
 from synth_assets.storage import Warehouse
 
-SAMPLES = ("synthetic_samples", "prompted_samples")
-SCORES = ("scored_samples", "scored_prompted_samples")
-LEAVES = ("taxonomy", "generated_leaf_nodes")
+SAMPLES = ("synthetic_samples", TABLE_FROM_TOPICS["synthetic_samples"])
+SCORES = ("scored_samples", TABLE_FROM_TOPICS["scored_samples"])
+LEAVES = ("taxonomy", TABLE_FROM_TOPICS["taxonomy"])
 
 
 def read_both(tables: Sequence[str], recipe: Recipe, warehouse: Warehouse) -> pl.DataFrame:

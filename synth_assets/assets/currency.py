@@ -160,6 +160,10 @@ def is_current(name: str, record: dg.EventLogRecord | None, recipe: Recipe, ware
         return False
     if INGREDIENTS[name].has_table and made.tags.get("dagster/data_version") != table_digest(warehouse, name):
         return False
+    for written in INGREDIENTS[name].writes:
+        then = made.metadata.get(f"{written}_digest")
+        if then is None or then.value != table_digest(warehouse, written):
+            return False
     outputs = (value.value for value in made.metadata.values() if isinstance(value, dg.PathMetadataValue))
     return all(Path(path).exists() for path in outputs if path)
 

@@ -19,6 +19,8 @@ class Ingredients:
     """What must have been made before, though none of its rows are read."""
     tables: tuple[str, ...] = ()
     """Tables that it reads beside those of its upstream assets, which write them."""
+    writes: tuple[str, ...] = ()
+    """Tables that it writes beside its own; its metadata `TABLE_digest` says what was written then."""
     has_table: bool = True
     is_declared: Callable[[Recipe], bool] = lambda recipe: True
     """Whether a recipe has this asset at all."""

@@ -16,6 +16,7 @@ from synth_assets.assets.recipe_parts import (
     harness_order,
     has_prompts,
     held_back_share,
+    held_out_by_area,
     hidden_in_rejected,
     holdout_file,
     judges_decide,
@@ -86,6 +87,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         ("document_chunks",),
         lambda r: (r.seed, r.teacher, *said_of_topics(r), *teacher_descent(r), *held_back_share(r), *hidden_in_rejected(r)),
         models=lambda r: (r.teacher,),
+        writes=("generated_leaf_nodes",),
         is_declared=has_prompts,
     ),
     "synthetic_prompts": Ingredients(
@@ -133,8 +135,8 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         after=("taxonomy", *SOURCES),  # which retire the rows of leaves that are gone
     ),
     "reward_report": Ingredients(
-        "1",
-        ("synthetic_samples", "scored_samples", "reward_filtered_set"),
+        "2",
+        ("synthetic_samples", "prompted_samples", "scored_samples", "scored_prompted_samples", "reward_filtered_set"),
         lambda r: (r.seed, r.reward.cut, r.trust.bootstrap_draws, r.trust.confidence),
         is_declared=lambda r: r.reward.report is not None,
     ),
@@ -147,6 +149,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
             r.tuning.model_dump(mode="json", include=MIX_SETTINGS),
             phase_rows(r),
             trained_sets(r) and (trained_sets(r), r.filter.overlap_ngram),
+            *held_out_by_area(r),
         ),
         files=lambda r: (
             *((r.tuning.replay_buffer,) if r.tuning.replay_share and r.tuning.replay_buffer else ()),
@@ -232,6 +235,7 @@ INGREDIENTS: Mapping[str, Ingredients] = {
             r.alignment,
             r.tuning,
             examined_folder(r) and (r.evaluation.max_new_tokens, prompts_of(r)),
+            *held_out_by_area(r),
         ),
         models=lambda r: (r.student,),
         files=lambda r: examined_folder(r),

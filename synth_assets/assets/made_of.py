@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from synth_assets.assets.ingredients import INGREDIENTS, upstream_of
+from synth_assets.assets.storing import of_stages
 from synth_assets.inference import fingerprint_of
 from synth_assets.quality.reports import shown_chunks
 from synth_assets.recipe import SERVER_LIMITS, ModelSpec, Recipe, resolve_path
@@ -46,7 +47,7 @@ def inputs_id(asset: str, recipe: Recipe, warehouse: Warehouse) -> str:
         "inputs",
         code_version(asset, recipe),
         {name: table_digest(warehouse, name) for name in upstream_of(asset, recipe)}
-        | {name: _digest_before_pairs(warehouse, name) for name in parts.tables},
+        | {name: _digest_of_read(recipe, warehouse, name) for name in parts.tables},
         [fingerprint_of(spec) for spec in parts.models(recipe)],
         [_files_digest(resolve_path(path)) for path in parts.files(recipe)],
     )
@@ -79,18 +80,21 @@ def table_digest(warehouse: Warehouse, name: str) -> str | None:
     return hashlib.sha256(warehouse.table_path(name).read_bytes()).hexdigest()
 
 
-def _digest_before_pairs(warehouse: Warehouse, name: str) -> str | None:
-    """As `table_digest`, without the rows that the stage `preferences` writes: it comes after all who read such a table."""
+def _digest_of_read(recipe: Recipe, warehouse: Warehouse, name: str) -> str | None:
+    """As `table_digest`; of the rejected rows those that a data set is judged by (`rejected_before_pairs`)."""
     if name != "rejected_samples" or not warehouse.has_table(name):
         return table_digest(warehouse, name)
-    frame = warehouse.read_table(name)
-    before = before_pairs(frame)
-    return table_digest(warehouse, name) if before.height == frame.height else frame_digest(before)
+    read = rejected_before_pairs(recipe, warehouse)
+    is_whole = read.height == warehouse.read_table(name).height
+    return table_digest(warehouse, name) if is_whole else frame_digest(read)
 
 
-def before_pairs(rejected: pl.DataFrame) -> pl.DataFrame:
-    """Rejected rows of the stages before preference pairs: what a data set is judged by."""
-    return rejected.filter(pl.col("stage") != "preferences")
+def rejected_before_pairs(recipe: Recipe, warehouse: Warehouse) -> pl.DataFrame:
+    """Rejected rows of the recipe's stages before preference pairs: what a data set is judged by.
+
+    The stage `preferences` comes after all who read them; what stages left that the recipe has no more counts for nothing.
+    """
+    return of_stages("rejected_samples", recipe, warehouse).filter(pl.col("stage") != "preferences")
 
 
 def _files_digest(path: Path) -> str:

@@ -70,7 +70,8 @@ def prompt_topics(
         with journaled_text_model(engines, warehouse, recipe.teacher, progress=Progress(context)) as teacher:
             outcome = synthesize_topics(teacher, section, recipe.seed, depth, chunks)
             metadata = _topic_metadata(outcome, recipe) | calls_metadata(context, teacher.calls)
-        warehouse.write_table("generated_leaf_nodes", to_frame(leaf_nodes_of_topics(outcome.topics), LeafNode))
+        leaves = to_frame(leaf_nodes_of_topics(outcome.topics), LeafNode)
+        metadata["generated_leaf_nodes_digest"] = warehouse.write_table("generated_leaf_nodes", leaves)
         rejected = hide_rejected(outcome.rejected, recipe.trust.privacy)
         return store(
             context, recipe, warehouse, made_of, outcome.topics, metadata, counts=outcome.leaf_counts, rejected=rejected

@@ -7,12 +7,11 @@ option that a recipe does without it says nothing at all, so that a new option m
 from pathlib import Path
 from typing import Any
 
-from synth_assets.errors import RecipeError
 from synth_assets.model_folder import Lineage, read_lineage
 from synth_assets.prompts import prompts_id
 from synth_assets.quality import gates_of
 from synth_assets.recipe import DataSetSpec, ModelSpec, Recipe, resolve_path, warehouse_path
-from synth_assets.records import GENERATED_BRANCH, TrustReport, is_generated
+from synth_assets.records import TrustReport
 from synth_assets.taxonomy import DocumentRules, Taxonomy, read_taxonomy
 
 
@@ -31,15 +30,8 @@ def data_sets_of(recipe: Recipe) -> list[tuple[DataSetSpec, Path]]:
 
 
 def read_declared_taxonomy(recipe: Recipe) -> Taxonomy:
-    """All leaf nodes that the recipe names. Raises TaxonomyError; RecipeError for one among the generated ones."""
-    found = read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths], data_sets_of(recipe))
-    if recipe.prompt_synthesis and (taken := [leaf for leaf in found.leaf_nodes if is_generated(leaf.leaf_path)]):
-        raise RecipeError(
-            f"leaf nodes of the taxonomy stand below {GENERATED_BRANCH}, which prompt_synthesis keeps for its topics",
-            value=[leaf.leaf_path for leaf in taken],
-            remedy="move them to another folder, or leave out the section prompt_synthesis",
-        )
-    return found
+    """All leaf nodes that the recipe names. Raises TaxonomyError."""
+    return read_taxonomy([resolve_path(path) for path in recipe.taxonomy.paths], data_sets_of(recipe))
 
 
 def taxonomy_files_of(recipe: Recipe) -> tuple[str, ...]:
@@ -64,6 +56,11 @@ def prompts_of(recipe: Recipe) -> str:
 def has_prompts(recipe: Recipe) -> bool:
     """Whether prompts are made from topics as well."""
     return recipe.prompt_synthesis is not None
+
+
+def held_out_by_area(recipe: Recipe) -> tuple[object, ...]:
+    """That topics are held out by area, of a recipe that has such (`records.leaf_or_area`)."""
+    return ("topics held out by area",) if has_prompts(recipe) else ()
 
 
 _OF_TOPICS = {

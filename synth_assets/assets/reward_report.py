@@ -3,25 +3,28 @@
 No verifier is asked here, since none knows the right answers of any taxonomy; who has one gives it to `measure_rewards`.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from synth_assets.assets.both_methods import counted_as, load_samples, load_scores
 from synth_assets.assets.columns import column_schema
 from synth_assets.assets.display import bars, curves, table
 from synth_assets.assets.leasing import making
-from synth_assets.assets.reward import GROUP, reward_filtered_set, scored_samples
+from synth_assets.assets.prompting import prompted_samples
+from synth_assets.assets.reward import GROUP, reward_filtered_set, scored_prompted_samples, scored_samples
 from synth_assets.assets.storing import load, store
 from synth_assets.frames import to_frame
 from synth_assets.quality.reports import Sampling, measure_rewards
 from synth_assets.recipe import Recipe
-from synth_assets.records import KeptSample, RewardFigure, ScoredSample, SyntheticSample
+from synth_assets.records import KeptSample, RewardFigure
 from synth_assets.storage import Warehouse
 
 
 @dg.asset(
-    deps=["synthetic_samples", scored_samples, reward_filtered_set],
+    deps=["synthetic_samples", prompted_samples, scored_samples, scored_prompted_samples, reward_filtered_set],
     group_name=GROUP,
     kinds={"python", "parquet"},
     metadata=column_schema("reward_report"),
@@ -31,12 +34,18 @@ def reward_report(
 ) -> dg.MaterializeResult[Any]:
     """How many samples a cut would let pass, whether length or leaf drive the reward, and whether judges agree with it.
 
-    The last rows are its calibration: the share of kept samples in each fifth of the rewards.
+    The last rows are its calibration: the share of kept samples in each fifth of the rewards. Samples from topics count with
+    their area, since a topic has few.
     """
     with making(context, recipe, warehouse) as made_of:
         kept = {sample.synthetic_sample_id for sample in load(warehouse, KeptSample)}
+        areas = counted_as(recipe, warehouse)
+        samples = [
+            replace(sample, leaf_path=areas.get(sample.leaf_path, sample.leaf_path))
+            for sample in load_samples(recipe, warehouse)
+        ]
         figures = measure_rewards(
-            load(warehouse, SyntheticSample), load(warehouse, ScoredSample), kept, recipe.reward.cut,
+            samples, load_scores(recipe, warehouse), kept, recipe.reward.cut,
             Sampling(recipe.trust.bootstrap_draws, recipe.trust.confidence, recipe.seed),
         )  # fmt: skip
         return store(context, recipe, warehouse, made_of, figures, _metadata(to_frame(figures, RewardFigure)))

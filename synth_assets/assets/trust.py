@@ -17,7 +17,7 @@ from synth_assets.assets.embedding import embed_once
 from synth_assets.assets.generation import synthetic_samples
 from synth_assets.assets.journaling import calls_metadata, journaled_reward_model, once
 from synth_assets.assets.leasing import making
-from synth_assets.assets.made_of import before_pairs
+from synth_assets.assets.made_of import rejected_before_pairs
 from synth_assets.assets.progress import Progress
 from synth_assets.assets.prompting import prompted_samples
 from synth_assets.assets.resources import Engines
@@ -144,7 +144,7 @@ def diversity_report(
 ) -> dg.MaterializeResult[Any]:
     """Are all tasks there, do rows repeat one another, and are the groups that the recipe declares treated alike?"""
     with making(context, recipe, warehouse) as made_of:
-        rejected = before_pairs(warehouse.read_table("rejected_samples"))
+        rejected = rejected_before_pairs(recipe, warehouse)
         reason, areas = pl.col("rejection_reason"), counted_as(recipe, warehouse)
         made = Made(
             leaf_paths=[*warehouse.read_table("taxonomy")["leaf_path"], *sorted(set(areas.values()))],

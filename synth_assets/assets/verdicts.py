@@ -12,7 +12,7 @@ import dagster as dg
 
 from synth_assets.assets.checks import check_keys, last_verdict
 from synth_assets.assets.currency import STAGE_1, is_current, is_judged_alike, judged_by, last_made
-from synth_assets.assets.ingredients import INGREDIENTS, made_before, student_asset
+from synth_assets.assets.ingredients import INGREDIENTS, made_before
 from synth_assets.errors import GateError, ModelError
 from synth_assets.quality import suite_id, suites_of
 from synth_assets.recipe import Recipe
@@ -89,8 +89,12 @@ def open_gates_of_pairs(recipe: Recipe, warehouse: Warehouse, instance: dg.Dagst
 
 
 def require_held_student(recipe: Recipe, warehouse: Warehouse, instance: dg.DagsterInstance) -> None:
-    """Raises GateError unless the tuned student is that of the recipe, and the gates of it and of its data hold."""
-    for gate in open_gates(all_before([student_asset(recipe)], recipe), recipe, warehouse, instance):
+    """Raises GateError unless the tuned student is that of the recipe, and all gates hold that an export asks of it.
+
+    Those of its data, and of the student its own, its report's included: a student that recites is no teacher.
+    """
+    of_student = open_gates_of_student(recipe, warehouse, instance)
+    for gate in (*open_gates_of_data(recipe, warehouse, instance), *of_student):
         raise GateError(
             f"the tuned student is no next teacher: {gate}", remedy=f"materialize {gate.asset} with its checks, then promote"
         )

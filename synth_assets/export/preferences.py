@@ -9,6 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from synth_assets.frames import schema_of
+from synth_assets.recipe import Recipe
 from synth_assets.records import PreferencePair
 from synth_assets.storage import Warehouse
 
@@ -17,9 +18,9 @@ _MESSAGES = pl.List(pl.Struct({"role": pl.String(), "content": pl.String()}))
 _TURNS = ("prompt", "chosen", "rejected")
 
 
-def preference_rows(warehouse: Warehouse) -> pl.DataFrame:
-    """One row a pair, by leaf path and id; no row where no pairs were made."""
-    if not warehouse.has_table(TABLE):
+def preference_rows(recipe: Recipe, warehouse: Warehouse) -> pl.DataFrame:
+    """One row a pair, by leaf path and id; no row where no pairs were made, or the recipe declares none any more."""
+    if recipe.preferences is None or not warehouse.has_table(TABLE):
         return in_trl_form(pl.DataFrame(schema=schema_of(PreferencePair)))
     return in_trl_form(warehouse.read_table(TABLE).sort("leaf_path", "preference_pair_id"))
 

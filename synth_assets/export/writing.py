@@ -48,7 +48,7 @@ def export(
     WarehouseError if one of the folders is there already, or nothing is there to be exported.
     """
     require_mix(warehouse)
-    pairs = preference_rows(warehouse)
+    pairs = preference_rows(recipe, warehouse)
     parts = ["dataset", *(["preferences"] if pairs.height else [])]
     parts += ["adapter"] if warehouse.has_table(student_asset(recipe)) else []
     for part in parts:

@@ -14,14 +14,15 @@ import polars as pl
 from synth_assets.constraints import broken_constraints, read_constraint
 from synth_assets.quality.counted import ALL, Measure, Tables, count_measures, ratio
 from synth_assets.recipe import PromptSynthesisSection, Recipe
-
-_PROMPTED = {"synthetic_samples": "prompted_samples", "scored_samples": "scored_prompted_samples"}
+from synth_assets.records import TABLE_FROM_TOPICS
 
 
 def with_prompted(tables: Tables, name: str, recipe: Recipe) -> pl.DataFrame:
     """The table, and below it that of the prompts from topics, of a recipe that has such."""
     frame = tables[name]
-    return frame if recipe.prompt_synthesis is None else pl.concat([frame, tables[_PROMPTED[name]].select(frame.columns)])
+    if recipe.prompt_synthesis is None:
+        return frame
+    return pl.concat([frame, tables[TABLE_FROM_TOPICS[name]].select(frame.columns)])
 
 
 def _prompt_topics(tables: Tables, recipe: Recipe) -> list[Measure]:

@@ -18,7 +18,7 @@ from synth_assets.quality.expectations import (
     unique,
 )
 from synth_assets.recipe import Recipe
-from synth_assets.records import PROMPT_KINDS, REWARD_ATTRIBUTES
+from synth_assets.records import PROMPT_KINDS, REWARD_ATTRIBUTES, TABLE_FROM_TOPICS
 
 _COUNTS = ("stage_counts", "rejected_samples")
 _TWICE = "the same content under one id twice would count twice"
@@ -28,7 +28,8 @@ _ACCOUNTED = "every candidate is kept, rejected or failed, never lost"
 
 def tables_of_filter(recipe: Recipe) -> tuple[str, ...]:
     """What the filter's suite reads: samples and scores of both ways of generating, where the recipe has both."""
-    both = ("prompted_samples", "scored_prompted_samples") if recipe.prompt_synthesis else ()
+    from_seeds = ("synthetic_samples", "scored_samples")
+    both = [TABLE_FROM_TOPICS[name] for name in from_seeds] if recipe.prompt_synthesis else []
     return ("reward_filtered_set", "scored_samples", "synthetic_samples", *_COUNTS, *both)
 
 

@@ -20,7 +20,7 @@ from synth_assets.recipe.schedule import ScheduleSection
 from synth_assets.recipe.trust import TrustSection
 from synth_assets.recipe.tuning import TuningSection
 from synth_assets.recipe.value_types import Count, Section, Share, Temperature, Text, Threshold, is_unsaid
-from synth_assets.records import content_id
+from synth_assets.records import GENERATED_BRANCH, content_id, is_generated
 
 Scale = Literal["smoke", "demo", "full"]
 SCALES: tuple[Scale, ...] = typing.get_args(Scale)
@@ -53,6 +53,13 @@ class DataSetSpec(Section):
     max_rows: Count = 1000
     train_on: bool = False
     """Whether its rows are trained on themselves, beside what is generated from them."""
+
+    @field_validator("leaf_path")
+    @classmethod
+    def _is_no_topic(cls, leaf_path: str) -> str:
+        if is_generated(leaf_path):
+            raise ValueError(f"another path: {GENERATED_BRANCH} is kept for topics of prompt_synthesis")
+        return leaf_path
 
     @field_validator("path")
     @classmethod

@@ -42,6 +42,7 @@ from synth_assets.records.prompts import (
     Topic,
     area_path,
     is_generated,
+    leaf_or_area,
 )
 from synth_assets.records.refusals import REFUSAL_REASONS, RefusalReason, Refusals, Texts
 from synth_assets.records.samples import (
@@ -77,6 +78,7 @@ __all__ = [
     "REFUSAL_REASONS",
     "REWARD_ATTRIBUTES",
     "TABLES",
+    "TABLE_FROM_TOPICS",
     "TRUST_REPORTS",
     "Attribution",
     "BenchmarkAnswer",
@@ -128,6 +130,7 @@ __all__ = [
     "area_path",
     "content_id",
     "is_generated",
+    "leaf_or_area",
 ]
 
 TABLES: dict[str, type[Any]] = {
@@ -160,4 +163,11 @@ TABLES: dict[str, type[Any]] = {
     "generations": Generation,
     "measures": Measurement,
     "stage_counts": StageCounts,
+}
+
+#: Table -> that which holds the same, or more, of samples from topics.
+TABLE_FROM_TOPICS: dict[str, str] = {
+    "taxonomy": "generated_leaf_nodes",
+    "synthetic_samples": "prompted_samples",
+    "scored_samples": "scored_prompted_samples",
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from synth_assets.records.kinds import PromptKind, TopicArea, TopicOrigin
 from synth_assets.records.samples import SyntheticSample
 
-#: Where the leaf nodes of topics stand; no leaf of a taxonomy may, in a recipe with prompt synthesis.
+#: Where the leaf nodes of topics stand; no leaf of a taxonomy may, whether or not its recipe has prompt synthesis.
 GENERATED_BRANCH = "foundational_skills/generated"
 
 
@@ -24,6 +24,11 @@ def is_generated(leaf_path: str) -> bool:
 def area_path(leaf_path: str) -> str:
     """The leaf path of a topic's area, such as foundational_skills/generated/general."""
     return "/".join(leaf_path.split("/")[: GENERATED_BRANCH.count("/") + 2])
+
+
+def leaf_or_area(leaf_path: str) -> str:
+    """Among whose rows some are held out: a leaf's; of topics, which have too few of their own, their area's."""
+    return area_path(leaf_path) if is_generated(leaf_path) else leaf_path
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from synth_assets.errors import Fault, LeafError, Where, short_repr
 from synth_assets.located_yaml import KeyPath, LocatedYaml, UnreadableYaml, nearest_key, read_located_yaml
-from synth_assets.records import Branch, LeafNode, SeedExample, content_id
+from synth_assets.records import GENERATED_BRANCH, Branch, LeafNode, SeedExample, content_id, is_generated
 
 MIN_SEEDS = 5
 MIN_PAIRS = 3
@@ -51,11 +51,17 @@ def judge_leaf(root: Path, file: Path) -> JudgedLeaf:
     if not file.resolve().is_relative_to(root.resolve()):
         fault = Fault(str(file), 1, 1, "", str(file.resolve()), "leads out of the taxonomy", "a file inside it")
         return JudgedLeaf(name, None, (fault,))
+    leaf_path = file.parent.relative_to(root).as_posix()
+    if is_generated(leaf_path):
+        told, place = (
+            f"{GENERATED_BRANCH} is kept for topics of prompt_synthesis",
+            "another folder: move the leaf node there",
+        )
+        return JudgedLeaf(name, None, (Fault(str(file), 1, 1, "", leaf_path, told, place),))
     try:
         source = read_located_yaml(file)
     except UnreadableYaml as error:
         return JudgedLeaf(name, None, (error.fault,))
-    leaf_path = file.parent.relative_to(root).as_posix()
     reader = _LeafReader(source, is_knowledge=leaf_path.split("/")[0] == "knowledge")
     seeds = reader.read()
     said = source.value.get("version", 1) if isinstance(source.value, dict) else None

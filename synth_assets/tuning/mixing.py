@@ -2,7 +2,10 @@
 
 The validation rows are chosen by hash within each leaf, before rows are dealt out to phases: the same sample is on the
 same side in every run and with every strategy, each leaf is held out in its share, and no leaf loses its last training
-row. Replay rows only train: the validation loss tells how well the *new* leaves are learned.
+row. Topics that a teacher named are held out by area (`leaf_or_area`), since a share of a topic's few rows would round to
+none; so a topic may be held out wholly, but no area.
+
+Replay rows only train: the validation loss tells how well the *new* leaves are learned.
 
 A phase replays two things: what the base knew (a file), and what earlier phases have taught. Of the latter only rows that
 were new there are drawn: their own replay would come back by the first way.
@@ -19,7 +22,7 @@ from synth_assets.errors import TuningError
 from synth_assets.prompts import render_prompt
 from synth_assets.prompts.conversations import shown_prompt
 from synth_assets.recipe import PhaseSpec, TuningSection, length_of, phase_taking
-from synth_assets.records import KeptSample, SeedExample, Source, Split, TrainingExample, content_id
+from synth_assets.records import KeptSample, SeedExample, Source, Split, TrainingExample, content_id, leaf_or_area
 from synth_assets.tuning.replay import ReplayExample
 
 
@@ -87,10 +90,10 @@ def _replay_row(example: ReplayExample, settings: TuningSection) -> _Row:
 
 
 def _split(rows: list[_Row], share: float) -> list[_Row]:
-    """Of each leaf, the rows with the lowest hashes are held out."""
+    """Of each leaf, or area of topics, the rows with the lowest hashes are held out."""
     by_leaf: defaultdict[str, list[_Row]] = defaultdict(list)
     for row in rows:
-        by_leaf[row.leaf_path].append(row)
+        by_leaf[leaf_or_area(row.leaf_path)].append(row)
     split_rows = []
     for leaf_path in sorted(by_leaf):
         leaf_rows = sorted(by_leaf[leaf_path], key=lambda row: content_id("split", row.prompt, row.response))

@@ -1,7 +1,7 @@
 """Preference pairs -> token ids, held-out prompts, and batches in which each chosen response has its rejected one.
 
 All pairs of a prompt are on the same side: what is measured on held-out pairs has not been read in training. Prompts are
-held out by hash within their leaf, as rows of the training mix are.
+held out by hash within their leaf, of topics within their area, as rows of the training mix are.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from synth_assets.records import PreferencePair, Split, content_id
+from synth_assets.records import PreferencePair, Split, content_id, leaf_or_area
 from synth_assets.tuning.encoding import EncodedExample, encode_turns, pad_batch
 
 if TYPE_CHECKING:
@@ -29,19 +29,21 @@ class EncodedPair(NamedTuple):
 
 
 def split_pairs(pairs: Sequence[PreferencePair], validation_share: float) -> dict[Split, list[PreferencePair]]:
-    """In the order given. Of each leaf `validation_share` of the prompts are held out (rounded), but never all."""
+    """In the order given. Of each leaf, or area of topics, `validation_share` of the prompts are held out (rounded), but
+    never all."""
     prompts: defaultdict[str, set[str]] = defaultdict(set)
     for pair in pairs:
-        prompts[pair.leaf_path].add(pair.prompt)
+        prompts[leaf_or_area(pair.leaf_path)].add(pair.prompt)
     held_out: set[tuple[str, str]] = set()
     for leaf_path, of_leaf in prompts.items():
         num = min(round(len(of_leaf) * validation_share), len(of_leaf) - 1)
         by_hash = sorted(of_leaf, key=lambda prompt: content_id("split", prompt))
         held_out.update((leaf_path, prompt) for prompt in by_hash[:num])
-    return {
-        "train": [pair for pair in pairs if (pair.leaf_path, pair.prompt) not in held_out],
-        "validation": [pair for pair in pairs if (pair.leaf_path, pair.prompt) in held_out],
-    }
+    split: dict[Split, list[PreferencePair]] = {"train": [], "validation": []}
+    for pair in pairs:
+        is_held_out = (leaf_or_area(pair.leaf_path), pair.prompt) in held_out
+        split["validation" if is_held_out else "train"].append(pair)
+    return split
 
 
 def encode_pair(tokenizer: Any, pair: PreferencePair) -> EncodedPair:

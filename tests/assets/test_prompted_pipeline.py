@@ -1,5 +1,6 @@
 """Prompts from topics through Dagster: rows, counts, checks, currency, traces; and a recipe without them has none of it."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,16 +9,17 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from synth_assets.assets.checks import check_keys
-from synth_assets.assets.currency import plan_run
+from synth_assets.assets.currency import material_of_files, plan_run
 from synth_assets.assets.display import escape
 from synth_assets.assets.made_of import code_version
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.run_report import render_report
 from synth_assets.assets.status import read_status, status_text
 from synth_assets.definitions import assets_of
-from synth_assets.errors import EngineError, RecipeError
+from synth_assets.errors import EngineError, TaxonomyError
 from synth_assets.export import dataset_splits
 from synth_assets.export.cards import dataset_card
 from synth_assets.plan_text import plan_text
@@ -239,6 +241,23 @@ def test_what_makes_which_asset_anew(made: Made) -> None:
     assert "prompt_topics" not in stale(recipe.model_copy(update={"generation": answers}), warehouse, instance)
 
 
+def test_leaf_nodes_that_are_lost_or_changed_are_made_again(made: Made) -> None:
+    recipe, warehouse, instance, _ = made
+    leaves, file = warehouse.read_table("generated_leaf_nodes"), warehouse.table_path("generated_leaf_nodes")
+    before = file.read_bytes()
+    assert "prompt_topics" not in stale(recipe, warehouse, instance)
+    try:
+        warehouse.write_table("generated_leaf_nodes", leaves.head(2))
+        assert "prompt_topics" in stale(recipe, warehouse, instance)
+        file.unlink()
+        assert "prompt_topics" in stale(recipe, warehouse, instance)
+        assert materialize(recipe, warehouse, instance, ["prompt_topics"], engines=PROMPTING_ENGINES).success
+        assert file.read_bytes() == before
+    finally:
+        file.write_bytes(before)
+    assert not set(stale(recipe, warehouse, instance)) & set(TO_THE_PROMPTED_MIX)
+
+
 def test_failed_calls_are_asked_again_on_demand(tmp_path: Path) -> None:
     class Failing(PromptingTeacher):
         is_broken = True
@@ -296,17 +315,28 @@ def test_a_teacher_that_says_nothing_of_use_warns_and_the_seeds_go_on(tmp_path: 
     ) == {"refusal"}
 
 
-def test_a_leaf_in_the_generated_branch_is_refused(tmp_path: Path) -> None:
+def test_a_leaf_in_the_generated_branch_is_left_aside_with_its_fault(tmp_path: Path) -> None:
+    """Else its rows would be read as a teacher's, whether or not the recipe has prompts from topics."""
     recipe = prompted_recipe(tmp_path)
     leaf = tmp_path / "taxonomy/foundational_skills/counting/qna.yaml"
     other = tmp_path / f"taxonomy/{GENERATED_BRANCH}/mine/qna.yaml"
     other.parent.mkdir(parents=True)
     other.write_text(leaf.read_text(encoding="utf-8"), encoding="utf-8")
-    with pytest.raises(RecipeError, match=r"(?s)foundational_skills/generated/mine.*another folder, or leave out"):
-        plan_recipe(recipe)
-    with dg.DagsterInstance.ephemeral() as instance:
-        assert not materialize(recipe, Warehouse(tmp_path / "warehouse"), instance, ["taxonomy"]).success
-    plan_recipe(recipe.model_copy(update={"prompt_synthesis": None}))
+    for each in (recipe, recipe.model_copy(update={"prompt_synthesis": None})):
+        (fault,) = material_of_files(each).faults
+        assert (fault.file, fault.line, fault.value) == (str(other), 1, f"{GENERATED_BRANCH}/mine")
+        assert "kept for topics of prompt_synthesis" in fault.message and "another folder" in fault.expected
+        assert f"{GENERATED_BRANCH}/mine" not in {leaf.leaf_path for leaf in material_of_files(each).leaf_nodes}
+        strict = each.model_copy(update={"taxonomy": each.taxonomy.model_copy(update={"strict": True})})
+        with pytest.raises(TaxonomyError, match="kept for topics"):
+            material_of_files(strict)
+    said = recipe.model_dump(mode="json")
+    said["taxonomy"]["data_sets"] = [{
+        "path": "a.jsonl", "leaf_path": f"{GENERATED_BRANCH}/maths/sums", "question": "q", "answer": "a",
+        "task_description": "Add.", "created_by": "me",
+    }]  # fmt: skip
+    with pytest.raises(ValidationError, match="another path: foundational_skills/generated is kept for topics"):
+        Recipe.model_validate_json(json.dumps(said))
 
 
 def test_a_recipe_without_the_section_has_nothing_of_it(tmp_path: Path) -> None:
@@ -315,7 +345,8 @@ def test_a_recipe_without_the_section_has_nothing_of_it(tmp_path: Path) -> None:
     assert not set(names) & set(PROMPT_ASSETS) and not set(check_keys(plain)) & set(PROMPT_ASSETS)
     assert {asset.key.path[-1] for asset in assets_of(prompted)} == {*names, *PROMPT_ASSETS}
     for name in TO_THE_MIX:
-        assert code_version(name, plain) == code_version(name, prompted)
+        is_other = name == "training_mix"  # which holds topics out by area
+        assert (code_version(name, plain) != code_version(name, prompted)) == is_other
     assert "prompt_synthesis" not in plain.model_dump(exclude_none=True) and plain.fingerprint() != prompted.fingerprint()
 
 

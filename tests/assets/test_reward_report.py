@@ -11,7 +11,9 @@ from synth_assets.assets.ingredients import INGREDIENTS
 from synth_assets.assets.made_of import code_version
 from synth_assets.definitions import assets_of
 from synth_assets.recipe import Recipe, RewardReportSection, Threshold
+from synth_assets.records import area_path, is_generated
 from synth_assets.storage import Warehouse
+from tests.prompted_pipeline import PROMPTING_ENGINES, TO_THE_PROMPTED_MIX, prompted_recipe
 
 MADE = (*TO_THE_MIX, "reward_report")
 
@@ -29,6 +31,22 @@ def test_a_recipe_without_it_is_as_it_was_and_with_it_nothing_else_changes(tmp_p
     for name in names:
         assert code_version(name, plain) == code_version(name, reporting(plain)), name
         assert "reward_report" not in INGREDIENTS[name].upstream, "no asset is made of it"
+
+
+@pytest.mark.slow
+def test_samples_from_topics_are_in_it_with_their_area(tmp_path: Path) -> None:
+    recipe, warehouse = reporting(prompted_recipe(tmp_path)), Warehouse(tmp_path / "warehouse")
+    with dg.DagsterInstance.ephemeral() as instance:
+        names = [*TO_THE_PROMPTED_MIX, "reward_report"]
+        assert materialize(recipe, warehouse, instance, names, engines=PROMPTING_ENGINES).success
+    found, prompted = warehouse.read_table("reward_report"), warehouse.read_table("scored_prompted_samples")
+    num = warehouse.read_table("scored_samples").height + prompted.height
+    accepted = found.filter(pl.col("metric") == "acceptance")
+    assert set(accepted.filter(pl.col("subject") == "all")["n"]) == {num} and prompted.height
+    areas = set(map(area_path, prompted["leaf_path"]))
+    assert {subject for subject in accepted["subject"] if is_generated(subject)} == areas and len(areas) == 4
+    of_areas = accepted.filter(pl.col("subject").is_in(areas)).unique("subject")
+    assert of_areas["n"].sum() == prompted.height
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from synth_assets.export.cards import preferences_card
 from synth_assets.export.preferences import in_trl_form, preference_rows
 from synth_assets.export.writing import write_preferences
 from synth_assets.frames import to_frame
-from synth_assets.recipe import read_recipe
+from synth_assets.recipe import PreferencesSection, read_recipe
 from synth_assets.records import DecidedBy, PreferencePair, RejectedSample
 from synth_assets.storage import Warehouse
 
@@ -33,6 +33,9 @@ def pair(number: int, decided_by: DecidedBy = "reward", agreement: tuple[str, ..
     )  # fmt: skip
 
 
+RECIPE = read_recipe(scale="smoke").model_copy(
+    update={"preferences": PreferencesSection(num_samples=2, temperature=0.8, max_new_tokens=8, margin=0.5)}
+)
 PAIRS = [pair(0), pair(2, "ground_truth", ("reward",)), pair(1), pair(3, "ground_truth"), pair(4, "ground_truth")]
 
 
@@ -49,7 +52,7 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 
 def test_a_pair_becomes_messages_and_keeps_its_columns(warehouse: Warehouse) -> None:
-    rows = preference_rows(warehouse)
+    rows = preference_rows(RECIPE, warehouse)
     assert rows["preference_pair_id"].to_list() == [f"pair{n}" for n in range(5)]
     assert rows["prompt"].to_list()[:2] == [TURNS, TURNS[3:]]
     assert rows["chosen"].to_list()[1] == [{"role": "assistant", "content": "pear 1"}]
@@ -58,12 +61,19 @@ def test_a_pair_becomes_messages_and_keeps_its_columns(warehouse: Warehouse) -> 
 
 
 def test_without_pairs_there_are_no_rows(tmp_path: Path) -> None:
-    assert preference_rows(Warehouse(tmp_path)).height == 0
+    assert preference_rows(RECIPE, Warehouse(tmp_path)).height == 0
     assert in_trl_form(to_frame([], PreferencePair)).schema == in_trl_form(to_frame(PAIRS, PreferencePair)).schema
 
 
+def test_pairs_that_the_recipe_declares_no_more_are_not_exported(warehouse: Warehouse) -> None:
+    plain = RECIPE.model_copy(update={"preferences": None})
+    rows = preference_rows(plain, warehouse)
+    assert rows.height == 0 and rows.schema == preference_rows(RECIPE, warehouse).schema
+    assert warehouse.read_table("preference_pairs").height == 5, "they stay where they are"
+
+
 def test_the_card_counts_pairs_by_who_decided_and_prompts_by_why_not(warehouse: Warehouse) -> None:
-    card = preferences_card(read_recipe(scale="smoke"), warehouse, preference_rows(warehouse))
+    card = preferences_card(RECIPE, warehouse, preference_rows(RECIPE, warehouse))
     assert yaml.safe_load(card.split("---")[1])["configs"][0]["data_files"][0]["split"] == "train"
     assert "of it: 5,\nof 5 different" in card and "| reward | 2 | - |" in card
     assert f"| {escape('ground_truth')} | 3 | 50.0% |" in card, "of those that the reward model has an opinion on"
@@ -78,7 +88,7 @@ def test_trl_takes_a_step_on_the_exported_folder(warehouse: Warehouse, tiny_stud
     from trl import DPOConfig, DPOTrainer
 
     out = tmp_path / "preferences"
-    write_preferences(read_recipe(scale="smoke"), warehouse, preference_rows(warehouse), out)
+    write_preferences(RECIPE, warehouse, preference_rows(RECIPE, warehouse), out)
     data = load_dataset(str(out), split="train", cache_dir=str(tmp_path / "cache"))
     lines = (out / "jsonl/train.jsonl").read_text(encoding="utf-8").splitlines()
     assert [row["prompt"] for row in data] == [json.loads(line)["prompt"] for line in lines]

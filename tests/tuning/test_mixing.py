@@ -10,7 +10,7 @@ import pytest
 
 from synth_assets.errors import TuningError
 from synth_assets.recipe import PhaseSpec, PhaseTake, TuningSection, read_recipe
-from synth_assets.records import BRANCHES, KeptSample, SeedExample
+from synth_assets.records import BRANCHES, GENERATED_BRANCH, KeptSample, SeedExample, leaf_or_area
 from synth_assets.tuning import ReplayExample, mix_phases, read_replay_buffer
 
 SETTINGS = read_recipe(Path(__file__).parents[2] / "data/recipes/embedded.yaml").tuning
@@ -45,6 +45,17 @@ def test_each_leaf_is_held_out_in_its_share_and_replay_has_its_share_of_the_trai
     )
     assert [row.position for row in mix] == list(range(len(mix)))
     assert len({row.training_example_id for row in mix}) == len(mix)
+
+
+def test_topics_are_held_out_by_area_and_leaves_as_they_were() -> None:
+    """A tenth of four rows of a topic would be none, and no row of any topic would ever be held out."""
+    kept = [*_kept("a", 50), *(row for n in range(10) for row in _kept(f"{GENERATED_BRANCH}/general/topic_{n}", 4))]
+    settings = _settings(validation_share=0.1, replay_share=0.0)
+    mix = mix_phases(kept, [], settings, 7, "brief")
+    held_out = Counter(leaf_or_area(row.leaf_path) for row in mix if row.split == "validation")
+    assert held_out == {"a": 5, f"{GENERATED_BRANCH}/general": 4}
+    alone = {row.prompt: row.split for row in mix_phases(_kept("a", 50), [], settings, 7, "brief")}
+    assert alone == {row.prompt: row.split for row in mix if row.leaf_path == "a"}
 
 
 def test_the_split_does_not_depend_on_the_seed_but_the_order_does() -> None:

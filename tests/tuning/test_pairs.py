@@ -1,6 +1,7 @@
 """Pairs as token ids, held-out prompts, and the same loss as TRL's on the same pairs."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from align_in_process import PAIRS, pair
 
 from synth_assets.recipe import AlignmentStage
+from synth_assets.records import GENERATED_BRANCH, area_path
 from synth_assets.tuning.encoding import IGNORED_LABEL, EncodedExample
 from synth_assets.tuning.pairs import EncodedPair, encode_pair, pad_pairs, split_pairs
 
@@ -31,6 +33,16 @@ def test_all_pairs_of_a_prompt_are_on_one_side_whatever_the_order() -> None:
     assert {each.prompt for each in again["validation"]} == {each.prompt for each in split["validation"]}
     assert split_pairs(PAIRS[:1], 0.9) == {"train": PAIRS[:1], "validation": []}
     assert split_pairs(PAIRS, 0.0) == {"train": PAIRS, "validation": []}
+
+
+def test_pairs_of_topics_are_held_out_by_area() -> None:
+    general = [replace(pair(n), leaf_path=f"{GENERATED_BRANCH}/general/topic_{n}") for n in range(20)]
+    maths = [replace(pair(n), leaf_path=f"{GENERATED_BRANCH}/maths/topic_{n}") for n in range(20, 30)]
+    split = split_pairs([*general, *maths], 0.1)
+    assert Counter(area_path(each.leaf_path) for each in split["validation"]) == {
+        f"{GENERATED_BRANCH}/general": 2, f"{GENERATED_BRANCH}/maths": 1,
+    }  # fmt: skip
+    assert len(split["train"]) == 27
 
 
 def test_loss_is_on_the_two_responses_of_a_conversation_of_several_turns(tokenizer: Any) -> None:
