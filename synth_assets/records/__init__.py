@@ -40,6 +40,7 @@ from synth_assets.records.prompts import (
     PromptedSample,
     SyntheticPrompt,
     Topic,
+    ancestry_of_prompt,
     area_path,
     is_generated,
 )
@@ -125,6 +126,7 @@ __all__ = [
     "TrainingExample",
     "TrustReport",
     "Verdict",
+    "ancestry_of_prompt",
     "area_path",
     "content_id",
     "is_generated",
