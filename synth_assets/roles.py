@@ -23,6 +23,7 @@ class Message(NamedTuple):
 
 
 Conversation = tuple[Message, ...]
+FinishReason = Literal["stop", "length", "error"]
 
 
 def conversation(turns: Sequence[str]) -> Conversation:
@@ -54,7 +55,7 @@ class GenerationResult:
     """
 
     text: str
-    finish_reason: Literal["stop", "length", "error"]
+    finish_reason: FinishReason
     prompt: str = ""
     num_prompt_tokens: int = 0
     num_new_tokens: int = 0

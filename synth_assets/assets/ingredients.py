@@ -208,8 +208,16 @@ INGREDIENTS: Mapping[str, Ingredients] = {
         after=REPORTS_BEFORE_THE_STUDENT,
     ),
     "preference_pairs": Ingredients(
-        "1",
-        ("synthetic_prompts", "prompted_samples", "reward_filtered_set", "training_mix", "lora_checkpoint"),
+        "2",
+        (
+            *SOURCES,
+            "prompt_topics",
+            "synthetic_prompts",
+            "prompted_samples",
+            "reward_filtered_set",
+            "training_mix",
+            "lora_checkpoint",
+        ),
         lambda r: (
             r.seed,
             r.student,
@@ -221,9 +229,12 @@ INGREDIENTS: Mapping[str, Ingredients] = {
             r.filter.overlap_ngram,
             *examinations(r),
             row_privacy(r),
+            *(spec.leaf_path for spec in trained_sets(r)),
+            *((r.tuning.short_response_words,) if trained_sets(r) else ()),
         ),
         models=lambda r: (r.student, *deciding_and_responding(r)),
         files=lambda r: (*examinations(r), *holdout_file(r), *name_finder(r)),
+        tables=("rejected_samples",),
         is_declared=lambda r: r.preferences is not None,
     ),
     "aligned_checkpoint": Ingredients(

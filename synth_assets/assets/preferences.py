@@ -18,27 +18,26 @@ from synth_assets.assets.journaling import (
     panel_of,
 )
 from synth_assets.assets.leasing import making
+from synth_assets.assets.pair_prompts import ground_truth, preference_prompts
 from synth_assets.assets.pair_refusals import PairRefusals
 from synth_assets.assets.progress import Progress
-from synth_assets.assets.prompting import prompted_samples, synthetic_prompts
-from synth_assets.assets.recipe_parts import has_prompts, lineage_of
+from synth_assets.assets.prompting import prompt_topics, prompted_samples, synthetic_prompts
+from synth_assets.assets.recipe_parts import lineage_of
 from synth_assets.assets.resources import Engines
 from synth_assets.assets.reward import GROUP, reward_filtered_set
 from synth_assets.assets.storing import load, num_by, store
+from synth_assets.assets.taxonomy import document_chunks, seed_examples
 from synth_assets.assets.tuning import load_tuned, lora_checkpoint, training_mix, tuned_student_folder
 from synth_assets.frames import to_frame
 from synth_assets.model_folder import read_lineage
 from synth_assets.quality.privacy import hide_rejected
 from synth_assets.recipe import ModelSpec, PreferencesSection, Recipe
 from synth_assets.records import (
-    KeptSample,
+    DocumentChunk,
     PreferencePair,
-    PromptedSample,
     RejectedSample,
     Reward,
-    SyntheticPrompt,
-    TrainingExample,
-    is_generated,
+    SeedExample,
 )
 from synth_assets.reward import (
     PreferenceOutcome,
@@ -47,9 +46,6 @@ from synth_assets.reward import (
     SampledResponse,
     decide_pairs,
     draw_prompts,
-    follows_constraints,
-    prompts_of_mix,
-    prompts_of_synthesis,
     reward_responses,
     sample_responses,
 )
@@ -57,7 +53,16 @@ from synth_assets.storage import Warehouse
 
 
 @dg.asset(
-    deps=[synthetic_prompts, prompted_samples, reward_filtered_set, training_mix, lora_checkpoint],
+    deps=[
+        seed_examples,
+        document_chunks,
+        prompt_topics,
+        synthetic_prompts,
+        prompted_samples,
+        reward_filtered_set,
+        training_mix,
+        lora_checkpoint,
+    ],
     group_name=GROUP,
     kinds={"python", "vllm", "parquet"},
     metadata=column_schema("preference_pairs"),
@@ -75,7 +80,7 @@ def preference_pairs(
     with making(context, recipe, warehouse) as made_of:
         section = declared_preferences(recipe)
         prompts = draw_prompts(preference_prompts(recipe, warehouse), section.max_prompts, recipe.seed)
-        refusing = PairRefusals(recipe)
+        refusing = PairRefusals(recipe, load(warehouse, SeedExample), load(warehouse, DocumentChunk))
         refusals = refusing.of_prompts(prompts)
         asked = [prompt for prompt in prompts if prompt.prompt_id not in refusals]
         responses, calls = _respond(context, recipe, warehouse, engines, asked)
@@ -91,20 +96,6 @@ def declared_preferences(recipe: Recipe) -> PreferencesSection:
     """The section of a recipe that has this asset."""
     assert recipe.preferences is not None
     return recipe.preferences
-
-
-def preference_prompts(recipe: Recipe, warehouse: Warehouse) -> list[PreferencePrompt]:
-    """All that responses may be sampled to: the kept samples from seeds that the student was trained on, and the prompts
-    from topics, whether or not their answers were kept, but for those of validation rows."""
-    mix, kept = load(warehouse, TrainingExample), load(warehouse, KeptSample)
-    asked = prompts_of_mix(mix, [sample for sample in kept if not is_generated(sample.leaf_path)])
-    if not has_prompts(recipe):
-        return asked
-    held_back = {row.synthetic_sample_id for row in mix if row.split == "validation"}
-    samples = load(warehouse, PromptedSample)
-    unseen = {sample.synthetic_prompt_id for sample in samples if sample.synthetic_sample_id in held_back}
-    rows = [row for row in load(warehouse, SyntheticPrompt) if row.synthetic_prompt_id not in unseen]
-    return [*asked, *prompts_of_synthesis(rows, recipe.generation.prompts)]
 
 
 class _Responder(NamedTuple):
@@ -147,7 +138,7 @@ def _decide(
     context: dg.AssetExecutionContext, recipe: Recipe, warehouse: Warehouse, engines: Engines,
     prompts: Sequence[PreferencePrompt], responses: Sequence[SampledResponse], refusals: dict[str, Refusal],
 ) -> tuple[PreferenceOutcome, list[JournaledCalls[Any]]]:  # fmt: skip
-    """By the constraints of a prompt, where it has some, then by the judge, then by the reward model.
+    """By a known answer or the constraints of a prompt, where it has some, then by the judge, then by the reward model.
 
     One model after the other here too: rewards are asked first, since they order what the judge is asked.
     """
@@ -162,8 +153,9 @@ def _decide(
         if section.judges:
             judge = stack.enter_context(journaled_judge(engines, warehouse, recipe, progress=Progress(context)))
         outcome = decide_pairs(
-            prompts, responses, section, verify=follows_constraints, panel=panel_of(recipe, judge) if judge else None,
-            rewards=rewards, weights=recipe.reward.weights, refusals=refusals,
+            prompts, responses, section, verify=ground_truth(recipe, warehouse),
+            panel=panel_of(recipe, judge) if judge else None, rewards=rewards, weights=recipe.reward.weights,
+            refusals=refusals,
         )  # fmt: skip
         return outcome, [*calls, *([judge.calls] if judge else [])]
 

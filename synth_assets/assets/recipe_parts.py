@@ -107,7 +107,7 @@ def said_of_preferences(recipe: Recipe) -> tuple[object, ...]:
     """What pairs depend on; thresholds of checks are left out. With the teacher's, whose responses they may be of."""
     if recipe.preferences is None:
         return ()
-    thresholds = {"min_pair_share", "max_inconsistent_share"}
+    thresholds = {"min_pair_share", "max_inconsistent_share", "max_depth"}
     teacher = (recipe.teacher, *teacher_descent(recipe)) if "teacher" in recipe.preferences.responders else ()
     return recipe.preferences.model_dump(mode="json", exclude=thresholds), *teacher
 

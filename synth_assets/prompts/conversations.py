@@ -21,7 +21,7 @@ import re
 from collections.abc import Sequence
 
 from synth_assets.prompts import render_prompt
-from synth_assets.records import GENERATED_BRANCH, area_path, is_generated
+from synth_assets.records import GENERATED_BRANCH, SyntheticPrompt, area_path, is_generated
 
 _ROLES = ("User", "Assistant")
 _TURN = re.compile(r"(?:\A|\n\n)(User|Assistant): ")
@@ -44,6 +44,19 @@ def turns_of_prompt(leaf_path: str, prompt: str) -> tuple[str, ...]:
     """The turns of a prompt as `shown_prompt` gives it, the user's first and last."""
     turns = _read_turns(leaf_path, prompt)
     return turns if len(turns) % 2 else (prompt,)
+
+
+def turns_to_answer(prompt: SyntheticPrompt) -> tuple[str, ...]:
+    """Up to the user's last turn, without the text that a closed question is about."""
+    return prompt.turns if len(prompt.turns) % 2 else prompt.turns[:-1]
+
+
+def shown_turns(prompt: SyntheticPrompt, style: str) -> tuple[str, ...]:
+    """The conversation up to the user's last turn; a closed question stands below its text as in the style's `question`."""
+    turns = turns_to_answer(prompt)
+    if prompt.context is None:
+        return turns
+    return (render_prompt(style, "question", context=prompt.context, instruction=turns[0]), *turns[1:])
 
 
 def is_read_back(turns: Sequence[str], style: str, leaf_path: str, context: str | None, instruction: str) -> bool:

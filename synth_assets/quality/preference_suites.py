@@ -1,17 +1,21 @@
 """The checks of preference pairs and of the student that is aligned on them, and the figures that they read.
 
-Looked at anew, from the stored tables: that rows add up, that a pair is one, that it gives nobody away. What blocks would
-train the student on what nobody preferred, or must not be told.
+Looked at anew, from the stored tables: that rows add up, that a pair is one, that it gives nobody away, recites no source
+and is not too many models deep: the reports on trust see samples and mix, and students are aligned on what came after.
+What blocks would train the student on what nobody preferred, or must not be told.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Mapping
+from typing import cast
 
 import polars as pl
 
+from synth_assets.frames import from_frame
 from synth_assets.quality.counted import ALL, Measure, Tables, count_measures, ratio
 from synth_assets.quality.expectations import (
     Expectation,
@@ -26,8 +30,9 @@ from synth_assets.quality.expectations import (
     rows_exist,
     unique,
 )
-from synth_assets.quality.privacy import find_hidden
+from synth_assets.quality.privacy import COPIES_SOURCE, LEAKED_VALUE, AskedResponse, ResponseRefusals
 from synth_assets.recipe import AlignmentStage, PreferencesSection, Recipe
+from synth_assets.records import DocumentChunk, SeedExample
 
 PAIRS, ALIGNED = "preference_pairs", "aligned_checkpoint"
 STAGE = "preferences"
@@ -40,7 +45,9 @@ def preference_suites(recipe: Recipe) -> list[Suite]:
     section = recipe.preferences
     if section is None:
         return []
-    pairs = Suite(PAIRS, (PAIRS, "stage_counts", "rejected_samples"), _of_pairs(section, recipe))
+    asked = ("reward_filtered_set", *(("synthetic_prompts",) if recipe.prompt_synthesis else ()))
+    tables = (PAIRS, "stage_counts", "rejected_samples", "seed_examples", "document_chunks", *asked)
+    pairs = Suite(PAIRS, tables, _of_pairs(section, recipe))
     return [pairs, *([Suite(ALIGNED, (ALIGNED, PAIRS), _of_aligned())] if recipe.alignment else [])]
 
 
@@ -61,6 +68,9 @@ def _of_pairs(section: PreferencesSection, recipe: Recipe) -> tuple[Expectation,
             "rewards_are_a_margin_apart", "pairs_below_the_margin", "below it the reward model's word is noise"
         ),
         measure_at_most("pairs_give_nobody_away", "pairs_with_what_is_hidden", "alignment would teach to tell it"),
+        measure_at_most("pairs_leak_no_value", "pairs_with_leaked_values", "a value of a source would be told on"),
+        measure_at_most("pairs_copy_no_source", "pairs_that_copy_a_source", "alignment would teach to recite it"),
+        measure_at_most("pair_depth_is_within_bounds", "pair_depth", section.max_depth.reason),
         measure_at_most("preference_counts_add_up", "unaccounted_rows", "every prompt is kept, rejected or failed"),
         measure_at_most("few_prompts_failed", "failed_share", recipe.quality.max_failed_share.reason),
         measure_at_least("enough_prompts_have_a_pair", "pair_share", section.min_pair_share.reason, is_blocking=False),
@@ -100,27 +110,76 @@ def measure_pairs(tables: Tables, recipe: Recipe) -> list[Measure]:
     measures = [
         Measure("pairs_of_equal_responses", ALL, pairs.filter(pl.col("chosen") == pl.col("rejected")).height, 0),
         Measure("pairs_below_the_margin", ALL, close.height, 0),
-        Measure("pairs_with_what_is_hidden", ALL, _num_hidden(pairs, recipe), 0),
+        *_privacy_measures(tables, recipe),
+        Measure("pair_depth", ALL, _deepest(pairs), section.max_depth.value),
         Measure("pair_share", ALL, ratio(num_kept, num_kept + ended.height), section.min_pair_share.value),
         *count_measures(tables, recipe, STAGE, num_kept),
     ]
     if section.judges:
-        by_judge = pairs.filter(pl.col("decided_by") == "judge")["prompt_id"].n_unique()
-        reasons: Mapping[str, int] = dict(ended.group_by("rejection_reason").len().iter_rows())
-        num_judged = by_judge + sum(reasons.get(reason, 0) for reason in (_INCONSISTENT, "no_verdict", "all_equal"))
-        share = ratio(reasons.get(_INCONSISTENT, 0), num_judged)
-        measures.append(Measure("inconsistent_share", ALL, share, section.max_inconsistent_share.value))
+        measures.append(
+            Measure("inconsistent_share", ALL, inconsistent_share(pairs, ended), section.max_inconsistent_share.value)
+        )
     return measures
 
 
-def _num_hidden(pairs: pl.DataFrame, recipe: Recipe) -> int:
-    """Pairs of which a response holds what may not be shown, looked through with its prompt."""
-    texts = []
-    for prompt, *responses in pairs.select("prompt", "chosen", "rejected").iter_rows():
-        asked = "\n".join(turn["content"] for turn in json.loads(prompt))
-        texts += [(asked, response) for response in responses]
-    found = find_hidden(texts, recipe.trust.privacy)
-    return sum(one is not None or other is not None for one, other in zip(found[::2], found[1::2], strict=True))
+def inconsistent_share(pairs: pl.DataFrame, ended: pl.DataFrame) -> float:
+    """Of the prompts that the judge was asked about, those where it prefers another in each order, also where the reward
+    model has decided in its place: a pair says so by naming the judge in both lists."""
+    is_split = pl.col("agreement").list.contains("judge") & pl.col("disagreement").list.contains("judge")
+    reasons: Mapping[str, int] = dict(ended.group_by("rejection_reason").len().iter_rows())
+    num_judged = pairs.filter(pl.col("decided_by") != "ground_truth")["prompt_id"].n_unique()
+    num_judged += sum(reasons.get(reason, 0) for reason in (_INCONSISTENT, "no_verdict", "all_equal"))
+    num_split = pairs.filter(is_split)["prompt_id"].n_unique() + reasons.get(_INCONSISTENT, 0)
+    return ratio(num_split, num_judged)
+
+
+def _deepest(pairs: pl.DataFrame) -> float:
+    """NaN, and so above every bound, where the depth of a pair is not known."""
+    depths = pairs["generation_depth"]
+    return math.nan if depths.null_count() else float(cast(int, depths.max() or 0))
+
+
+_REASONS_OF = {
+    "pairs_with_what_is_hidden": {"personal_data", "secret"},
+    "pairs_with_leaked_values": {LEAKED_VALUE},
+    "pairs_that_copy_a_source": {COPIES_SOURCE},
+}
+
+
+def _privacy_measures(tables: Tables, recipe: Recipe) -> list[Measure]:
+    """Pairs of which a response may be in none; the sources are read again."""
+    seeds, chunks = from_frame(tables["seed_examples"], SeedExample), from_frame(tables["document_chunks"], DocumentChunk)
+    trained = {spec.leaf_path for spec in recipe.taxonomy.data_sets if spec.train_on}
+    rows = _responses(tables)
+    reasons: dict[str, set[str]] = defaultdict(set)
+    for row, found in zip(rows, ResponseRefusals(seeds, chunks, recipe.trust.privacy, trained).find(rows), strict=True):
+        reasons[row.synthetic_sample_id].update(found)
+    return [
+        Measure(name, ALL, sum(bool(found & of_measure) for found in reasons.values()), 0)
+        for name, of_measure in _REASONS_OF.items()
+    ]
+
+
+def _responses(tables: Tables) -> list[AskedResponse]:
+    """Both of each pair, under the pair's id, with what was asked: a context is a quotation by design."""
+    asked: dict[str, tuple[str | None, str]] = {}
+    for table, columns in _ASKED_IN.items():
+        if table in tables:
+            asked |= {row_id: (context, text) for row_id, context, text in tables[table].select(columns).iter_rows()}
+    rows = []
+    shown = ("preference_pair_id", "prompt_id", "prompt", "chosen", "rejected")
+    for pair_id, prompt_id, prompt, *responses in tables[PAIRS].select(shown).iter_rows():
+        turns = [turn["content"] for turn in json.loads(prompt)]
+        context, instruction = asked.get(prompt_id, (None, turns[-1]))
+        rows += [AskedResponse(pair_id, context, instruction, each, "\n".join(turns)) for each in responses]
+    return rows
+
+
+_ASKED_IN = {
+    "seed_examples": ("seed_example_id", "context", "question"),
+    "reward_filtered_set": ("synthetic_sample_id", "context", "instruction"),
+    "synthetic_prompts": ("synthetic_prompt_id", "context", "text"),
+}
 
 
 def measure_aligned(tables: Tables, recipe: Recipe) -> list[Measure]:

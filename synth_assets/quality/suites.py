@@ -45,7 +45,11 @@ def _thresholds_of(suite: Suite, recipe: Recipe) -> list[object]:
     declared: dict[str, tuple[Section | None, ...]] = {
         "judge_calibration": (judges and judges.min_true_positive_rate, judges and judges.max_false_positive_rate),
         "prompted_samples": (prompts and prompts.min_constraint_share,),
-        "preference_pairs": (pairs and pairs.min_pair_share, pairs and pairs.max_inconsistent_share),
+        "preference_pairs": (
+            pairs and pairs.min_pair_share,
+            pairs and pairs.max_inconsistent_share,
+            pairs and pairs.max_depth,
+        ),
         "reward_report": (recipe.reward.report,),
     }
     return [each.model_dump(mode="json") for each in declared.get(suite.name, ()) if each]

@@ -16,6 +16,10 @@ from synth_assets.recipe.value_types import Count, NotNegative, Section, Share, 
 Responder = Literal["student", "teacher"]
 _FEW_PAIRS = Threshold(value=0.1, reason="pairs from less than a prompt in ten are of a few kinds of prompt only")
 _BY_ORDER = Threshold(value=0.5, reason="half is what a judge gives that looks at nothing but the order")
+_OF_TUNED_STUDENT = Threshold(
+    value=2,
+    reason="responses of the tuned student are one model further than the rows that it was tuned on; a round more is 3",
+)
 
 
 class PreferencesSection(Section):
@@ -39,6 +43,10 @@ class PreferencesSection(Section):
     """Of the prompts, at least this share must have a pair."""
     max_inconsistent_share: Threshold = _BY_ORDER
     """Of the prompts that a judge has decided over, at most this share may be judged otherwise in the other order."""
+
+    max_depth: Threshold = _OF_TUNED_STUDENT
+    """Of every pair, the generation_depth may be at most this; one of unknown depth is above it. The gates of collapse see
+    the mix alone, and students are aligned on responses of models. A teacher of our own makes a pair as much deeper."""
 
     @field_validator("temperature")
     @classmethod

@@ -14,9 +14,9 @@ class PreferencePair:
     Rewards are those of the recipe's reward model, null without one or where it could not take the response; `margin` is
     that of the chosen response less that of the rejected one. `agreement` and `disagreement` name the methods, other than
     `decided_by`, that prefer the chosen or the rejected response; who stands in neither was not asked, or saw no
-    difference. `chosen_model`, `rejected_model` are the fingerprints of who wrote them. `generation_depth` is 1 + the
-    greatest among the prompt and the two writers, null where the prompt's is not known; `synthetic_ancestry` is that of
-    the prompt.
+    difference, and a judge that stands in both prefers another in each order. `chosen_model`, `rejected_model` are the
+    fingerprints of who wrote them. `generation_depth` is 1 + the greatest among the prompt and the two writers, null where
+    the prompt's is not known; `synthetic_ancestry` is that of the prompt.
     """
 
     preference_pair_id: str

@@ -80,11 +80,17 @@ class SyntheticPrompt:
     generation_depth: int
 
 
+def ancestry_of_prompt(prompt: SyntheticPrompt, topic: Topic) -> float:
+    """The `synthetic_ancestry` of what answers the prompt: 0 where it is about a document or a topic that a person named."""
+    is_of_people = prompt.document_chunk_id is not None or topic.generation_depth == 0
+    return 0.0 if is_of_people else 1.0
+
+
 @dataclass(frozen=True)
 class PromptedSample(SyntheticSample):
     """A synthetic prompt with its answer: a synthetic sample whose parent is a topic, or the document chunk asked about.
 
-    It has no seed examples; `synthetic_ancestry` is 1 where a model named its topic, else 0. `instruction` is the user's
+    It has no seed examples; `synthetic_ancestry` is that of its prompt (`ancestry_of_prompt`). `instruction` is the user's
     last turn; earlier turns stand in `context` (`prompts.conversations`), of a dialogue the last answer is the response.
     """
 

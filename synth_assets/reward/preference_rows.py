@@ -14,19 +14,22 @@ NO_REWARD = math.nan
 
 
 class PairDecision(NamedTuple):
-    """Who prefers which of two responses; rewards may be NO_REWARD."""
+    """Who prefers which of two responses; rewards may be NO_REWARD. `is_judge_split`: the judge prefers another in each
+    order."""
 
     chosen: SampledResponse
     rejected: SampledResponse
     chosen_reward: float
     rejected_reward: float
     decided_by: DecidedBy
+    is_judge_split: bool = False
 
 
 def pair_row(prompt: PreferencePrompt, said: PairDecision) -> PreferencePair:
     messages = json.dumps([turn._asdict() for turn in prompt.messages], ensure_ascii=False)
     margin = _known(said.chosen_reward - said.rejected_reward)
     is_by_other = margin is not None and said.decided_by != "reward"
+    judge = ("judge",) if said.is_judge_split else ()
     return PreferencePair(
         preference_pair_id=content_id(
             "preference_pair", prompt.prompt_id, said.chosen.response_id, said.rejected.response_id, said.decided_by
@@ -35,8 +38,8 @@ def pair_row(prompt: PreferencePrompt, said: PairDecision) -> PreferencePair:
         chosen=said.chosen.text, rejected=said.rejected.text,
         chosen_reward=_known(said.chosen_reward), rejected_reward=_known(said.rejected_reward), margin=margin,
         decided_by=said.decided_by,
-        agreement=("reward",) if is_by_other and margin and margin > 0 else (),
-        disagreement=("reward",) if is_by_other and margin and margin < 0 else (),
+        agreement=("reward",) if is_by_other and margin and margin > 0 else judge,
+        disagreement=("reward",) if is_by_other and margin and margin < 0 else judge,
         chosen_response_id=said.chosen.response_id, rejected_response_id=said.rejected.response_id,
         chosen_model=said.chosen.model, rejected_model=said.rejected.model,
         generation_depth=_deepest(said.chosen.generation_depth, said.rejected.generation_depth),

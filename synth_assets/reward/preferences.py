@@ -4,9 +4,10 @@ Who decides, in this order, as in Nemotron-4 340B (arXiv 2406.11704, section 3.2
 
 1. ground truth: an answer that is known, or a program that verifies; where it calls some responses right and others wrong.
    Where it calls none of them right, or none wrong, there is no pair: two wrong responses teach nothing.
-2. a language model as judge, asked in both orders; only what it says in both counts, and there is no appeal from it.
-3. the reward model: the best response against the worst, if their rewards are a margin apart. Rewards are compared within
-   a prompt only, so scalar rewards that mean nothing across prompts will do.
+2. a language model as judge, asked in both orders; only what it says in both counts, a tie included.
+3. the reward model, where nobody was asked before it, or the judge prefers another in each order or gives no verdict: the
+   best response against the worst, if their rewards are a margin apart. Rewards are compared within a prompt only, so scalar
+   rewards that mean nothing across prompts will do. Where they decide nothing either, the judge's word is the reason.
 
 Of the pairs that a method may choose from, those whose rewards differ most come first; without rewards, in the order of
 the responses. So where ground truth decides, the pairs on which the reward model agrees are preferred.
@@ -23,14 +24,14 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from synth_assets.counting import count_by_leaf, sum_counts
-from synth_assets.errors import CountsError, RecipeError
+from synth_assets.errors import RecipeError
 from synth_assets.judging import JUDGE_ERROR, NO_VERDICT, Panel, Preferred, comparison_cases, read_comparison
 from synth_assets.recipe import PreferencesSection
 from synth_assets.records import DecidedBy, PreferencePair, RejectedSample, Reward, StageCounts
+from synth_assets.reward.contests import ALL_EQUAL, NO_RESPONSE, TRUNCATED, Contest, End, Responses, contests_of, unusable
 from synth_assets.reward.preference_rows import NO_REWARD, PairDecision, pair_row, rejected_prompt
 from synth_assets.reward.responses import PreferencePrompt, Refusal, SampledResponse
 from synth_assets.reward.scoring import REWARD_MODEL_ERROR
@@ -39,13 +40,12 @@ from synth_assets.roles import Message, RewardModel
 from synth_assets.sketches import rouge_l, words_of
 
 STAGE = "preferences"
-NO_RESPONSE, RESPONSE_ERROR = "no_response", "response_error"
-ALL_EQUAL, NEAR_IDENTICAL = "all_equal", "near_identical"
+NEAR_IDENTICAL = "near_identical"
 JUDGE_INCONSISTENT = "judge_inconsistent"
 MARGIN_TOO_SMALL, UNDECIDED = "margin_too_small", "undecided"
-REASONS = (NO_RESPONSE, ALL_EQUAL, NEAR_IDENTICAL, JUDGE_INCONSISTENT, NO_VERDICT, MARGIN_TOO_SMALL, UNDECIDED)
-
-Responses = tuple[SampledResponse, SampledResponse]
+REASONS = (
+    NO_RESPONSE, TRUNCATED, ALL_EQUAL, NEAR_IDENTICAL, JUDGE_INCONSISTENT, NO_VERDICT, MARGIN_TOO_SMALL, UNDECIDED,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,15 @@ def decide_pairs(
     if settings.judges and panel is None:
         raise RecipeError("preferences.judges is true, and there is no judge", remedy="add the section judges, or say false")
     refused = refusals or {}
-    contests = _contests(prompts, responses, refused)
-    ended = {contest.prompt.prompt_id: end for contest in contests if (end := _unusable(contest, refused))}
+    contests = contests_of(prompts, responses, refused)
+    ended = {contest.prompt.prompt_id: end for contest in contests if (end := unusable(contest, refused))}
     open_ones = [contest for contest in contests if contest.prompt.prompt_id not in ended]
     known = rewards if rewards is not None else _asked_rewards(open_ones, reward_model)
     _add_rewards(open_ones, known, weights or {})
     decided: dict[str, list[PairDecision]] = {}
 
-    def take(contest: _Contest, said: _Said) -> None:
-        if isinstance(said, _End):
+    def take(contest: Contest, said: _Said) -> None:
+        if isinstance(said, End):
             ended[contest.prompt.prompt_id] = said
         elif said:
             decided[contest.prompt.prompt_id] = said
@@ -107,88 +107,14 @@ def reward_responses(
 ) -> dict[str, Reward | str]:  # fmt: skip
     """By response id, of those that can be in a pair. Raises as `decide_pairs` does."""
     refused = refusals or {}
-    contests = _contests(prompts, responses, refused)
-    return _asked_rewards([contest for contest in contests if not _unusable(contest, refused)], reward_model)
+    contests = contests_of(prompts, responses, refused)
+    return _asked_rewards([contest for contest in contests if not unusable(contest, refused)], reward_model)
 
 
-class _End(NamedTuple):
-    """Why a prompt has no pair."""
-
-    reason: str
-    detail: str
-    is_failure: bool = False
+_Said = list[PairDecision] | End
 
 
-_Said = list[PairDecision] | _End
-
-
-@dataclass(frozen=True)
-class _Contest:
-    """A prompt with all of its responses, those that can be in a pair, and their rewards by response id, where known."""
-
-    prompt: PreferencePrompt
-    all: tuple[SampledResponse, ...]
-    usable: tuple[SampledResponse, ...]
-    rewards: dict[str, float] = field(default_factory=dict)
-    reward_errors: list[str] = field(default_factory=list)
-
-    def gap(self, pair: Responses) -> float:
-        """Reward of the first less that of the second; NO_REWARD where one is not known."""
-        first, second = (self.rewards.get(response.response_id, NO_REWARD) for response in pair)
-        return first - second
-
-    def widest_first(self, pairs: Iterable[Responses]) -> list[Responses]:
-        """By their gap; those without one come last. Equal ones keep their order."""
-        return sorted(pairs, key=lambda pair: -gap if not math.isnan(gap := self.gap(pair)) else math.inf)
-
-    def oriented(self) -> list[Responses]:
-        """Every two responses, the better rewarded one first; the widest gap first."""
-        pairs = itertools.combinations(self.usable, 2)
-        return self.widest_first((b, a) if self.gap((a, b)) < 0 else (a, b) for a, b in pairs)
-
-
-def _contests(
-    prompts: Sequence[PreferencePrompt], responses: Sequence[SampledResponse], refused: Mapping[str, Refusal]
-) -> list[_Contest]:  # fmt: skip
-    by_prompt: dict[str, list[SampledResponse]] = {prompt.prompt_id: [] for prompt in prompts}
-    strangers = sorted({response.prompt_id for response in responses} - set(by_prompt))
-    if strangers or len(by_prompt) != len(prompts):
-        raise CountsError(
-            "prompts and responses do not belong together",
-            value=strangers or f"{len(prompts)} prompts, of which {len(prompts) - len(by_prompt)} repeat another's id",
-            remedy="sample the responses of this run again",
-        )
-    for response in responses:
-        by_prompt[response.prompt_id].append(response)
-    return [_Contest(each, tuple(found := by_prompt[each.prompt_id]), _usable(found, refused)) for each in prompts]
-
-
-def _usable(responses: Iterable[SampledResponse], refused: Mapping[str, Refusal]) -> tuple[SampledResponse, ...]:
-    """Whole ones, each text once."""
-    first: dict[str, SampledResponse] = {}
-    for response in responses:
-        if response.is_whole and response.text.strip() and response.response_id not in refused:
-            first.setdefault(response.text.strip(), response)
-    return tuple(first.values())
-
-
-def _unusable(contest: _Contest, refused: Mapping[str, Refusal]) -> _End | None:
-    if said := refused.get(contest.prompt.prompt_id):
-        return _End(*said)
-    whole = [response for response in contest.all if response.is_whole and response.text.strip()]
-    errors = [response.error for response in contest.all if response.error]
-    if len(contest.usable) > 1:
-        return None
-    if errors and not whole:
-        return _End(RESPONSE_ERROR, f"{len(errors)} of {len(contest.all)} responses: {errors[0]}", is_failure=True)
-    if turned_away := [refused[response.response_id] for response in whole if response.response_id in refused]:
-        return _End(turned_away[0].reason, f"{len(turned_away)} of {len(whole)} responses: {turned_away[0].detail}")
-    if len(whole) < 2:
-        return _End(NO_RESPONSE, f"{len(whole)} of {len(contest.all)} responses are whole, and a pair needs two")
-    return _End(ALL_EQUAL, f"{len(whole)} responses, all the same")
-
-
-def _asked_rewards(contests: Sequence[_Contest], reward_model: RewardModel | None) -> dict[str, Reward | str]:
+def _asked_rewards(contests: Sequence[Contest], reward_model: RewardModel | None) -> dict[str, Reward | str]:
     """In one batch."""
     if reward_model is None:
         return {}
@@ -198,7 +124,7 @@ def _asked_rewards(contests: Sequence[_Contest], reward_model: RewardModel | Non
 
 
 def _add_rewards(
-    contests: Sequence[_Contest], known: Mapping[str, Reward | str], weights: Mapping[str, float]
+    contests: Sequence[Contest], known: Mapping[str, Reward | str], weights: Mapping[str, float]
 ) -> None:  # fmt: skip
     for contest in contests:
         for answer, response in ((known.get(each.response_id), each) for each in contest.usable):
@@ -210,7 +136,7 @@ def _add_rewards(
                 contest.reward_errors.append(f"{answer}, reward {reward}")
 
 
-def _by_ground_truth(contest: _Contest, verify: Verify, settings: PreferencesSection) -> _Said:
+def _by_ground_truth(contest: Contest, verify: Verify, settings: PreferencesSection) -> _Said:
     """Nothing where it says nothing of any response."""
     verdicts = [verify(contest.prompt, response.text) for response in contest.usable]
     right, wrong = (
@@ -222,10 +148,10 @@ def _by_ground_truth(contest: _Contest, verify: Verify, settings: PreferencesSec
         return [_decision(contest, pair, "ground_truth") for pair in pairs]
     if not right and not wrong:
         return []
-    return _End(ALL_EQUAL, f"{len(verdicts)} different responses, none {'wrong' if right else 'right'} by ground truth")
+    return End(ALL_EQUAL, f"{len(verdicts)} different responses, none {'wrong' if right else 'right'} by ground truth")
 
 
-def _by_judge(contests: Sequence[_Contest], panel: Panel, settings: PreferencesSection) -> list[_Said]:
+def _by_judge(contests: Sequence[Contest], panel: Panel, settings: PreferencesSection) -> list[_Said]:
     """In one batch of the judging model."""
     asked = [_apart(contest.oriented(), settings) for contest in contests]
     cases = [
@@ -240,32 +166,53 @@ def _by_judge(contests: Sequence[_Contest], panel: Panel, settings: PreferencesS
         preferred = [read_comparison(*both) for both in heard]
         won = [_decision(contest, _as_preferred(pair, by), "judge") for pair, by in zip(pairs, preferred, strict=True)
                if by in ("first", "second")]  # fmt: skip
-        said.append(won or _no_winner(preferred, failed, settings))
+        said.append(won or _by_reward_instead(contest, pairs, preferred, _no_winner(preferred, failed, settings), settings))
     return said
 
 
-def _no_winner(preferred: Sequence[Preferred], failed: Sequence[str], settings: PreferencesSection) -> _End:
+def _by_reward_instead(
+    contest: Contest, pairs: Sequence[Responses], preferred: Sequence[Preferred], ended: End, settings: PreferencesSection
+) -> _Said:  # fmt: skip
+    """Of the pairs of a prompt without a winner those that the judge has left open, if their rewards are a margin apart."""
+    if ended.reason not in (JUDGE_INCONSISTENT, NO_VERDICT):
+        return ended
+    if len(contest.rewards) < 2:
+        return End(REWARD_MODEL_ERROR, contest.reward_errors[0], is_failure=True) if contest.reward_errors else ended
+    left_open = [(pair, by) for pair, by in zip(pairs, preferred, strict=True) if by in ("inconsistent", "no_verdict")]
+    decided = [
+        _decision(contest, pair, "reward", is_judge_split=by == "inconsistent")
+        for pair, by in left_open if _is_wide(contest, pair, settings)
+    ]  # fmt: skip
+    return decided or ended._replace(detail=f"{ended.detail}; rewards are not {settings.margin:g} apart")
+
+
+def _no_winner(preferred: Sequence[Preferred], failed: Sequence[str], settings: PreferencesSection) -> End:
     if failed:
-        return _End(JUDGE_ERROR, failed[0], is_failure=True)
+        return End(JUDGE_ERROR, failed[0], is_failure=True)
     if not preferred:
         return _all_near(settings)
     reasons = {"inconsistent": JUDGE_INCONSISTENT, "no_verdict": NO_VERDICT}
     reason = next((reason for word, reason in reasons.items() if word in preferred), ALL_EQUAL)
-    return _End(reason, "judge, in both orders: " + ", ".join(preferred))
+    return End(reason, "judge, in both orders: " + ", ".join(preferred))
 
 
-def _by_reward(contest: _Contest, settings: PreferencesSection) -> _Said:
+def _by_reward(contest: Contest, settings: PreferencesSection) -> _Said:
     if len(contest.rewards) < 2:
         if contest.reward_errors:
-            return _End(REWARD_MODEL_ERROR, contest.reward_errors[0], is_failure=True)
-        return _End(UNDECIDED, "no ground truth, no judge and no reward model")
+            return End(REWARD_MODEL_ERROR, contest.reward_errors[0], is_failure=True)
+        return End(UNDECIDED, "no ground truth, no judge and no reward model")
     pairs = [pair for pair in contest.oriented() if contest.gap(pair) > 0]
     if not pairs:
-        return _End(ALL_EQUAL, f"{len(contest.rewards)} different responses, all of the same reward")
-    wide = [pair for pair in pairs if contest.gap(pair) >= settings.margin]
+        return End(ALL_EQUAL, f"{len(contest.rewards)} different responses, all of the same reward")
+    wide = [pair for pair in pairs if _is_wide(contest, pair, settings)]
     if not wide:
-        return _End(MARGIN_TOO_SMALL, f"rewards differ by {contest.gap(pairs[0]):.4f}, less than {settings.margin:g}")
+        return End(MARGIN_TOO_SMALL, f"rewards differ by {contest.gap(pairs[0]):.4f}, less than {settings.margin:g}")
     return [_decision(contest, pair, "reward") for pair in _apart(wide, settings)] or _all_near(settings)
+
+
+def _is_wide(contest: Contest, pair: Responses, settings: PreferencesSection) -> bool:
+    """False where a reward is not known."""
+    return contest.gap(pair) > 0 and contest.gap(pair) >= settings.margin
 
 
 def _apart(pairs: Iterable[Responses], settings: PreferencesSection) -> list[Responses]:
@@ -274,8 +221,8 @@ def _apart(pairs: Iterable[Responses], settings: PreferencesSection) -> list[Res
     return list(itertools.islice(apart, settings.max_pairs))
 
 
-def _all_near(settings: PreferencesSection) -> _End:
-    return _End(NEAR_IDENTICAL, f"every two that could be a pair have ROUGE-L {settings.max_rouge_l:g} or more")
+def _all_near(settings: PreferencesSection) -> End:
+    return End(NEAR_IDENTICAL, f"every two that could be a pair have ROUGE-L {settings.max_rouge_l:g} or more")
 
 
 def _shown(prompt: PreferencePrompt) -> tuple[str, str]:
@@ -288,13 +235,15 @@ def _as_preferred(pair: Responses, preferred: Preferred) -> Responses:
     return pair if preferred == "first" else (pair[1], pair[0])
 
 
-def _decision(contest: _Contest, pair: Responses, decided_by: DecidedBy) -> PairDecision:
+def _decision(
+    contest: Contest, pair: Responses, decided_by: DecidedBy, *, is_judge_split: bool = False
+) -> PairDecision:  # fmt: skip
     chosen, rejected = (contest.rewards.get(each.response_id, NO_REWARD) for each in pair)
-    return PairDecision(*pair, chosen, rejected, decided_by)
+    return PairDecision(*pair, chosen, rejected, decided_by, is_judge_split)
 
 
 def _outcome(
-    prompts: Sequence[PreferencePrompt], decided: Mapping[str, list[PairDecision]], ended: Mapping[str, _End]
+    prompts: Sequence[PreferencePrompt], decided: Mapping[str, list[PairDecision]], ended: Mapping[str, End]
 ) -> PreferenceOutcome:  # fmt: skip
     pairs = [pair_row(prompt, said) for prompt in prompts for said in decided.get(prompt.prompt_id, ())]
     rejected = [rejected_prompt(prompt, STAGE, *ended[prompt.prompt_id]) for prompt in prompts if prompt.prompt_id in ended]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from synth_assets.records import content_id
-from synth_assets.roles import Conversation, GenerationRequest, TextModel
+from synth_assets.roles import Conversation, FinishReason, GenerationRequest, TextModel
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,24 @@ class PreferencePrompt:
 
 @dataclass(frozen=True)
 class SampledResponse:
-    """`model` is a fingerprint. `is_whole`: the model ended it by itself; `error` says why there is none at all."""
+    """`model` is a fingerprint; `finish_reason` as of `GenerationResult`; `error` says why there is no response at all."""
 
     response_id: str
     prompt_id: str
     model: str
     text: str
-    is_whole: bool
+    finish_reason: FinishReason
     error: str
     generation_depth: int | None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the model ended it by itself."""
+        return self.finish_reason == "stop"
+
+    @property
+    def is_cut_off(self) -> bool:
+        return self.finish_reason == "length"
 
 
 class Refusal(NamedTuple):
@@ -91,7 +100,7 @@ def sample_responses(
             )
             responses.append(
                 SampledResponse(
-                    key, prompt.prompt_id, model.fingerprint, result.text, result.finish_reason == "stop", result.error,
+                    key, prompt.prompt_id, model.fingerprint, result.text, result.finish_reason, result.error,
                     None if prompt.generation_depth is None else 1 + max(depth, prompt.generation_depth),
                 )
             )  # fmt: skip

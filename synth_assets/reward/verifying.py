@@ -24,6 +24,15 @@ def exact_verifier(answers: Mapping[str, str]) -> Verify:
     return verify
 
 
+def first_to_tell(*verifiers: Verify) -> Verify:
+    """What the first says that can tell, of each prompt."""
+
+    def verify(prompt: PreferencePrompt, response: str) -> bool | None:
+        return next((said for each in verifiers if (said := each(prompt, response)) is not None), None)
+
+    return verify
+
+
 def follows_constraints(prompt: PreferencePrompt, response: str) -> bool | None:
     """Whether a program finds that the response holds to all constraints of the prompt, strictly; None where it has none.
 

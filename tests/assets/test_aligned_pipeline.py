@@ -25,8 +25,17 @@ from synth_assets.inference import open_reward_model
 from synth_assets.judging import write_judgement
 from synth_assets.model_folder import read_lineage
 from synth_assets.quality import judge_stage, suites_of
+from synth_assets.quality.preference_suites import inconsistent_share
 from synth_assets.recipe import ModelSpec, Recipe
-from synth_assets.records import Checkpoint, PreferencePair, RejectedSample, StageCounts
+from synth_assets.records import (
+    Checkpoint,
+    DocumentChunk,
+    KeptSample,
+    PreferencePair,
+    RejectedSample,
+    SeedExample,
+    StageCounts,
+)
 from synth_assets.roles import GenerationRequest, GenerationResult, OnResult
 from synth_assets.storage import Warehouse
 from synth_assets.summary import LastRun, closing_summary
@@ -238,12 +247,40 @@ def test_a_pair_that_is_none_stops_what_comes_after(tmp_path: Path, tiny_teacher
         "no", 1.0, 0.95, 0.05, "reward", (), (), "c", "r", "m", "m", 2, 0.0,
     )  # fmt: skip
     equal = replace(row, preference_pair_id="equal", chosen="no", margin=1.0)
-    tables = {
-        PAIRS: to_frame([row, equal], PreferencePair),
-        "rejected_samples": to_frame([], RejectedSample),
+    seed = SeedExample(
+        "s", "l", "skills/a", 0, None, "Who keeps it?", "the old miller of the town keeps it under a stone: jo.real@mailbox.org"
+    )
+    leak = replace(row, preference_pair_id="leak", chosen="Write to jo.real@mailbox.org", margin=1.0)
+    recited = replace(
+        row, preference_pair_id="recited", rejected="the old miller of the town keeps it under a stone", chosen="yes", margin=1.0
+    )
+    said = {
+        "seed_examples": to_frame([seed], SeedExample), "document_chunks": to_frame([], DocumentChunk),
+        "reward_filtered_set": to_frame([], KeptSample), "rejected_samples": to_frame([], RejectedSample),
         "stage_counts": to_frame([StageCounts("preferences", "skills/a", 3, 1, 2, 0)], StageCounts),
-    }
-    results = judge_stage(suites_of(recipe)[PAIRS], tables, recipe)
-    assert {each.name for each in results if not each.is_passed and each.is_blocking} == {
+    }  # fmt: skip
+
+    def blocking(*rows: PreferencePair) -> set[str]:
+        results = judge_stage(suites_of(recipe)[PAIRS], said | {PAIRS: to_frame(rows, PreferencePair)}, recipe)
+        return {each.name for each in results if not each.is_passed and each.is_blocking}
+
+    assert blocking(row, equal) == {
         "responses_of_a_pair_differ", "rewards_are_a_margin_apart", "pairs_give_nobody_away", "preference_counts_add_up",
     }  # fmt: skip
+    assert blocking(leak) >= {"pairs_give_nobody_away", "pairs_leak_no_value"}
+    assert blocking(recited) == {"pairs_copy_no_source", "preference_counts_add_up"}
+    fine = replace(equal, rejected="yes")
+    assert blocking(fine) == {"preference_counts_add_up"}
+    for depth in (3, None):
+        deep = replace(fine, preference_pair_id="deep", generation_depth=depth)
+        assert blocking(fine, deep) == {"pair_depth_is_within_bounds", "preference_counts_add_up"}
+
+
+def test_a_judge_that_is_split_is_counted_also_where_the_reward_model_decides_in_its_place() -> None:
+    row = PreferencePair("a", "a", "s", "[]", "x", "y", 1.0, 0.0, 1.0, "judge", (), (), "c", "r", "m", "m", 2, 0.0)
+    split = replace(row, prompt_id="b", decided_by="reward", agreement=("judge",), disagreement=("judge",))
+    silent = replace(row, prompt_id="c", decided_by="reward")
+    verified = replace(row, prompt_id="d", decided_by="ground_truth", agreement=("reward",))
+    ended = RejectedSample("e", "s", "preferences", "rejected", "judge_inconsistent", "so", "i", "", 0)
+    pairs, rejected = to_frame([row, split, silent, verified], PreferencePair), to_frame([ended], RejectedSample)
+    assert inconsistent_share(pairs, rejected) == 0.5

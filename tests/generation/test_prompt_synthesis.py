@@ -277,3 +277,17 @@ def test_progress_is_told() -> None:
     calls: list[tuple[int, int, int, int]] = []
     synthesize_prompts(topics, CHUNKS, ScriptedTeacher(varied), section(), 7, report=lambda *told: calls.append(told))
     assert calls == [(15, 15, 15, 0), (25, 25, 25, 0)]
+
+
+def test_of_what_was_turned_away_the_prompts_that_no_judge_accepted_are_told_from_bad_answers() -> None:
+    rows = [
+        RejectedSample(name, "a", stage, outcome, reason, detail, "Who?", "", 0)  # type: ignore[arg-type]
+        for name, stage, outcome, reason, detail in (
+            ("refused", "answering", "rejected", "unclear", "open_question instruction: judge skill_instruction: unclear"),
+            ("unread", "answering", "rejected", "unparseable", "two_turn instruction: a turn reads as if"),
+            ("unjudged", "answering", "failed", "judge_error", "open_question instruction: judge skill_instruction: gone"),
+            ("answer", "answering", "rejected", "wrong", "open_question response: judge skill_response: instruction: no"),
+            ("other", "generation", "rejected", "unclear", "open_question instruction: judge x: unclear"),
+        )
+    ]
+    assert prompts_turned_away(rows) == {"refused", "unread", "unjudged"}

@@ -1,19 +1,26 @@
 """What is asked for pairs, what a program verifies, and what is refused, whoever wrote it."""
 
+from dataclasses import replace
+
 import pytest
 
 from synth_assets.constraints import write_constraint
 from synth_assets.constraints.length import NumWords
-from synth_assets.records import KeptSample, SyntheticPrompt, TrainingExample
+from synth_assets.records import KeptSample, SeedExample, SyntheticPrompt, Topic, TrainingExample
 from synth_assets.reward import (
     PreferencePrompt,
     Refusal,
     decide_pairs,
     draw_prompts,
+    exact_verifier,
+    first_to_tell,
     follows_constraints,
+    known_answers,
     prompts_of_mix,
+    prompts_of_seeds,
     prompts_of_synthesis,
     reward_responses,
+    with_relatives,
 )
 from synth_assets.roles import Message
 from tests.reward.test_preferences import PROMPT, by_text, decide, end, responses, settings
@@ -38,6 +45,10 @@ def _synthetic(kind: str, *turns: str, context: str | None = None, constraints: 
     )  # type: ignore[arg-type]  # fmt: skip
 
 
+def _topic(topic_id: str, depth: int = 0) -> Topic:
+    return Topic(topic_id, "skills/b", "general", "Towns", None, "manual", "", (), depth)
+
+
 def test_only_new_rows_that_train_are_asked_and_each_once() -> None:
     mix = [_row(2), _row(1), _row(3, "validation"), _row(1, source="earlier_phase", phase="two"), _row(4, source="replay")]
     first, second = prompts_of_mix(mix, [_kept(1), _kept(2, None), _kept(3), _kept(4)])
@@ -52,6 +63,7 @@ def test_prompts_that_a_teacher_made_up_keep_their_turns_context_and_constraints
             _synthetic("dialogue", "Hello?", "Hi.", "And now?", "Bye."),
             _synthetic("closed_question", "Who is it?", context="It is Ada."),
         ],
+        [_topic("topic")],
         "brief",
     )
     assert [turn.role for turn in two.messages] == ["user", "assistant", "user"] == [turn.role for turn in talk.messages]
@@ -59,6 +71,44 @@ def test_prompts_that_a_teacher_made_up_keep_their_turns_context_and_constraints
         two.constraints == ("{}",) and two.asked == ("Hello?\nHi.", "And now?") and talk.messages[-1].content == "And now?"
     )
     assert closed.messages[0].content == "It is Ada.\nWho is it?" and closed.asked == ("It is Ada.", "Who is it?")
+
+
+def test_a_prompt_descends_from_people_where_its_topic_or_its_document_does() -> None:
+    ask, closed = _synthetic("open_question", "Who?"), _synthetic("closed_question", "Who?", context="It is Ada.")
+    rows = [ask, replace(ask, topic_id="made"), replace(closed, topic_id="made", document_chunk_id="chunk")]
+    found = prompts_of_synthesis(rows, [_topic("topic"), _topic("made", depth=1)], "brief")
+    assert [prompt.synthetic_ancestry for prompt in found] == [0.0, 1.0, 0.0], "as of their answers, whatever the depth"
+
+
+def test_of_a_family_all_are_unseen_where_one_is() -> None:
+    parents = {"a": None, "a1": "a", "a2": "a", "a11": "a1", "b": None, "b1": "b"}
+    rows = [
+        replace(_synthetic("open_question", "Who?"), synthetic_prompt_id=name, parent_prompt_id=parent)
+        for name, parent in parents.items()
+    ]
+    assert with_relatives({"a1"}, rows) == {"a", "a1", "a2", "a11"}
+    assert with_relatives({"b"}, rows) == {"b", "b1"} and with_relatives(set(), rows) == set()
+
+
+def test_rows_of_data_sets_are_asked_where_they_are_trained_on_and_a_short_answer_is_known() -> None:
+    long = "It can be said in many ways. " * 5
+    said = [("2 + 2?", "4"), ("3 + 3?", "6"), ("Why?", long), ("Who?", "Ada"), ("Who?", "Bob"), ("Left out?", "yes")]
+    seeds = [SeedExample(f"seed{n}", "leaf", "skills/sums", n, None, *pair) for n, pair in enumerate(said)]
+    seeds[0] = replace(seeds[0], generation_depth=None)
+    mix = [
+        replace(_row(n, "validation" if n == 1 else "train", "seed"), prompt=prompt, response=response)
+        for n, (prompt, response) in enumerate(said[:5])
+    ]
+    asked = prompts_of_seeds(mix, seeds, "brief")
+    assert [prompt.prompt_id for prompt in asked] == ["seed0", "seed2", "seed3"]
+    assert (asked[0].generation_depth, asked[0].synthetic_ancestry, asked[1].synthetic_ancestry) == (None, 1.0, 0.0)
+    known = known_answers(seeds, "brief", short_words=20)
+    assert known == {"seed0": "4", "seed1": "6", "seed5": "yes"}
+    bound = PreferencePrompt("other", "a", asked[0].messages, constraints=(write_constraint(NumWords("at_most", 2)),))
+    verify = first_to_tell(exact_verifier(known), follows_constraints)
+    assert [verify(asked[0], "4"), verify(asked[0], "5"), verify(bound, "5"), verify(asked[1], "5")] == [
+        True, False, True, None,
+    ]  # fmt: skip
 
 
 def test_prompts_are_drawn_by_the_seed_and_stay_in_their_order() -> None:

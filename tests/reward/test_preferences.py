@@ -31,7 +31,7 @@ def settings(**values: Any) -> PreferencesSection:
 
 
 def responses(*texts: str, prompt: PreferencePrompt = PROMPT, **changes: Any) -> list[SampledResponse]:
-    said = {"model": "m", "is_whole": True, "error": "", "generation_depth": 2} | changes
+    said = {"model": "m", "finish_reason": "stop", "error": "", "generation_depth": 2} | changes
     return [SampledResponse(f"{prompt.prompt_id}-{n}", prompt.prompt_id, text=text, **said) for n, text in enumerate(texts)]
 
 
@@ -123,10 +123,37 @@ def test_a_prompt_that_nobody_can_verify_goes_to_the_judge_or_the_reward_model()
 )
 def test_a_judge_that_names_no_winner_in_both_orders_ends_the_prompt(verdict: Any, expected: tuple[str, str]) -> None:
     outcome = decide(
-        responses("good one", "bad one"), panel=panel(verdict), reward_model=by_text(good=2.0, bad=0.0),
-        settings=settings(judges=True),
+        responses("good one", "bad one"), panel=panel(verdict), settings=settings(judges=True)
     )  # fmt: skip
     assert end(outcome) == expected
+    model = by_text(good=2.0, bad=0.0)
+    outcome = decide(
+        responses("good one", "bad one"), panel=panel(verdict), reward_model=model, settings=settings(judges=True)
+    )  # fmt: skip
+    if expected[1] in ("all_equal", "judge_error"):  # a tie in both orders is a verdict, and a failure is asked again
+        assert end(outcome) == expected
+    else:
+        assert chosen(outcome) == [("good one", "bad one", "reward")]
+        split = ("judge",) if expected[1] == "judge_inconsistent" else ()
+        assert (outcome.pairs[0].agreement, outcome.pairs[0].disagreement) == (split, split)
+
+
+def test_where_judge_and_reward_model_both_tell_nothing_apart_the_judge_is_the_reason() -> None:
+    split = panel(lambda one, other: "A")
+    said, how = responses("good one", "bad one"), settings(judges=True)
+    outcome = decide(said, panel=split, reward_model=by_text(good=2.0, bad=1.9), settings=how)
+    assert end(outcome) == ("rejected", "judge_inconsistent") and "not 0.5 apart" in outcome.rejected[0].detail
+    outcome = decide(said, panel=split, reward_model=by_text(good="too long", bad=1.9), settings=how)
+    assert end(outcome) == ("failed", "reward_model_error")
+
+
+def test_the_reward_model_is_not_asked_over_what_the_judge_calls_a_tie() -> None:
+    judge = panel(lambda one, other: "tie" if "two" in one + other else "A")
+    model = by_text(one=3.0, two=0.0, three=1.0)
+    outcome = decide(
+        responses("one", "two", "three"), panel=judge, reward_model=model, settings=settings(judges=True, max_pairs=3)
+    )
+    assert chosen(outcome) == [("one", "three", "reward")]
 
 
 def test_the_reward_model_sets_the_best_against_the_worst() -> None:
@@ -177,11 +204,12 @@ def test_near_identical_responses_are_no_pair_unless_ground_truth_tells_them_apa
     ("said", "expected"),
     [
         (responses(), ("rejected", "no_response")),
-        (responses("one", "two", is_whole=False), ("rejected", "no_response")),
-        (responses("one") + responses("two", is_whole=False), ("rejected", "no_response")),
+        (responses("one", "two", finish_reason="length"), ("rejected", "truncated")),
+        (responses("one") + responses("two", finish_reason="length"), ("rejected", "truncated")),
+        (responses("one") + responses("") + responses("two", finish_reason="length"), ("rejected", "no_response")),
         (responses("", " "), ("rejected", "no_response")),
         (responses("same", "same ", "same"), ("rejected", "all_equal")),
-        (responses("", "", is_whole=False, error="prompt too long"), ("failed", "response_error")),
+        (responses("", "", finish_reason="error", error="prompt too long"), ("failed", "response_error")),
     ],
 )
 def test_prompts_without_two_responses(said: list[SampledResponse], expected: tuple[str, str]) -> None:
@@ -211,7 +239,7 @@ def test_every_prompt_ends_exactly_once_in_its_own_leaf() -> None:
 def test_a_pair_carries_where_it_comes_from() -> None:
     turns = (Message("user", "Hi \u00e9"), Message("assistant", "Hello"), Message("user", "2 + 2?"))
     prompt = PreferencePrompt("q", "skills/b", turns, 3, 0.25)
-    deeper = SampledResponse("other", "q", "two", "5", True, "", generation_depth=4)
+    deeper = SampledResponse("other", "q", "two", "5", "stop", "", generation_depth=4)
     said = [*responses("4", prompt=prompt, model="one"), deeper]
     model = by_text(**{"4": 2.0, "5": 1.0})
     outcome = decide_pairs([prompt], said, settings(), reward_model=model, weights=WEIGHTS)

@@ -11,6 +11,7 @@ from synth_assets.generation.prompt_synthesis.answering import (
     AnswerSettings,
     answer_prompts,
     answer_request,
+    prompts_turned_away,
 )
 from synth_assets.generation.prompt_synthesis.leaves import (
     leaf_nodes_of_topics,
@@ -44,6 +45,6 @@ PROMPT_REASONS = (REFUSAL, NOT_REFINED, NO_CONSTRAINT, NO_TOPIC, DUPLICATE_TOPIC
 __all__ = [
     "BREAKS_CONSTRAINTS", "PROMPT_REASONS", "AnswerOutcome", "AnswerSettings", "KindShortfall", "PlannedCalls",
     "PromptOutcome", "PromptPlan", "TopicOutcome", "TopicShortfall", "answer_prompts", "answer_request",
-    "leaf_nodes_of_topics", "least_prompt_calls", "messages_to_answer", "planned_prompt_calls", "strip_politeness",
-    "synthesize_prompts", "synthesize_topics", "topics_of_documents", "topics_of_keywords",
+    "leaf_nodes_of_topics", "least_prompt_calls", "messages_to_answer", "planned_prompt_calls", "prompts_turned_away",
+    "strip_politeness", "synthesize_prompts", "synthesize_topics", "topics_of_documents", "topics_of_keywords",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ rejected row under the prompt's own id.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -24,11 +24,11 @@ from synth_assets.constraints import Constraint, Following, broken_constraints, 
 from synth_assets.counting import count_by_leaf, counts_or_zero, sum_counts
 from synth_assets.generation.candidates import derive_seed
 from synth_assets.generation.prompt_synthesis.calls import instruction_prompt_of
-from synth_assets.generation.prompt_synthesis.plans import last_answer_request, messages_to_answer, turns_to_answer
+from synth_assets.generation.prompt_synthesis.plans import last_answer_request, messages_to_answer
 from synth_assets.generation.rejection import ENGINE_ERROR, UNPARSEABLE, Verdict, judge_response
 from synth_assets.generation.sampling import NO_CONTENT
 from synth_assets.judging import JUDGE_ERROR, Case, Judgement, Panel, judges_of, seated, verdict_line
-from synth_assets.prompts.conversations import is_read_back, write_turns
+from synth_assets.prompts.conversations import is_read_back, turns_to_answer, write_turns
 from synth_assets.recipe import GenerationSection, JudgeName, PromptSynthesisSection
 from synth_assets.records import (
     GENERATED_BRANCH,
@@ -38,6 +38,7 @@ from synth_assets.records import (
     StageCounts,
     SyntheticPrompt,
     Topic,
+    ancestry_of_prompt,
     content_id,
 )
 from synth_assets.roles import GenerationRequest, GenerationResult, TextModel
@@ -142,6 +143,13 @@ def answer_request(prompt: SyntheticPrompt, settings: AnswerSettings) -> Generat
     )
 
 
+def prompts_turned_away(rejected: Iterable[RejectedSample]) -> set[str]:
+    """Ids of the prompts that went no further as instructions, by the rows of this stage: no judge has accepted them, or
+    they cannot be read as the turns that they have. Those whose answers alone were turned away are not among them."""
+    own = (row for row in rejected if row.stage == STAGE)
+    return {row.synthetic_sample_id for row in own if row.detail.partition(" ")[2].startswith("instruction: ")}
+
+
 def _opened(prompt: SyntheticPrompt, leaf: LeafNode) -> _Answer:
     *earlier, last = turns_to_answer(prompt)
     return _Answer(prompt, leaf, write_turns(earlier) if earlier else prompt.context, last)
@@ -218,7 +226,6 @@ def _sample(
 ) -> PromptedSample:  # fmt: skip
     prompt, leaf, result = each.prompt, each.leaf_node, each.result
     assert result is not None
-    is_of_people = prompt.document_chunk_id is not None or topic.generation_depth == 0
     sample = PromptedSample(
         synthetic_sample_id="",
         leaf_node_id=leaf.leaf_node_id,
@@ -238,7 +245,7 @@ def _sample(
         num_response_tokens=result.num_new_tokens,
         response_logprob=result.mean_logprob,
         generation_depth=max(1 + settings.teacher_depth, prompt.generation_depth),
-        synthetic_ancestry=0.0 if is_of_people else 1.0,
+        synthetic_ancestry=ancestry_of_prompt(prompt, topic),
         verdicts=tuple(map(verdict_line, each.judgements)),
         supporting_span=next((judgement.span for judgement in each.judgements if judgement.span), None),
         synthetic_prompt_id=prompt.synthetic_prompt_id,

@@ -26,6 +26,7 @@ from synth_assets.constraints.vocabulary import AVOIDABLE
 from synth_assets.generation.candidates import derive_seed
 from synth_assets.generation.prompt_synthesis.reading import strip_politeness
 from synth_assets.prompts import render_prompt
+from synth_assets.prompts.conversations import shown_turns, turns_to_answer
 from synth_assets.recipe import PromptSynthesisSection
 from synth_assets.records import PROMPT_KINDS, DocumentChunk, PromptKind, SyntheticPrompt, Topic, TopicArea, content_id
 from synth_assets.roles import Conversation, GenerationRequest, Message, conversation
@@ -218,17 +219,9 @@ def plan_next_kinds(
     return plans
 
 
-def turns_to_answer(prompt: SyntheticPrompt) -> tuple[str, ...]:
-    """Up to the user's last turn, without the text that a closed question is about."""
-    return prompt.turns if len(prompt.turns) % 2 else prompt.turns[:-1]
-
-
 def messages_to_answer(prompt: SyntheticPrompt, style: str) -> Conversation:
-    """The conversation up to the user's last turn; a closed question stands below its text as in the style's `question`."""
-    turns = turns_to_answer(prompt)
-    if prompt.context is None:
-        return conversation(turns)
-    return conversation([render_prompt(style, "question", context=prompt.context, instruction=turns[0]), *turns[1:]])
+    """`shown_turns` as messages."""
+    return conversation(shown_turns(prompt, style))
 
 
 def last_answer_request(prompt: SyntheticPrompt, settings: PromptSynthesisSection, seed: int) -> GenerationRequest:

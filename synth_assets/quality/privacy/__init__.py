@@ -24,20 +24,25 @@ from synth_assets.quality.privacy.refusals import (
     look_through,
     redact_rows,
 )
+from synth_assets.quality.privacy.responses import COPIES_SOURCE, LEAKED_VALUE, AskedResponse, ResponseRefusals
 from synth_assets.quality.privacy.secrets import SECRET_KINDS, find_secrets
 from synth_assets.quality.privacy.sources import Leak, LeakIndex, Source, sources_of
 
 __all__ = [
+    "COPIES_SOURCE",
+    "LEAKED_VALUE",
     "NAMES_NOT_CHECKED",
     "NAME_KINDS",
     "PERSONAL_DATA_KINDS",
     "SECRET_KINDS",
+    "AskedResponse",
     "Copy",
     "CopyIndex",
     "Finding",
     "Leak",
     "LeakIndex",
     "LeakTest",
+    "ResponseRefusals",
     "SampleText",
     "Source",
     "allowed_patterns",

@@ -63,12 +63,13 @@ def find_refusals(
 
 def find_hidden(rows: Sequence[Parts], privacy: PrivacySection) -> list[tuple[RefusalReason, str] | None]:
     """Of each row's texts together: which kind of what may not be shown they hold, and what it is, masked; else None."""
-    hidden: list[tuple[RefusalReason, str] | None] = []
-    for personal, secret in _found_in([_joined(parts) for parts in rows], privacy):
-        kind: RefusalReason = "secret" if secret else "personal_data"
-        found = secret or _to_hide(personal, secret, privacy)
-        hidden.append((kind, _masked(found)) if found else None)
-    return hidden
+    return [why_hidden(*found, privacy) for found in _found_in([_joined(parts) for parts in rows], privacy)]
+
+
+def why_hidden(personal: list[Finding], secret: list[Finding], privacy: PrivacySection) -> tuple[RefusalReason, str] | None:
+    """The kind of what may not be shown of these findings, and what it is, masked; None where all may be."""
+    found = secret or _to_hide(personal, secret, privacy)
+    return ("secret" if secret else "personal_data", _masked(found)) if found else None
 
 
 def hide_rejected(rows: Sequence[RejectedSample], privacy: PrivacySection) -> list[RejectedSample]:
