@@ -106,7 +106,8 @@ def measure_pairs(tables: Tables, recipe: Recipe) -> list[Measure]:
     assert section is not None
     pairs, ended = tables[PAIRS], tables["rejected_samples"].filter(pl.col("stage") == STAGE)
     num_kept = pairs["prompt_id"].n_unique()
-    close = pairs.filter((pl.col("decided_by") == "reward") & ~(pl.col("margin") >= section.margin).fill_null(False))
+    apart = (pl.col("margin") >= section.margin) & pl.col("margin").is_not_nan()  # for polars NaN is above all numbers
+    close = pairs.filter((pl.col("decided_by") == "reward") & ~apart.fill_null(False))
     measures = [
         Measure("pairs_of_equal_responses", ALL, pairs.filter(pl.col("chosen") == pl.col("rejected")).height, 0),
         Measure("pairs_below_the_margin", ALL, close.height, 0),

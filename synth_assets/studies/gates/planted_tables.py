@@ -66,6 +66,37 @@ def add(table: str, row: Any) -> Plant:
     return lambda tables, rng: tables[table].append(row)
 
 
+def miscount(stage: str) -> Plant:
+    """A row went in of which nobody knows what became."""
+    return _recount(stage, lambda row: {"num_in": row.num_in + 1})
+
+
+def fail_one(stage: str) -> Plant:
+    """Of those that are counted as kept, or as rejected."""
+
+    def changes(row: Any) -> dict[str, int]:
+        lost = "num_rejected" if row.num_rejected else "num_kept"
+        return {lost: getattr(row, lost) - 1, "num_failed": 1}
+
+    return _recount(stage, changes)
+
+
+def _recount(stage: str, changes: Callable[[Any], dict[str, int]]) -> Plant:
+    def plant(tables: Tables, rng: Random) -> None:
+        rows = tables["stage_counts"]
+        rows[:] = [replace(row, **changes(row)) if row.stage == stage else row for row in rows]
+
+    return plant
+
+
+def lose_rejected(stage: str) -> Plant:
+    return lose_one("rejected_samples", lambda row: row.stage == stage)
+
+
+def lose_counts(stage: str) -> Plant:
+    return keep_where("stage_counts", lambda row: row.stage != stage)
+
+
 def _is_synthetic(row: Any) -> bool:
     return bool(row.source == "synthetic")
 
@@ -81,7 +112,28 @@ def _lose_scored(tables: Tables, rng: Random) -> None:
     lose_one("scored_samples", lambda row: row.synthetic_sample_id in kept)(tables, rng)
 
 
+def _change_one(table: str, is_meant: Callable[[Any], bool], changes: Callable[[Any], dict[str, Any]]) -> Plant:
+    """A random one of those that are meant, by what it is."""
+
+    def plant(tables: Tables, rng: Random) -> None:
+        row = rng.choice([row for row in tables[table] if is_meant(row)])
+        tables[table] = [replace(each, **changes(each)) if each is row else each for each in tables[table]]
+
+    return plant
+
+
+def _is_constrained(row: Any) -> bool:
+    return bool(row.kind == "instruction_following")
+
+
+def _is_by_reward(row: Any) -> bool:
+    return bool(row.decided_by == "reward")
+
+
 _SAMPLES, _KEPT, _MIX, _COUNTS = "synthetic_samples", "reward_filtered_set", "training_mix", "stage_counts"
+_TOPICS, _PROMPTS, _PROMPTED, _SCORED = "prompt_topics", "synthetic_prompts", "prompted_samples", "scored_prompted_samples"
+_PAIRS, _ALIGNED = "preference_pairs", "aligned_checkpoint"
+_TELLING = "Write to jo.planted@mailbox.org"
 #: Where the kind of a check does not say what its defect is: one or several.
 SPECIAL: Mapping[tuple[str, str], tuple[Plant, ...]] = {
     ("judge_calibration", "judges_accept_good_cases"): (set_every("judge_calibration", is_accepted=False),),
@@ -100,25 +152,54 @@ SPECIAL: Mapping[tuple[str, str], tuple[Plant, ...]] = {
     (_SAMPLES, "samples_have_a_leaf_node"): (set_one(_SAMPLES, leaf_node_id="gone"),),
     (_SAMPLES, "leaf_quotas_are_met"): (keep_where(_SAMPLES, lambda row: row.leaf_node_id != "leaf1"),),
     (_SAMPLES, "generation_counts_add_up"): (
-        lambda tables, rng: tables[_COUNTS].__setitem__(0, replace(tables[_COUNTS][0], num_in=16)),
-        lose_one("rejected_samples", lambda row: row.stage == "generation"),
-        keep_where(_COUNTS, lambda row: row.stage != "generation"),
-        lose_one(_SAMPLES),
+        miscount("generation"), lose_rejected("generation"), lose_counts("generation"), lose_one(_SAMPLES),
     ),
-    (_SAMPLES, "few_candidates_failed"): (
-        lambda tables, rng: tables[_COUNTS].__setitem__(0, replace(tables[_COUNTS][0], num_rejected=2, num_failed=1)),
+    (_SAMPLES, "few_candidates_failed"): (fail_one("generation"),),
+    (_TOPICS, "topics_have_a_leaf_node"): (lose_one("generated_leaf_nodes"), set_one(_TOPICS, leaf_path="gone")),
+    (_TOPICS, "topic_counts_add_up"): (miscount(_TOPICS), lose_rejected(_TOPICS), lose_counts(_TOPICS), lose_one(_TOPICS)),
+    (_TOPICS, "few_topic_lists_failed"): (fail_one(_TOPICS),),
+    (_TOPICS, "topic_lists_are_full"): (
+        keep_where(_TOPICS, lambda row: row.parent is None),
+        keep_where(_TOPICS, lambda row: row.parent is not None or row.origin == "manual"),
     ),
+    (_PROMPTS, "prompts_have_a_topic"): (set_one(_PROMPTS, topic_id="gone"),),
+    (_PROMPTS, "prompt_counts_add_up"): (
+        miscount("prompt_synthesis"), lose_rejected("prompt_synthesis"), lose_counts("prompt_synthesis"),
+        lose_one(_PROMPTS),
+    ),
+    (_PROMPTS, "few_prompts_failed"): (fail_one("prompt_synthesis"),),
+    (_PROMPTS, "prompt_quotas_are_met"): (
+        lose_one(_PROMPTS, lambda row: row.kind == "maths_problem"),
+        lose_one(_PROMPTS, _is_constrained),
+    ),
+    (_PROMPTED, "response_logprob_is_one"): (
+        set_one(_PROMPTED, response_logprob=0.5),
+        set_one(_PROMPTED, response_logprob=NAN),
+    ),
+    (_PROMPTED, "samples_have_a_prompt"): (set_one(_PROMPTED, synthetic_prompt_id="gone"),),
+    (_PROMPTED, "samples_have_a_leaf_node"): (set_one(_PROMPTED, leaf_node_id="gone"),),
+    (_PROMPTED, "samples_keep_their_constraints"): (
+        _change_one(_PROMPTED, _is_constrained, lambda row: {"response": f"{row.response}, so"}),
+    ),
+    (_PROMPTED, "constraints_are_followed"): (keep_where(_PROMPTED, lambda row: not _is_constrained(row)),),
+    (_PROMPTED, "answer_counts_add_up"): (
+        miscount("answering"), lose_rejected("answering"), lose_counts("answering"), lose_one(_PROMPTED),
+        lose_one(_PROMPTS),
+    ),
+    (_PROMPTED, "few_answers_failed"): (fail_one("answering"),),
+    (_SCORED, "reward_is_a_number"): (set_one(_SCORED, reward=NAN), set_one(_SCORED, reward=float("inf"))),
+    (_SCORED, "scores_have_a_sample"): (set_one(_SCORED, synthetic_sample_id="gone"),),
+    (_SCORED, "prompted_scoring_counts_add_up"): (
+        miscount("prompted_scoring"), lose_counts("prompted_scoring"), lose_one(_SCORED), lose_one(_PROMPTED),
+    ),
+    (_SCORED, "few_samples_failed"): (fail_one("prompted_scoring"),),
     (_KEPT, "reward_is_a_number"): (set_one("scored_samples", reward=NAN),),
     (_KEPT, "kept_rows_have_a_sample"): (set_one(_KEPT, synthetic_sample_id="gone"),),
     (_KEPT, "kept_rows_have_a_score"): (_lose_scored,),
     (_KEPT, "filter_counts_add_up"): (
-        lose_one("rejected_samples", lambda row: row.stage == "filter"),
-        lose_one(_KEPT),
-        lose_one("scored_samples"),
+        lose_rejected("filter"), lose_one(_KEPT), lose_one("scored_samples"), lose_one(_SCORED),
     ),
-    (_KEPT, "few_samples_failed"): (
-        lambda tables, rng: tables[_COUNTS].__setitem__(2, replace(tables[_COUNTS][2], num_rejected=5, num_failed=1)),
-    ),
+    (_KEPT, "few_samples_failed"): (fail_one("filter"),),
     (_KEPT, "enough_is_kept"): (keep_where(_KEPT, lambda row: row.leaf_node_id == "leaf0"),),
     (_KEPT, "no_leaf_node_crowds_out"): (keep_where(_KEPT, lambda row: row.leaf_node_id == "leaf0"),),
     (_KEPT, "every_leaf_node_is_kept"): (keep_where(_KEPT, lambda row: row.leaf_node_id != "leaf1"),),
@@ -135,6 +216,27 @@ SPECIAL: Mapping[tuple[str, str], tuple[Plant, ...]] = {
     ("lora_checkpoint", "each_phase_ends_with_one_candidate"): (
         set_one("lora_checkpoint", is_chosen=False),
         double_one("lora_checkpoint"),
+    ),
+    (_PAIRS, "responses_of_a_pair_differ"): (_change_one(_PAIRS, lambda row: True, lambda row: {"rejected": row.chosen}),),
+    (_PAIRS, "rewards_are_a_margin_apart"): tuple(
+        _change_one(_PAIRS, _is_by_reward, lambda row, margin=margin: {"margin": margin})  # type: ignore[misc]
+        for margin in (0.09, None, NAN)
+    ),
+    (_PAIRS, "pairs_give_nobody_away"): (set_one(_PAIRS, chosen=_TELLING), set_one(_PAIRS, rejected=_TELLING)),
+    (_PAIRS, "preference_counts_add_up"): (
+        miscount("preferences"), lose_rejected("preferences"), lose_counts("preferences"), lose_one(_PAIRS),
+    ),
+    (_PAIRS, "few_prompts_failed"): (fail_one("preferences"),),
+    (_PAIRS, "enough_prompts_have_a_pair"): (empty(_PAIRS),),
+    (_PAIRS, "judge_is_consistent_on_pairs"): (
+        set_every("rejected_samples", rejection_reason="judge_inconsistent"),
+    ),
+    (_ALIGNED, "train_loss_is_sane"): (set_one(_ALIGNED, train_loss_last=NAN), set_one(_ALIGNED, train_loss_last=99.0)),
+    (_ALIGNED, "train_loss_has_fallen"): (set_one(_ALIGNED, train_loss_last=0.7),),
+    (_ALIGNED, "validation_loss_is_sane"): (set_one(_ALIGNED, validation_loss=99.0),),
+    (_ALIGNED, "all_steps_were_done"): (set_one(_ALIGNED, num_steps=4), lose_one(_ALIGNED)),
+    (_ALIGNED, "each_iteration_ends_with_one_candidate"): (
+        set_one(_ALIGNED, is_chosen=False), double_one(_ALIGNED), lose_one(_ALIGNED),
     ),
     ("evaluation", "all_questions_were_answered"): (lose_one("evaluation"),),
     ("evaluation", "student_has_gained"): (

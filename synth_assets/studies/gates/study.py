@@ -60,7 +60,7 @@ from synth_assets.studies.results import StudyRow, share
 
 #: Raised where what is planted, or how it is judged, has changed: the parts are then run anew.
 VERSIONS: dict[str, int] = {
-    "stages": 2, **dict.fromkeys(TRUST_REPORTS, 1),
+    "stages": 3, **dict.fromkeys(TRUST_REPORTS, 1),
     "fidelity_report": 3, "privacy_report": 2, "diversity_report": 3, "student_report": 2,
 }  # fmt: skip
 
@@ -91,7 +91,8 @@ def run_gates_study(recipe: Recipe, seeds: Sequence[int], report: Callable[[str]
             for part in VERSIONS:
                 file = _file_of(recipe, part, seed)
                 if not file.is_file():
-                    models = models or stack.enter_context(open_models(recipe))
+                    if part != "stages":
+                        models = models or stack.enter_context(open_models(recipe))
                     _keep(file, list(outcomes_of(recipe, part, seed, models)))
                 found = [Outcome(*row) for row in json.loads(file.read_text())]
                 outcomes += found
@@ -125,11 +126,12 @@ def subjects_of(recipe: Recipe) -> dict[str, str]:
     return found
 
 
-def outcomes_of(recipe: Recipe, part: str, seed: int, models: Models) -> Iterator[Outcome]:
-    """`part`: "stages", or a report."""
+def outcomes_of(recipe: Recipe, part: str, seed: int, models: Models | None) -> Iterator[Outcome]:
+    """`part`: "stages", which needs no models, or a report."""
     if part == "stages":
         yield from _of_stages(recipe, seed)
         return
+    assert models is not None
     for planted in _planted(TrustWorld(recipe, seed), part, models):
         for check, has_failed in judge_report(recipe, part, planted.estimates):  # type: ignore[arg-type]
             name = str(check.where[0][1]).removesuffix(NEARER) if check.name != TOO_FEW else TOO_FEW
