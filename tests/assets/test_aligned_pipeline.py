@@ -248,11 +248,21 @@ def test_a_pair_that_is_none_stops_what_comes_after(tmp_path: Path, tiny_teacher
     )  # fmt: skip
     equal = replace(row, preference_pair_id="equal", chosen="no", margin=1.0)
     seed = SeedExample(
-        "s", "l", "skills/a", 0, None, "Who keeps it?", "the old miller of the town keeps it under a stone: jo.real@mailbox.org"
+        "s",
+        "l",
+        "skills/a",
+        0,
+        None,
+        "Who keeps it?",
+        "the old miller of the town keeps it under a stone: jo.real@mailbox.org",
     )
     leak = replace(row, preference_pair_id="leak", chosen="Write to jo.real@mailbox.org", margin=1.0)
     recited = replace(
-        row, preference_pair_id="recited", rejected="the old miller of the town keeps it under a stone", chosen="yes", margin=1.0
+        row,
+        preference_pair_id="recited",
+        rejected="the old miller of the town keeps it under a stone",
+        chosen="yes",
+        margin=1.0,
     )
     said = {
         "seed_examples": to_frame([seed], SeedExample), "document_chunks": to_frame([], DocumentChunk),

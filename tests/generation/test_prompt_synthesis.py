@@ -16,12 +16,13 @@ from synth_assets.generation.prompt_synthesis import (
     PromptOutcome,
     least_prompt_calls,
     messages_to_answer,
+    prompts_turned_away,
     synthesize_prompts,
     synthesize_topics,
 )
 from synth_assets.generation.prompt_synthesis.plans import words_to_ask_for
 from synth_assets.recipe import PromptCounts
-from synth_assets.records import PROMPT_KINDS, SyntheticPrompt
+from synth_assets.records import PROMPT_KINDS, RejectedSample, SyntheticPrompt
 from synth_assets.roles import GenerationRequest, GenerationResult
 
 ONE_QUESTION = PromptCounts(open_question=1)
