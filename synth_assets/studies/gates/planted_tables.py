@@ -122,6 +122,14 @@ def _change_one(table: str, is_meant: Callable[[Any], bool], changes: Callable[[
     return plant
 
 
+def _both(first: Plant, second: Plant) -> Plant:
+    def plant(tables: Tables, rng: Random) -> None:
+        first(tables, rng)
+        second(tables, rng)
+
+    return plant
+
+
 def _is_constrained(row: Any) -> bool:
     return bool(row.kind == "instruction_following")
 
@@ -134,6 +142,7 @@ _SAMPLES, _KEPT, _MIX, _COUNTS = "synthetic_samples", "reward_filtered_set", "tr
 _TOPICS, _PROMPTS, _PROMPTED, _SCORED = "prompt_topics", "synthetic_prompts", "prompted_samples", "scored_prompted_samples"
 _PAIRS, _ALIGNED = "preference_pairs", "aligned_checkpoint"
 _TELLING = "Write to jo.planted@mailbox.org"
+_LONG = "the old mill by the river was sold to a baker who turned its upper floor into a school for young cooks"
 #: Where the kind of a check does not say what its defect is: one or several.
 SPECIAL: Mapping[tuple[str, str], tuple[Plant, ...]] = {
     ("judge_calibration", "judges_accept_good_cases"): (set_every("judge_calibration", is_accepted=False),),
@@ -223,6 +232,15 @@ SPECIAL: Mapping[tuple[str, str], tuple[Plant, ...]] = {
         for margin in (0.09, None, NAN)
     ),
     (_PAIRS, "pairs_give_nobody_away"): (set_one(_PAIRS, chosen=_TELLING), set_one(_PAIRS, rejected=_TELLING)),
+    (_PAIRS, "pairs_leak_no_value"): (
+        _both(set_one("seed_examples", answer=_TELLING), set_one(_PAIRS, chosen=f"Yes. {_TELLING}")),
+        _both(set_one("document_chunks", text=_TELLING), set_one(_PAIRS, rejected=f"No. {_TELLING}")),
+    ),
+    (_PAIRS, "pairs_copy_no_source"): (
+        _both(set_one("seed_examples", answer=_LONG), set_one(_PAIRS, rejected=_LONG)),
+        _both(set_one("document_chunks", text=_LONG), set_one(_PAIRS, chosen=_LONG)),
+    ),
+    (_PAIRS, "pair_depth_is_within_bounds"): (set_one(_PAIRS, generation_depth=3), set_one(_PAIRS, generation_depth=None)),
     (_PAIRS, "preference_counts_add_up"): (
         miscount("preferences"), lose_rejected("preferences"), lose_counts("preferences"), lose_one(_PAIRS),
     ),
