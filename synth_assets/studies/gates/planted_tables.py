@@ -247,7 +247,7 @@ SPECIAL: Mapping[tuple[str, str], tuple[Plant, ...]] = {
     (_PAIRS, "few_prompts_failed"): (fail_one("preferences"),),
     (_PAIRS, "enough_prompts_have_a_pair"): (empty(_PAIRS),),
     (_PAIRS, "judge_is_consistent_on_pairs"): (
-        set_every("rejected_samples", rejection_reason="judge_inconsistent"),
+        set_every(_PAIRS, agreement=("judge",), disagreement=("judge",)),
     ),
     (_ALIGNED, "train_loss_is_sane"): (set_one(_ALIGNED, train_loss_last=NAN), set_one(_ALIGNED, train_loss_last=99.0)),
     (_ALIGNED, "train_loss_has_fallen"): (set_one(_ALIGNED, train_loss_last=0.7),),

@@ -60,7 +60,7 @@ from synth_assets.studies.results import StudyRow, share
 
 #: Raised where what is planted, or how it is judged, has changed: the parts are then run anew.
 VERSIONS: dict[str, int] = {
-    "stages": 4, **dict.fromkeys(TRUST_REPORTS, 1),
+    "stages": 5, **dict.fromkeys(TRUST_REPORTS, 1),
     "fidelity_report": 3, "privacy_report": 2, "diversity_report": 3, "student_report": 2,
 }  # fmt: skip
 

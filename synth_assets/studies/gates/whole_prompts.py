@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 from synth_assets.constraints import write_constraint
 from synth_assets.constraints.form import NoCommas
@@ -79,7 +79,8 @@ def _topics(rng: Random) -> list[Topic]:
 def _prompts(topics: Sequence[Topic], rng: Random) -> list[SyntheticPrompt]:
     """As many of each kind as `PROMPTS` asks for, no two on one subject; those with constraints are last."""
     general, maths = [topic for topic in topics if topic.area == "general"], topics[-1]
-    question, constrained = cast("PromptKind", "open_question"), cast("PromptKind", "instruction_following")
+    question: PromptKind = "open_question"
+    constrained: PromptKind = "instruction_following"
     kinds = [question] * 6 + [constrained] * 3
     asked = list(zip(kinds, rng.sample(general, len(kinds)), strict=True))
     asked[6:6] = [("maths_problem", maths)] * 2
