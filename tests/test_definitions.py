@@ -106,7 +106,9 @@ def test_an_aligned_student_stands_where_the_tuned_one_stood(tmp_path: Path) -> 
         spec.key.to_user_string(): {dep.asset_key.to_user_string() for dep in spec.deps}
         for spec in built.resolve_all_asset_specs()
     }
-    assert deps["preference_pairs"] == {"reward_filtered_set", "training_mix", "lora_checkpoint"}
+    assert deps["preference_pairs"] == {
+        "seed_examples", "document_chunks", "reward_filtered_set", "training_mix", "lora_checkpoint",
+    }  # fmt: skip
     assert deps["aligned_checkpoint"] >= {"lora_checkpoint", "preference_pairs", "privacy_report"}
     for name in ("evaluation", "student_report", "comparisons"):
         assert "aligned_checkpoint" in deps[name]
