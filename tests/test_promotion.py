@@ -17,6 +17,7 @@ from made_pipeline import TO_THE_STUDENT, MadeTeacher, made_recipe, materialize,
 
 from synth_assets.assets.checks import check_keys, stage_checks
 from synth_assets.assets.descent import teacher_depth
+from synth_assets.assets.journaling import JOURNAL
 from synth_assets.assets.resources import Engines, resources
 from synth_assets.assets.running import open_instance
 from synth_assets.assets.tuning import load_tuned, tuned_student_folder
@@ -131,8 +132,9 @@ def forget_real_texts(recipe: Recipe, warehouse: Warehouse, instance: dg.Dagster
 
 @pytest.fixture
 def made(tuned: Made, tmp_path: Path) -> Made:
-    """A copy that a test may spoil."""
-    return tuned[0], Warehouse(Path(shutil.copytree(tuned[1].folder, tmp_path / "warehouse")))
+    """A copy that a test may spoil, without the answers of the evaluation: each test's models know something else."""
+    copied = shutil.copytree(tuned[1].folder, tmp_path / "warehouse", ignore=shutil.ignore_patterns(JOURNAL))
+    return tuned[0], Warehouse(Path(copied))
 
 
 def student_of(made: Made) -> Path:
