@@ -135,6 +135,9 @@ def next_recipe_lines(recipe: Recipe, warehouse: Warehouse, generation: Generati
     window = min(recipe.teacher.max_model_len, student.max_model_len)
     said_above = {"path", "engine", "dtype", "max_model_len"}
     own = student.model_dump(mode="json", exclude=said_above, exclude_defaults=True)
+    of_pairs = (
+        f'  max_depth: {{value: {depth + 1}, reason: "responses of a student that is tuned on rows of depth {depth}"}}'
+    )
     return "\n".join([
         "teacher:",
         f"  path: {_shown(folder)}",
@@ -147,6 +150,7 @@ def next_recipe_lines(recipe: Recipe, warehouse: Warehouse, generation: Generati
         f'    max_depth: {{value: {depth}, severity: block, reason: "{reason}"}}',
         f"  previous_student: {_shown(folder)}",
         f"  previous_mix: {_shown(_mix_file(recipe, warehouse, generation))}",
+        *(["preferences:  # likewise", of_pairs] if recipe.preferences else []),
     ])  # fmt: skip
 
 

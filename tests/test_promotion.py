@@ -29,7 +29,7 @@ from synth_assets.frames import to_frame
 from synth_assets.model_folder import MERGED_FILE, read_lineage, write_lineage
 from synth_assets.promotion import next_recipe_lines, promote_student, promotion_text, recorded_generations
 from synth_assets.quality import Estimate, hold_all
-from synth_assets.recipe import ModelSpec, Recipe
+from synth_assets.recipe import ModelSpec, Recipe, read_recipe
 from synth_assets.records import BenchmarkAnswer, Generation, Measurement, ModelArm
 from synth_assets.roles import GenerationRequest, GenerationResult, OnResult
 from synth_assets.storage import Warehouse
@@ -178,6 +178,15 @@ def test_the_printed_teacher_is_opened_as_the_student_was(tmp_path: Path) -> Non
     assert set(said["trust"]) == {"gates", "previous_student", "previous_mix"} and set(said["trust"]["gates"]) == {
         "max_depth"
     }
+
+
+def test_what_is_printed_raises_the_depth_of_pairs_where_a_recipe_has_some(tmp_path: Path) -> None:
+    recipe = read_recipe("data/recipes/nemotron-4-340b.yaml", "smoke")
+    figures = (40, 0.2, 0.5, 0.3, 0.1, 0.5, True)
+    promoted = Generation("g", 1, "tuned", "f", "p", "teacher", 2, (), "data/benchmark", *figures)
+    said = yaml.safe_load(next_recipe_lines(recipe, Warehouse(tmp_path), promoted))
+    assert said["trust"]["gates"]["max_depth"]["value"] == 3 and said["preferences"]["max_depth"]["value"] == 4
+    assert "preferences" not in yaml.safe_load(next_recipe_lines(read_recipe(), Warehouse(tmp_path), promoted))
 
 
 def next_recipe(recipe: Recipe, changes: dict[str, dict[str, object]]) -> Recipe:
