@@ -140,6 +140,9 @@ def test_it_runs_behind_the_in_process_engine(tmp_path: Path) -> None:
         "teacher": f"teacher:\n  path: {tiny_mixtral(tmp_path / 'mixtral')}\n{common}",
         "reward_model": f"reward_model:\n  path: {tiny_nemotron_reward(tmp_path / 'reward')}\n{common}",
     }
-    said = run(smoke_recipe(tmp_path, models), "demo")
+    recipe = smoke_recipe(tmp_path, models)
+    said = run(recipe, "demo")
     assert said.returncode == 0, said.stdout + said.stderr
     check_tables(Warehouse(tmp_path / "warehouse"))
+    again = run(recipe, "demo")
+    assert again.returncode == 0 and "everything was current" in again.stdout, again.stdout + again.stderr
