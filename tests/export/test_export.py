@@ -19,7 +19,7 @@ from synth_assets.cli import cli
 from synth_assets.errors import GateError, WarehouseError
 from synth_assets.export import SPLITS, OpenGates, dataset_splits, export, model_card
 from synth_assets.frames import to_frame
-from synth_assets.recipe import PrivacyBudget, Recipe, Threshold
+from synth_assets.recipe import PreferencesSection, PrivacyBudget, Recipe, Threshold
 from synth_assets.records import PreferencePair
 from synth_assets.storage import Warehouse
 
@@ -114,6 +114,9 @@ def test_preference_pairs_lie_beside_the_data_set_once_there_are_some(made: Made
         "i", "p", "a", prompt, "pear", "stone", 2.0, 1.0, 1.0, "reward", (), (), "c", "r", "m", "m", 2, 0.0
     )
     other.write_table("preference_pairs", to_frame([pair], PreferencePair))
+    assert [part.name for part in export(recipe, other, tmp_path / "undeclared", OpenGates())] == ["dataset", "adapter"]
+    section = PreferencesSection(num_samples=2, temperature=0.8, max_new_tokens=8, margin=0.5)
+    recipe = recipe.model_copy(update={"preferences": section})
     assert [part.name for part in export(recipe, other, tmp_path / "out", OpenGates())] == [
         "dataset",
         "preferences",

@@ -116,7 +116,7 @@ def test_assets_are_made_by_a_served_teacher_and_hold_no_key(
         return f"What are {number[:4]}, {number[4:8]} and {number[8:]} called, number {next(numbers)}?"
 
     server.say = say
-    recipe = with_teacher(made_recipe(tmp_path / "files"), spec_of(server, api_key_env="MADE_KEY"))
+    recipe = with_teacher(made_recipe(tmp_path / "files"), spec_of(server, api_key_env="MADE_KEY", generation_depth=0))
     warehouse = Warehouse(tmp_path / "warehouse")
     engines = replace(MADE_ENGINES, open_text_model=open_text_model)
     assets = [asset for asset in ASSETS if asset.key.path[-1] in UP_TO_SAMPLES]
@@ -135,7 +135,7 @@ def test_assets_are_made_by_a_served_teacher_and_hold_no_key(
             (found, *_) = (finding for finding in models_found(moved) if finding.what == "teacher")
             assert found.is_ok and elsewhere.base_url in found.found
         server.key = "another"
-        locked_out = with_teacher(recipe, spec_of(server, api_key_env="MADE_KEY", max_in_flight=9))
+        locked_out = with_teacher(recipe, spec_of(server, api_key_env="MADE_KEY", generation_depth=0, max_in_flight=9))
         (lost, *_) = (finding for finding in models_found(locked_out) if finding.what == "teacher")
         assert not lost.is_ok and "refuses the key in MADE_KEY" in str(lost)
     written = [file for file in tmp_path.rglob("*") if file.is_file()]

@@ -32,7 +32,7 @@ ARMS = {"generation_0", "generation_1", "generation_2", "shuffled"}
 
 
 def _tiny(student: Path, reward_model: Path, cut: float, num_steps: int = 3) -> Recipe:
-    recipe = at_small_scale(read_recipe(scale="smoke"))
+    recipe = at_small_scale(read_recipe(scale="smoke"), num_samples=0.5)
     assert recipe.reward_model
     models = {
         "student": recipe.student.model_copy(update={"path": str(student), "engine": "transformers"}),
