@@ -11,7 +11,11 @@ TINY = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "nu
 
 
 def pytest_configure() -> None:
-    """Workers side by side have cores of their own: threads of two of them on the same cores take five times as long."""
+    """Workers side by side have cores of their own: threads of two of them on the same cores take five times as long.
+
+    `make` names the Dagster instance of the demo: no test may write into it, or what the demo made would count as stale.
+    """
+    os.environ.pop("DAGSTER_HOME", None)
     worker, num_workers = os.environ.get("PYTEST_XDIST_WORKER", ""), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))

@@ -130,7 +130,7 @@ def test_assets_are_made_by_a_served_teacher_and_hold_no_key(
         assert samples.height > 0 and made.asset_materializations_for_node("synthetic_samples")
         assert samples["instruction_prompt"][0].startswith("[") and samples["response_logprob"].max() == -0.5
         with MisbehavingServer(key=KEY) as elsewhere:
-            moved = with_teacher(recipe, spec_of(elsewhere, api_key_env="MADE_KEY", max_in_flight=7))
+            moved = with_teacher(recipe, spec_of(elsewhere, api_key_env="MADE_KEY", generation_depth=0, max_in_flight=7))
             assert plan_run(assets, {}, moved, warehouse, instance).assets == []
             (found, *_) = (finding for finding in models_found(moved) if finding.what == "teacher")
             assert found.is_ok and elsewhere.base_url in found.found
