@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from synth_assets.machine import PeakMemory, end_group, family, free_disk_mib, memory_mib
+from tests.processes import is_alive
 
 HOLD_200_MIB = """
 import time
@@ -48,12 +49,5 @@ def test_a_group_is_gone_when_its_end_returns() -> None:
             time.sleep(0.01)
         assert len(started) == 3
         end_group(leader)
-        assert not any(_runs(process) for process in started)
+        assert not any(is_alive(process) for process in started)
         end_group(leader)
-
-
-def _runs(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False

@@ -17,6 +17,7 @@ from synth_assets.model_folder import model_fingerprint
 from synth_assets.recipe import ModelSpec
 from synth_assets.records import REWARD_ATTRIBUTES, RewardAttributes
 from synth_assets.roles import GenerationRequest, Message
+from tests.processes import is_alive
 
 WORDS = "city noun polite list green apple river town seven water house garden".split()
 
@@ -124,10 +125,3 @@ def test_what_cannot_be_served_is_told_at_once(tiny_teacher: Path) -> None:
     elsewhere = spec_of(tiny_teacher).model_copy(update={"path": ""})
     with pytest.raises(ModelError, match="whose folder is here"), serving(elsewhere, "text"):
         pass
-
-
-def is_alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
